@@ -1,0 +1,2 @@
+//! The program `midmirror`.
+fn main() {}

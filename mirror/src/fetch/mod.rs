@@ -1,0 +1,56 @@
+//! Fetching: from a planned package to bytes in quarantine.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Sha256Digest;
+use crate::package::PackagePath;
+
+/// Where bytes came from; stored as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchRecord {
+    /// The URL, or `file:` and a path for a package brought by hand.
+    pub source: String,
+    /// When the last byte arrived.
+    pub fetched_at: jiff::Timestamp,
+    /// Response headers worth keeping (ETag, Last-Modified, Server, Date), by lower-case name.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Complete but unverified bytes in the quarantine folder.
+#[derive(Debug)]
+pub struct QuarantinedPackage {
+    path: PackagePath,
+    file: PathBuf,
+    sha256: Sha256Digest,
+    length: u64,
+    record: FetchRecord,
+}
+
+impl QuarantinedPackage {
+    /// The vendor path.
+    pub fn path(&self) -> &PackagePath {
+        &self.path
+    }
+
+    /// The file in quarantine.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Digest of the bytes, computed while they were written.
+    pub fn sha256(&self) -> Sha256Digest {
+        self.sha256
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where the bytes came from.
+    pub fn record(&self) -> &FetchRecord {
+        &self.record
+    }
+}

@@ -1,0 +1,18 @@
+//! Plan, fetch, admit, store, catalog, serve and stage MID Server packages.
+//!
+//! The whole connected flow stands on one screen in [`pipeline`].
+
+pub mod admit;
+pub mod agent;
+pub mod catalog;
+pub mod fetch;
+pub mod package;
+pub mod pipeline;
+pub mod plan;
+pub mod serve;
+pub mod stage;
+pub mod store;
+
+mod digest;
+
+pub use digest::{DigestError, Sha256Digest};

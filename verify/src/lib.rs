@@ -1,0 +1,1 @@
+//! Says of a signed ZIP what `jarsigner -verify` would say.
