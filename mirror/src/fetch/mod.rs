@@ -29,6 +29,18 @@ pub struct QuarantinedPackage {
 }
 
 impl QuarantinedPackage {
+    /// Only fetching and importing by hand make one; the digest was computed while the bytes were written.
+    #[expect(dead_code, reason = "called by the fetcher")]
+    pub(crate) fn new(
+        path: PackagePath,
+        file: PathBuf,
+        sha256: Sha256Digest,
+        length: u64,
+        record: FetchRecord,
+    ) -> Self {
+        Self { path, file, sha256, length, record }
+    }
+
     /// The vendor path.
     pub fn path(&self) -> &PackagePath {
         &self.path

@@ -1,1 +1,1 @@
-//! TODO
+//! Serving the store over HTTPS under the vendor's own paths.

@@ -1,1 +1,1 @@
-//! TODO
+//! Staging packages into `agent/package/incoming`.

@@ -1,1 +1,1 @@
-//! TODO
+//! The store on disk (format 1).

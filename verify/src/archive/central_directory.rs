@@ -1,0 +1,211 @@
+//! Central directory headers (APPNOTE 4.3.12), accepted and refused as the JDK's `ZipFile` does.
+
+use serde::Serialize;
+
+use crate::java_error::JavaError;
+
+use super::bytes::{extra_field, u16_at, u32_at, u64_at};
+
+/// One entry as the central directory describes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct EntryHeader {
+    /// The name, decoded as UTF-8.
+    pub name: String,
+    /// Compression method: 0 stored, 8 deflated; nothing else gets this far.
+    pub method: u16,
+    /// General purpose bit flags.
+    pub flags: u16,
+    /// CRC-32 of the content, as declared.
+    pub crc32: u32,
+    /// Length of the stored data.
+    pub compressed_size: u64,
+    /// Length of the content, as declared.
+    pub size: u64,
+    /// Offset of the local header relative to the start of the archive.
+    pub local_header_offset: u64,
+    /// Host system that made the entry (upper byte of "version made by"); 3 is Unix.
+    pub host_system: u8,
+    /// External attributes; for Unix the mode is in the upper 16 bits.
+    pub external_attributes: u32,
+    /// Time of last modification.
+    pub modified: Modified,
+    /// Length of the entry's comment.
+    pub comment_length: u16,
+}
+
+/// Time of last modification as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Modified {
+    /// Milliseconds since 1970 UTC, from an NTFS or extended timestamp extra field.
+    Utc(i64),
+    /// MS-DOS date (upper half) and time (lower half) in the local zone of whoever reads it.
+    Dos(u32),
+}
+
+impl EntryHeader {
+    /// Whether the name is that of a directory.
+    pub fn is_directory(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// The Unix mode, if the entry was made on Unix.
+    pub fn unix_mode(&self) -> Option<u32> {
+        (self.host_system == 3).then_some(self.external_attributes >> 16)
+    }
+}
+
+/// Parses all headers of a central directory.
+pub(super) fn parse(directory: &[u8], max_entries: usize) -> Result<Vec<EntryHeader>, JavaError> {
+    let mut entries = Vec::new();
+    let mut at = 0usize;
+    while at + HEADER_LENGTH <= directory.len() {
+        if entries.len() >= max_entries {
+            return Err(JavaError::zip(format!("more than {max_entries} entries")));
+        }
+        let (header, next) = parse_header(directory, at)?;
+        entries.push(header);
+        at = next;
+    }
+    if at != directory.len() {
+        return Err(JavaError::zip("invalid CEN header (bad header size)"));
+    }
+    Ok(entries)
+}
+
+fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
+    let short = || JavaError::zip("invalid CEN header (bad header size)");
+    let header = directory.get(at..at + HEADER_LENGTH).ok_or_else(short)?;
+    let half = |position| u16_at(header, position).ok_or_else(short);
+    let word = |position| u32_at(header, position).ok_or_else(short);
+    if header.get(..4) != Some(b"PK\x01\x02".as_slice()) {
+        return Err(JavaError::zip("invalid CEN header (bad signature)"));
+    }
+    let (flags, method) = (half(8)?, half(10)?);
+    if flags & 1 != 0 {
+        return Err(JavaError::zip("invalid CEN header (encrypted entry)"));
+    }
+    if method != 0 && method != 8 {
+        return Err(JavaError::zip(format!("invalid CEN header (bad compression method: {method})")));
+    }
+    let (name_length, extra_length, comment_length) = (half(28)?, half(30)?, half(32)?);
+    let name_end = at + HEADER_LENGTH + usize::from(name_length);
+    let extra_end = name_end + usize::from(extra_length);
+    let next = extra_end + usize::from(comment_length);
+    let raw_name = directory.get(at + HEADER_LENGTH..name_end).ok_or_else(short)?;
+    let extra = directory.get(name_end..extra_end).ok_or_else(short)?;
+    let sizes = [word(24)?, word(20)?, word(42)?];
+    check_extra_fields(extra, sizes)?;
+    if directory.len() < next {
+        return Err(short());
+    }
+    let name = String::from_utf8(raw_name.to_vec())
+        .map_err(|_| JavaError::zip("invalid CEN header (bad entry name)"))?;
+    let [size, compressed_size, local_header_offset] = resolve_zip64(extra, sizes);
+    let entry = EntryHeader {
+        name,
+        method,
+        flags,
+        crc32: word(16)?,
+        compressed_size,
+        size,
+        local_header_offset,
+        host_system: header.get(5).copied().unwrap_or(0),
+        external_attributes: word(38)?,
+        modified: modified(extra, word(12)?),
+        comment_length,
+    };
+    Ok((entry, next))
+}
+
+/// The JDK's checks of extra fields (17.0.8 and later).
+fn check_extra_fields(extra: &[u8], sizes: [u32; 3]) -> Result<(), JavaError> {
+    let bad_zip64 = || JavaError::zip("Invalid CEN header (invalid zip64 extra data field size)");
+    let mut at = 0usize;
+    while at + 4 <= extra.len() {
+        let (Some(id), Some(size)) = (u16_at(extra, at), u16_at(extra, at + 2)) else { break };
+        let start = at + 4;
+        let end = start + usize::from(size);
+        if end > extra.len() {
+            return Err(JavaError::zip("Invalid CEN header (extra data field size too long)"));
+        }
+        if id == ZIP64_EXTRA {
+            let data = extra.get(start..end).unwrap_or_default();
+            check_zip64_block(data, sizes).ok_or_else(bad_zip64)?;
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+fn check_zip64_block(data: &[u8], [size, compressed_size, offset]: [u32; 3]) -> Option<()> {
+    if data.is_empty() {
+        return (size != u32::MAX && compressed_size != u32::MAX && offset != u32::MAX).then_some(());
+    }
+    if !matches!(data.len(), 8 | 16 | 24 | 28) {
+        return None;
+    }
+    let mut at = 0;
+    for marked in [size == u32::MAX, compressed_size == u32::MAX] {
+        if marked {
+            i64::try_from(u64_at(data, at)?).ok()?;
+            at += 8;
+        }
+    }
+    Some(())
+}
+
+/// Replaces the marker 0xFFFFFFFF by the 64-bit values of the ZIP64 extra field, as far as they are there.
+fn resolve_zip64(extra: &[u8], sizes: [u32; 3]) -> [u64; 3] {
+    let data = extra_field(extra, ZIP64_EXTRA).unwrap_or_default();
+    let mut at = 0;
+    sizes.map(|value| {
+        if value != u32::MAX {
+            return u64::from(value);
+        }
+        let wide = u64_at(data, at);
+        at += 8;
+        wide.unwrap_or(u64::from(value))
+    })
+}
+
+/// The JDK prefers NTFS and extended timestamps over the MS-DOS fields; a later field wins.
+fn modified(extra: &[u8], dos: u32) -> Modified {
+    let mut modified = Modified::Dos(dos);
+    let mut at = 0usize;
+    while let (Some(id), Some(size)) = (u16_at(extra, at), u16_at(extra, at + 2)) {
+        let start = at + 4;
+        let Some(data) = extra.get(start..start + usize::from(size)) else { break };
+        let found = match id {
+            NTFS_EXTRA => ntfs_time(data),
+            EXTENDED_TIMESTAMP_EXTRA => extended_time(data),
+            _ => None,
+        };
+        if let Some(millis) = found {
+            modified = Modified::Utc(millis);
+        }
+        at = start + usize::from(size);
+    }
+    modified
+}
+
+fn ntfs_time(data: &[u8]) -> Option<i64> {
+    if data.len() < 32 || u16_at(data, 4)? != 1 || u16_at(data, 6)? != 24 {
+        return None;
+    }
+    let ticks = i64::from_le_bytes(data.get(8..16)?.try_into().ok()?);
+    Some(ticks.div_euclid(10_000).saturating_sub(11_644_473_600_000))
+}
+
+fn extended_time(data: &[u8]) -> Option<i64> {
+    if data.first()? & 1 == 0 {
+        return None;
+    }
+    let seconds = i32::from_le_bytes(data.get(1..5)?.try_into().ok()?);
+    Some(i64::from(seconds) * 1000)
+}
+
+const HEADER_LENGTH: usize = 46;
+const ZIP64_EXTRA: u16 = 0x0001;
+const NTFS_EXTRA: u16 = 0x000A;
+const EXTENDED_TIMESTAMP_EXTRA: u16 = 0x5455;

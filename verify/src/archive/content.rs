@@ -1,0 +1,240 @@
+//! Reading the content of entries: bounded, streaming, several digests in one pass.
+
+use std::io;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use crate::digest_algorithm::Hasher;
+use crate::java_error::JavaError;
+use crate::source::Source;
+
+use super::Archive;
+
+/// What came out of one entry.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Content {
+    /// Bytes that came out, up to one more than declared.
+    pub(crate) length: u64,
+    /// Whether the CRC-32 of all bytes is the declared one.
+    pub(crate) crc_matches: bool,
+    /// Whether more comes out than the directory declares.
+    pub(crate) longer_than_declared: bool,
+    /// Stored bytes that the decompressor did not need.
+    pub(crate) unused_compressed: u64,
+    /// A failure among the bytes that the JDK reads: those up to the declared size.
+    pub(crate) error: Option<JavaError>,
+    /// A failure after the declared size, which the JDK never notices in a signed archive.
+    pub(crate) late_error: Option<JavaError>,
+}
+
+/// Buffers for reading entries one after the other.
+pub(crate) struct ContentReader {
+    input: Vec<u8>,
+    output: Vec<u8>,
+    inflate: Inflate,
+}
+
+impl Default for ContentReader {
+    fn default() -> Self {
+        Self { input: vec![0; BUFFER], output: vec![0; BUFFER], inflate: Inflate::new(false, 15) }
+    }
+}
+
+impl ContentReader {
+    /// Reads entry `index` as the JDK does: its own declared size, the data of the entry found by its name.
+    ///
+    /// `sink` sees the bytes up to the declared size.
+    pub(crate) fn read(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        index: usize,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Content> {
+        let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
+        let found = archive.by_name.get(&entry.name).copied().unwrap_or(index);
+        let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
+            return Ok(Content::default());
+        };
+        let position = match data {
+            Ok(position) => *position,
+            Err(error) => return Ok(Content { error: Some(error.clone()), ..Content::default() }),
+        };
+        let mut run = Run {
+            source,
+            position,
+            remaining: stored.compressed_size,
+            declared: entry.size,
+            crc: 0,
+            content: Content::default(),
+            sink,
+        };
+        match stored.method {
+            0 => run.copy(&mut self.input)?,
+            _ => {
+                self.inflate.reset(false);
+                run.inflate(&mut self.inflate, &mut self.input, &mut self.output)?;
+            }
+        }
+        let mut content = run.content;
+        content.crc_matches = run.crc == entry.crc32;
+        content.longer_than_declared = content.length > entry.size;
+        Ok(content)
+    }
+
+    /// Reads entry `index` and computes digests of it.
+    pub(crate) fn digest(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        index: usize,
+        hashers: &mut [Hasher],
+    ) -> io::Result<Content> {
+        self.read(source, archive, index, &mut |bytes| {
+            for hasher in hashers.iter_mut() {
+                hasher.update(bytes);
+            }
+        })
+    }
+
+    /// Reads entry `index` into memory; the caller has checked its declared size.
+    pub(crate) fn read_whole(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        index: usize,
+    ) -> io::Result<Result<Vec<u8>, JavaError>> {
+        let mut bytes = Vec::new();
+        let content = self.read(source, archive, index, &mut |chunk| bytes.extend_from_slice(chunk))?;
+        Ok(match content.error {
+            Some(error) => Err(error),
+            None => Ok(bytes),
+        })
+    }
+}
+
+/// One entry while it is read.
+struct Run<'a> {
+    source: &'a Source,
+    position: u64,
+    remaining: u64,
+    declared: u64,
+    crc: u32,
+    content: Content,
+    sink: &'a mut dyn FnMut(&[u8]),
+}
+
+impl Run<'_> {
+    /// Reads the next stored bytes into `buffer`; an archive that ends early gives `None`.
+    fn fill<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
+        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(target) = buffer.get_mut(..wanted) else { return Ok(None) };
+        match self.source.read_exact_at(target, self.position) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let count = u64::try_from(wanted).unwrap_or(0);
+        self.position += count;
+        self.remaining -= count;
+        Ok(Some(target))
+    }
+
+    /// Takes unpacked bytes: those up to the declared size go to the sink.
+    fn take(&mut self, bytes: &[u8]) {
+        self.crc = zlib_rs::crc32::crc32(self.crc, bytes);
+        let room = usize::try_from(self.declared.saturating_sub(self.content.length)).unwrap_or(usize::MAX);
+        let within = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
+        if !within.is_empty() {
+            (self.sink)(within);
+        }
+        self.content.length += u64::try_from(bytes.len()).unwrap_or(0);
+    }
+
+    fn fail(&mut self, error: JavaError) {
+        if self.content.length < self.declared {
+            self.content.error = Some(error);
+        } else {
+            self.content.late_error = Some(error);
+        }
+    }
+
+    fn copy(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        while self.remaining > 0 && self.content.length <= self.declared {
+            let Some(bytes) = self.fill(buffer)? else {
+                self.fail(JavaError::end_of_file("Unexpected end of ZLIB input stream"));
+                return Ok(());
+            };
+            self.take(bytes);
+        }
+        Ok(())
+    }
+
+    fn inflate(&mut self, inflate: &mut Inflate, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
+        let mut consumed = 0;
+        let mut filled = 0;
+        let mut padded = false;
+        loop {
+            if consumed == filled {
+                if self.remaining > 0 {
+                    let Some(bytes) = self.fill(input)? else {
+                        self.fail(JavaError::end_of_file("Unexpected end of ZLIB input stream"));
+                        return Ok(());
+                    };
+                    (consumed, filled) = (0, bytes.len());
+                } else if !padded {
+                    // The JDK gives the decompressor one zero byte past the end before it gives up.
+                    padded = true;
+                    if let Some(first) = input.first_mut() {
+                        *first = 0;
+                    }
+                    (consumed, filled) = (0, 1);
+                } else {
+                    self.fail(JavaError::end_of_file("Unexpected end of ZLIB input stream"));
+                    return Ok(());
+                }
+            }
+            // Up to the declared size first, so that a failure behind it is told apart; then one byte more.
+            let room = match self.declared.saturating_sub(self.content.length) {
+                0 => 1,
+                room => usize::try_from(room).unwrap_or(usize::MAX).min(output.len()),
+            };
+            let Some(target) = output.get_mut(..room) else { return Ok(()) };
+            let Some(pending) = input.get(consumed..filled) else { return Ok(()) };
+            let (before_in, before_out) = (inflate.total_in(), inflate.total_out());
+            let status = inflate.decompress(pending, target, InflateFlush::NoFlush);
+            let produced = usize::try_from(inflate.total_out() - before_out).unwrap_or(0);
+            let used = usize::try_from(inflate.total_in() - before_in).unwrap_or(0);
+            consumed += used;
+            match status {
+                Ok(status) => {
+                    let bytes = target.get(..produced).unwrap_or_default();
+                    if !bytes.is_empty() {
+                        self.take(bytes);
+                    }
+                    if status == Status::StreamEnd {
+                        let left = u64::try_from(filled - consumed).unwrap_or(0);
+                        let pad = u64::from(padded && left > 0);
+                        self.content.unused_compressed = self.remaining + left - pad;
+                        return Ok(());
+                    }
+                    if self.content.length > self.declared {
+                        return Ok(());
+                    }
+                    if produced == 0 && used == 0 && consumed < filled {
+                        // No progress although there is input and room: not a deflate stream.
+                        self.fail(JavaError::zip("Invalid ZLIB data format"));
+                        return Ok(());
+                    }
+                }
+                Err(_) => {
+                    let message = inflate.error_message().unwrap_or("Invalid ZLIB data format");
+                    self.fail(JavaError::zip(message));
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+const BUFFER: usize = 64 * 1024;

@@ -1,0 +1,186 @@
+//! Local headers and data descriptors (APPNOTE 4.3.7, 4.3.9), compared with the central directory.
+
+use std::io;
+
+use crate::finding::{Finding, HeaderField};
+use crate::java_error::JavaError;
+use crate::source::Source;
+
+use super::bytes::{extra_field, u16_at, u32_at, u64_at};
+use super::central_directory::EntryHeader;
+
+/// The space one entry takes in the file.
+struct Extent {
+    start: u64,
+    end: u64,
+    index: usize,
+}
+
+/// Finds the data of every entry, compares headers, and checks that the extents tile the file.
+pub(super) fn examine(
+    source: &Source,
+    entries: &[EntryHeader],
+    base: u64,
+    directory_start: u64,
+    findings: &mut Vec<Finding>,
+) -> io::Result<Vec<Result<u64, JavaError>>> {
+    let mut data = Vec::with_capacity(entries.len());
+    let mut extents = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let start = base.saturating_add(entry.local_header_offset);
+        let (position, end) = examine_one(source, entry, start, findings)?;
+        data.push(position);
+        extents.push(Extent { start, end, index });
+    }
+    check_tiling(entries, extents, directory_start, findings);
+    Ok(data)
+}
+
+fn examine_one(
+    source: &Source,
+    entry: &EntryHeader,
+    start: u64,
+    findings: &mut Vec<Finding>,
+) -> io::Result<(Result<u64, JavaError>, u64)> {
+    let mut header = [0; 30];
+    let bad = || JavaError::zip("ZipFile invalid LOC header (bad signature)");
+    match source.read_exact_at(&mut header, start) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Err(bad()), start)),
+        Err(error) => return Err(error),
+    }
+    if header.get(..4) != Some(b"PK\x03\x04".as_slice()) {
+        return Ok((Err(bad()), start));
+    }
+    let name_length = u64::from(u16_at(&header, 26).unwrap_or(0));
+    let extra_length = u64::from(u16_at(&header, 28).unwrap_or(0));
+    let position = start + 30 + name_length + extra_length;
+    let variable_length = usize::try_from(name_length + extra_length).unwrap_or(0);
+    let variable = match source.read_vec_at(start + 30, variable_length) {
+        Ok(variable) => variable,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Ok(position), position)),
+        Err(error) => return Err(error),
+    };
+    let (name, extra) = variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
+    let mut differs = |field| findings.push(Finding::HeadersDisagree { entry: entry.name.clone(), field });
+    if name != entry.name.as_bytes() {
+        differs(HeaderField::Name);
+    }
+    if u16_at(&header, 8) != Some(entry.method) {
+        differs(HeaderField::Method);
+    }
+    let flags = u16_at(&header, 6).unwrap_or(0);
+    // Bits 1 and 2 describe the compressor's effort, bit 11 the name's encoding; the rest changes the reading.
+    if (flags ^ entry.flags) & !0b0000_1000_0000_0110 != 0 {
+        differs(HeaderField::Flags);
+    }
+    let declared = LocalSizes::read(&header, extra);
+    let described = flags & 8 != 0;
+    let mut end = position.saturating_add(entry.compressed_size);
+    if described {
+        // With a data descriptor the local fields are zero, or already right.
+        if declared.crc32 != 0 && declared.crc32 != entry.crc32 {
+            differs(HeaderField::Crc32);
+        }
+        if declared.size != 0 && declared.size != entry.size
+            || declared.compressed_size != 0 && declared.compressed_size != entry.compressed_size
+        {
+            differs(HeaderField::Size);
+        }
+        match descriptor_length(source, entry, end)? {
+            Some(length) => end = end.saturating_add(length),
+            None => differs(HeaderField::DataDescriptor),
+        }
+    } else {
+        if declared.crc32 != entry.crc32 {
+            differs(HeaderField::Crc32);
+        }
+        if declared.size != entry.size || declared.compressed_size != entry.compressed_size {
+            differs(HeaderField::Size);
+        }
+    }
+    Ok((Ok(position), end))
+}
+
+struct LocalSizes {
+    crc32: u32,
+    size: u64,
+    compressed_size: u64,
+}
+
+impl LocalSizes {
+    fn read(header: &[u8], extra: &[u8]) -> Self {
+        let word = |at| u32_at(header, at).unwrap_or(0);
+        let (size, compressed_size) = (word(22), word(18));
+        let zip64 = extra_field(extra, 0x0001).unwrap_or_default();
+        let wide = |value: u32, at| match value {
+            u32::MAX => u64_at(zip64, at).unwrap_or(u64::from(value)),
+            value => u64::from(value),
+        };
+        let second = if size == u32::MAX { 8 } else { 0 };
+        Self {
+            crc32: word(14),
+            size: wide(size, 0),
+            compressed_size: wide(compressed_size, second),
+        }
+    }
+}
+
+/// The length of the data descriptor at `position`, if one with the right values is there.
+fn descriptor_length(source: &Source, entry: &EntryHeader, position: u64) -> io::Result<Option<u64>> {
+    let available = source.length().saturating_sub(position).min(24);
+    let bytes = source.read_vec_at(position, usize::try_from(available).unwrap_or(0))?;
+    for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
+        let at = if signature { 4 } else { 0 };
+        if signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
+            continue;
+        }
+        let sizes = if wide {
+            (u64_at(&bytes, at + 4), u64_at(&bytes, at + 12))
+        } else {
+            (u32_at(&bytes, at + 4).map(u64::from), u32_at(&bytes, at + 8).map(u64::from))
+        };
+        if u32_at(&bytes, at) == Some(entry.crc32)
+            && sizes == (Some(entry.compressed_size), Some(entry.size))
+        {
+            let length = at + if wide { 20 } else { 12 };
+            return Ok(u64::try_from(length).ok());
+        }
+    }
+    Ok(None)
+}
+
+/// Entries must follow each other without a gap from offset 0 to the central directory.
+fn check_tiling(
+    entries: &[EntryHeader],
+    mut extents: Vec<Extent>,
+    directory_start: u64,
+    findings: &mut Vec<Finding>,
+) {
+    extents.sort_by_key(|extent| (extent.start, extent.end));
+    let mut expected = 0;
+    for extent in &extents {
+        if extent.start > expected {
+            let length = extent.start - expected;
+            findings.push(if expected == 0 {
+                Finding::LeadingBytes { length }
+            } else {
+                Finding::HiddenBytes { offset: expected, length }
+            });
+        } else if extent.start < expected {
+            let entry = entries.get(extent.index).map(|entry| entry.name.clone()).unwrap_or_default();
+            findings.push(Finding::OverlappingEntries { entry });
+        }
+        expected = expected.max(extent.end);
+    }
+    if expected < directory_start {
+        let length = directory_start - expected;
+        findings.push(if extents.is_empty() {
+            Finding::LeadingBytes { length }
+        } else {
+            Finding::HiddenBytes { offset: expected, length }
+        });
+    } else if expected > directory_start {
+        findings.push(Finding::OverlappingEntries { entry: "the central directory".to_owned() });
+    }
+}

@@ -1,0 +1,120 @@
+//! The ZIP container: our own reader, which sees what an archive really holds.
+//!
+//! Attacks considered here (APPNOTE section numbers in brackets), and the defence:
+//!
+//! - duplicate names, one checked and another unpacked (CVE-2013-4787): every header of the central directory is
+//!   kept, in order; duplicates are findings.
+//! - local header and central directory disagree (CVE-2025-54368): every local header is compared (4.3.7).
+//! - a file that is two formats at once, glued archives, bytes before, between or after: the extents of all
+//!   entries must tile the file up to the central directory.
+//! - several end records: all signatures in the tail are counted (4.3.16).
+//! - ZIP64 contradictions and loops in extra fields (CVE-2023-22036): checked lengths, no zero progress.
+//! - overlapping entries and bombs: extents may not overlap; no allocation follows a declared size, and an entry
+//!   is read to its declared size and one byte more at most.
+//! - traversal, links, device and setuid modes: only reported here; nothing is ever unpacked.
+//!
+//! What the JDK's `ZipFile` refuses is a [`JavaError`] with its text; what it lets pass, but no honest archive has,
+//! is a [`Finding`].
+
+mod bytes;
+mod central_directory;
+mod content;
+mod end_record;
+mod local_header;
+mod names;
+
+use std::collections::HashMap;
+use std::io;
+
+use crate::finding::Finding;
+use crate::java_error::JavaError;
+use crate::limits::Limits;
+use crate::source::Source;
+
+pub use central_directory::{EntryHeader, Modified};
+pub(crate) use content::{Content, ContentReader};
+
+/// An archive with its directory read and its structure examined.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    pub(crate) entries: Vec<EntryHeader>,
+    /// For each entry, the position of its data, or why its local header cannot be used.
+    pub(crate) data: Vec<Result<u64, JavaError>>,
+    /// For each entry, the index of the entry that a look-up by its name finds: the last one.
+    pub(crate) by_name: HashMap<String, usize>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) comment_length: u64,
+}
+
+impl Archive {
+    /// Reads the directory. The inner error is what the JDK would say of an archive it cannot open.
+    pub(crate) fn open(source: &Source, limits: &Limits) -> io::Result<Result<Self, JavaError>> {
+        let end = match end_record::find(source)? {
+            Ok(end) => end,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Some(directory_start) = end.position.checked_sub(end.directory_length) else {
+            return Ok(Err(JavaError::zip("invalid END header (bad central directory size)")));
+        };
+        let Some(base) = directory_start.checked_sub(end.directory_offset) else {
+            return Ok(Err(JavaError::zip("invalid END header (bad central directory offset)")));
+        };
+        if end.directory_length > limits.central_directory {
+            return Ok(Err(JavaError::zip(format!(
+                "the central directory of {} bytes exceeds the limit of {} bytes",
+                end.directory_length, limits.central_directory
+            ))));
+        }
+        let length = usize::try_from(end.directory_length).unwrap_or(usize::MAX);
+        let directory = source.read_vec_at(directory_start, length)?;
+        let entries = match central_directory::parse(&directory, limits.entries) {
+            Ok(entries) => entries,
+            Err(error) => return Ok(Err(error)),
+        };
+        drop(directory);
+
+        let mut findings = Vec::new();
+        if end.trailing > 0 {
+            findings.push(Finding::TrailingBytes { length: end.trailing });
+        }
+        if end.other_signatures > 0 {
+            findings.push(Finding::SeveralEndRecords { count: end.other_signatures + 1 });
+        }
+        if end.multi_disk {
+            findings.push(Finding::MultiDisk);
+        }
+        if end.comment_length > 0 {
+            findings.push(Finding::ArchiveComment { length: end.comment_length });
+        }
+        let counted = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        if end.entries != counted {
+            findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
+        }
+        let data = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+        names::examine(&entries, &mut findings);
+        if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
+            findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
+        }
+        let by_name =
+            entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
+        Ok(Ok(Self { entries, data, by_name, findings, comment_length: end.comment_length }))
+    }
+
+    /// Reads a small entry whole; the JDK's limit for signature related files applies.
+    pub(crate) fn read_small(
+        &self,
+        source: &Source,
+        index: usize,
+        limits: &Limits,
+    ) -> io::Result<Result<Vec<u8>, JavaError>> {
+        let Some(entry) = self.entries.get(index) else { return Ok(Ok(Vec::new())) };
+        if entry.size > limits.signature_file {
+            return Ok(Err(JavaError::io(format!(
+                "Unsupported size: {} for JarEntry {}. Allowed max size: {} bytes. You can use the \
+                 jdk.jar.maxSignatureFileSize system property to increase the default value.",
+                entry.size, entry.name, limits.signature_file
+            ))));
+        }
+        ContentReader::default().read_whole(source, self, index)
+    }
+}

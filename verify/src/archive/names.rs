@@ -1,0 +1,144 @@
+//! Names that unpack badly: traversal, collisions, links and special files.
+
+use std::collections::HashMap;
+
+use crate::finding::Finding;
+
+use super::central_directory::EntryHeader;
+
+/// Adds a finding for every name or mode that must not reach a disk.
+pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
+    let mut exact: HashMap<&str, ()> = HashMap::with_capacity(entries.len());
+    let mut folded: HashMap<String, &str> = HashMap::with_capacity(entries.len());
+    for entry in entries {
+        let name = entry.name.as_str();
+        if let Some(reason) = unsafe_name(name) {
+            findings.push(Finding::UnsafeName { entry: name.to_owned(), reason });
+        }
+        if exact.insert(name, ()).is_some() {
+            findings.push(Finding::DuplicateName { entry: name.to_owned() });
+        } else if let Some(other) = folded.insert(fold(name), name) {
+            findings.push(Finding::CollidingNames { entry: name.to_owned(), other: other.to_owned() });
+        }
+        if let Some(mode) = entry.unix_mode() {
+            let kind = mode & 0o170_000;
+            let directory = entry.is_directory();
+            let regular = kind == 0 || (kind == 0o100_000 && !directory) || (kind == 0o040_000 && directory);
+            if kind == 0o120_000 {
+                findings.push(Finding::SymbolicLink { entry: name.to_owned() });
+            } else if !regular {
+                findings.push(Finding::SpecialFile { entry: name.to_owned(), mode });
+            }
+            if mode & 0o6000 != 0 {
+                findings.push(Finding::SetuidMode { entry: name.to_owned(), mode });
+            }
+        }
+    }
+    for entry in entries {
+        // A file where another entry needs a folder.
+        let parent_is_file = entry
+            .name
+            .match_indices('/')
+            .filter_map(|(at, _)| entry.name.get(..at))
+            .find(|parent| exact.contains_key(parent));
+        if let Some(parent) = parent_is_file {
+            findings.push(Finding::CollidingNames { entry: entry.name.clone(), other: parent.to_owned() });
+        }
+    }
+}
+
+/// Why a name must not be unpacked on Linux or Windows.
+fn unsafe_name(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("it is empty");
+    }
+    if name.starts_with('/') {
+        return Some("it is absolute");
+    }
+    if name.contains('\\') {
+        return Some("it contains a backslash");
+    }
+    if name.chars().any(is_hidden_character) {
+        return Some("it contains a control or direction character");
+    }
+    let path = name.strip_suffix('/').unwrap_or(name);
+    for component in path.split('/') {
+        let stem = component.split('.').next().unwrap_or_default().to_ascii_uppercase();
+        match component {
+            "" => return Some("it has an empty component"),
+            "." | ".." => return Some("it has a component . or .."),
+            _ if component.contains(':') => return Some("it contains a colon"),
+            _ if component.ends_with(['.', ' ']) => return Some("a component ends in a dot or blank"),
+            _ if RESERVED.contains(&stem.as_str()) => return Some("a component is a device name on Windows"),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_hidden_character(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Brings names together that are one file on some file system: case, and the decomposed form of Latin letters.
+fn fold(name: &str) -> String {
+    let trimmed = name.strip_suffix('/').unwrap_or(name);
+    let mut folded = String::with_capacity(trimmed.len());
+    for character in trimmed.chars() {
+        match decompose_latin(character) {
+            Some((base, mark)) => {
+                folded.extend(base.to_lowercase());
+                folded.push(mark);
+            }
+            None => folded.extend(character.to_lowercase()),
+        }
+    }
+    folded
+}
+
+/// Canonical decomposition of the Latin-1 letters, the only ones seen in package names.
+fn decompose_latin(character: char) -> Option<(char, char)> {
+    const TABLE: [(&str, &str, char); 6] = [
+        ("ÀÈÌÒÙàèìòù", "AEIOUaeiou", '\u{300}'),
+        ("ÁÉÍÓÚÝáéíóúý", "AEIOUYaeiouy", '\u{301}'),
+        ("ÂÊÎÔÛâêîôû", "AEIOUaeiou", '\u{302}'),
+        ("ÃÑÕãñõ", "ANOano", '\u{303}'),
+        ("ÄËÏÖÜäëïöüÿ", "AEIOUaeiouy", '\u{308}'),
+        ("ÅåÇç", "AaCc", '\u{30a}'),
+    ];
+    TABLE.iter().find_map(|(composed, bases, mark)| {
+        let at = composed.chars().position(|other| other == character)?;
+        let mark = if matches!(character, 'Ç' | 'ç') { '\u{327}' } else { *mark };
+        Some((bases.chars().nth(at)?, mark))
+    })
+}
+
+const RESERVED: [&str; 22] = [
+    "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9", "LPT1",
+    "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsafe_names_are_named_with_a_reason() {
+        for bad in [
+            "", "/etc/passwd", "../x", "a/../b", "a\\b", "C:x", "a//b", "./a", "a/nul.txt", "a.", "x\u{202e}y", "a\nb",
+        ] {
+            assert!(unsafe_name(bad).is_some(), "{bad:?}");
+        }
+        for good in ["agent/", "META-INF/MANIFEST.MF", "agent/.hidden file", "a..b/c", "agent/lib/x-1.0.jar"] {
+            assert_eq!(unsafe_name(good), None, "{good:?}");
+        }
+    }
+
+    #[test]
+    fn case_and_unicode_forms_fold_together() {
+        assert_eq!(fold("Agent/X"), fold("agent/x"));
+        assert_eq!(fold("caf\u{e9}"), fold("cafe\u{301}"));
+        assert_ne!(fold("cafe"), fold("caf\u{e9}"));
+    }
+}

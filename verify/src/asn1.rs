@@ -1,0 +1,252 @@
+//! A thin reader for BER and DER (ITU-T X.690) that keeps the original bytes of every value.
+//!
+//! Signatures are computed over slices of the input, never over a re-encoding: libraries re-sort sets and drop
+//! non-canonical forms, which changes what was signed. Typed values inside (certificates, algorithm identifiers)
+//! are then decoded by the `x509-cert`, `spki` and `cms` crates.
+//!
+//! Attacks considered here: lengths beyond the input, four-byte lengths, redundant length bytes (refused as the JDK
+//! does), deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
+
+use thiserror::Error;
+
+/// The bytes are not a well-formed BER value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("malformed ASN.1: {0}")]
+pub(crate) struct Asn1Error(pub(crate) &'static str);
+
+/// One value: tag, content, and both together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Value<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
+    pub(crate) raw: &'a [u8],
+}
+
+/// Universal and context tags by their first byte.
+pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const OID: u8 = 0x06;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
+    pub(crate) const CONTEXT_0: u8 = 0xa0;
+    pub(crate) const CONTEXT_1: u8 = 0xa1;
+    pub(crate) const CONTEXT_3: u8 = 0xa3;
+}
+
+/// Reads values one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The first byte of the next value.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// The next value.
+    pub(crate) fn next(&mut self) -> Result<Value<'a>, Asn1Error> {
+        let (tag, header, length) = read_header(self.rest)?;
+        let length = length.ok_or(Asn1Error("indefinite length"))?;
+        let end = header.checked_add(length).ok_or(Asn1Error("length overflow"))?;
+        let raw = self.rest.get(..end).ok_or(Asn1Error("value ends after its container"))?;
+        self.rest = self.rest.get(end..).unwrap_or_default();
+        Ok(Value { tag, content: raw.get(header..).unwrap_or_default(), raw })
+    }
+
+    /// The next value, which must have this tag.
+    pub(crate) fn expect(&mut self, tag: u8) -> Result<Value<'a>, Asn1Error> {
+        let value = self.next()?;
+        if value.tag == tag { Ok(value) } else { Err(Asn1Error("unexpected tag")) }
+    }
+
+    /// The next value if it has this tag.
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Value<'a>>, Asn1Error> {
+        if self.peek() == Some(tag) { self.next().map(Some) } else { Ok(None) }
+    }
+
+    /// All remaining values.
+    pub(crate) fn all(mut self) -> Result<Vec<Value<'a>>, Asn1Error> {
+        let mut values = Vec::new();
+        while !self.is_empty() {
+            values.push(self.next()?);
+        }
+        Ok(values)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// A reader for the values inside.
+    pub(crate) fn inside(&self) -> Reader<'a> {
+        Reader::new(self.content)
+    }
+
+    /// The dotted form of an object identifier.
+    pub(crate) fn oid(&self) -> Result<String, Asn1Error> {
+        if self.tag != tag::OID {
+            return Err(Asn1Error("object identifier expected"));
+        }
+        const_oid::ObjectIdentifier::from_bytes(self.content)
+            .map(|oid| oid.to_string())
+            .map_err(|_| Asn1Error("malformed object identifier"))
+    }
+}
+
+/// Tag, header length and content length (`None` for the indefinite form).
+fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
+    let tag = *bytes.first().ok_or(Asn1Error("value expected"))?;
+    if tag & 0x1f == 0x1f {
+        return Err(Asn1Error("multi-byte tag"));
+    }
+    let first = *bytes.get(1).ok_or(Asn1Error("length expected"))?;
+    match first {
+        0..=0x7f => Ok((tag, 2, Some(usize::from(first)))),
+        0x80 => Ok((tag, 2, None)),
+        _ => {
+            let count = usize::from(first & 0x7f);
+            if count > 4 {
+                return Err(Asn1Error("length too large"));
+            }
+            let octets = bytes.get(2..2 + count).ok_or(Asn1Error("length expected"))?;
+            if octets.first() == Some(&0) {
+                return Err(Asn1Error("redundant length bytes"));
+            }
+            let length = octets.iter().fold(0u64, |length, octet| length << 8 | u64::from(*octet));
+            if length < 0x80 {
+                return Err(Asn1Error("short length in long form"));
+            }
+            let length = i32::try_from(length).map_err(|_| Asn1Error("length too large"))?;
+            let length = usize::try_from(length).map_err(|_| Asn1Error("length too large"))?;
+            Ok((tag, 2 + count, Some(length)))
+        }
+    }
+}
+
+/// Rewrites values of indefinite length into definite length; everything else stays as it is.
+///
+/// The JDK does the same before it parses a block, so what is signed inside is the rewritten form. Bytes after the
+/// first value are dropped.
+pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
+    let mut output = Vec::with_capacity(bytes.len());
+    convert(bytes, &mut output, 0)?;
+    Ok(output)
+}
+
+/// Whether a value, or one inside it, has an indefinite length, seen from its own first bytes.
+pub(crate) fn is_indefinite(bytes: &[u8]) -> bool {
+    bytes.get(1) == Some(&0x80)
+}
+
+/// Converts one value and returns how many bytes of the input it took.
+fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
+    if depth > MAX_DEPTH {
+        return Err(Asn1Error("nested too deeply"));
+    }
+    let (tag, header, length) = read_header(bytes)?;
+    let constructed = tag & 0x20 != 0;
+    let mut content = Vec::new();
+    let consumed = match length {
+        Some(length) => {
+            let end = header.checked_add(length).ok_or(Asn1Error("length overflow"))?;
+            let inner = bytes.get(header..end).ok_or(Asn1Error("value ends after its container"))?;
+            if constructed {
+                let mut at = 0;
+                while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
+                    at += convert(rest, &mut content, depth + 1)?;
+                }
+            } else {
+                content.extend_from_slice(inner);
+            }
+            end
+        }
+        None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
+        None => {
+            let mut at = header;
+            loop {
+                let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
+                if rest.starts_with(&[0, 0]) {
+                    break at + 2;
+                }
+                if rest.is_empty() {
+                    return Err(Asn1Error("end-of-contents missing"));
+                }
+                at += convert(rest, &mut content, depth + 1)?;
+            }
+        }
+    };
+    output.push(tag);
+    write_length(output, content.len())?;
+    output.append(&mut content);
+    Ok(consumed)
+}
+
+fn write_length(output: &mut Vec<u8>, length: usize) -> Result<(), Asn1Error> {
+    let length = u32::try_from(length).map_err(|_| Asn1Error("length too large"))?;
+    match u8::try_from(length) {
+        Ok(short) if short < 0x80 => output.push(short),
+        _ => {
+            let bytes = length.to_be_bytes();
+            let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+            output.push(0x80 | u8::try_from(significant.len()).unwrap_or(4));
+            output.extend(significant);
+        }
+    }
+    Ok(())
+}
+
+/// The content of an OCTET STRING; the constructed form is joined (X.690 8.7.3).
+pub(crate) fn octets(value: &Value<'_>) -> Result<Vec<u8>, Asn1Error> {
+    match value.tag {
+        tag::OCTET_STRING => Ok(value.content.to_vec()),
+        0x24 => {
+            let mut joined = Vec::new();
+            for part in value.inside().all()? {
+                if part.tag != tag::OCTET_STRING {
+                    return Err(Asn1Error("octet string expected"));
+                }
+                joined.extend_from_slice(part.content);
+            }
+            Ok(joined)
+        }
+        _ => Err(Asn1Error("octet string expected")),
+    }
+}
+
+const MAX_DEPTH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indefinite_lengths_become_definite() {
+        let ber = [0x30, 0x80, 0x24, 0x80, 0x04, 0x01, 0xaa, 0x04, 0x01, 0xbb, 0, 0, 0x02, 0x01, 0x05, 0, 0, 0xff];
+        let der = to_definite(&ber).unwrap();
+        assert_eq!(der, [0x30, 0x0b, 0x24, 0x06, 0x04, 0x01, 0xaa, 0x04, 0x01, 0xbb, 0x02, 0x01, 0x05]);
+        let value = Reader::new(&der).next().unwrap();
+        let first = value.inside().next().unwrap();
+        assert_eq!(octets(&first).unwrap(), [0xaa, 0xbb]);
+    }
+
+    #[test]
+    fn malformed_lengths_are_refused() {
+        for bad in [&[0x30][..], &[0x30, 0x05, 0x00], &[0x30, 0x81, 0x05, 0, 0, 0, 0, 0], &[0x30, 0x82, 0x00, 0x80], &[0x30, 0x85, 1, 1, 1, 1, 1]] {
+            assert!(Reader::new(bad).next().is_err(), "{bad:?}");
+        }
+        assert!(to_definite(&[0x30, 0x80].repeat(100)).is_err());
+    }
+}

@@ -1,0 +1,275 @@
+//! CMS SignedData (RFC 5652) as it occurs in signature blocks and timestamp tokens.
+//!
+//! Attacks considered here: a signature not bound to its content (digest and content type attributes are compared),
+//! signed attributes re-encoded by a library (the bytes as stored are hashed), a SignerInfo whose certificate is
+//! found by name only (issuer and serial number must both match), many SignerInfos (bounded), an algorithm named
+//! differently in two places (the digest field decides, CMSAlgorithmProtection must agree, RFC 6211).
+
+use std::sync::Arc;
+
+use der::Decode as _;
+
+use crate::asn1::{self, Asn1Error, Reader, Value, tag};
+use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
+use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
+use crate::digest_algorithm::DigestAlgorithm;
+use crate::distinguished_name::DistinguishedName;
+use crate::limits::Limits;
+
+/// A parsed SignedData.
+#[derive(Debug)]
+pub(crate) struct SignedData {
+    pub(crate) content_type: String,
+    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) certificates: Vec<Arc<Certificate>>,
+    pub(crate) signer_infos: Vec<SignerInfo>,
+}
+
+/// A parsed SignerInfo.
+#[derive(Debug)]
+pub(crate) struct SignerInfo {
+    issuer: DistinguishedName,
+    serial: Vec<u8>,
+    pub(crate) digest_oid: String,
+    pub(crate) digest: Option<DigestAlgorithm>,
+    signed_attributes: Option<SignedAttributes>,
+    pub(crate) scheme: Result<SignatureScheme, String>,
+    pub(crate) signature: Vec<u8>,
+    /// The first value of the timestamp token attribute.
+    pub(crate) timestamp_token: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct SignedAttributes {
+    /// As stored, with the tag of a SET: this is what is signed.
+    signed_bytes: Vec<u8>,
+    content_type: Option<String>,
+    message_digest: Option<Vec<u8>>,
+}
+
+impl SignedData {
+    /// Parses a ContentInfo with SignedData; bytes after it are ignored, as the JDK does.
+    pub(crate) fn parse(bytes: &[u8], limits: &Limits) -> Result<Self, Asn1Error> {
+        let definite = asn1::to_definite(bytes)?;
+        let mut info = Reader::new(&definite).expect(tag::SEQUENCE)?.inside();
+        if info.next()?.oid()? != ID_SIGNED_DATA {
+            return Err(Asn1Error("the content is not SignedData"));
+        }
+        let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
+        fields.expect(tag::INTEGER)?;
+        fields.expect(tag::SET)?.inside().all()?;
+        let (content_type, content) = parse_content(&fields.expect(tag::SEQUENCE)?)?;
+        let mut certificates = Vec::new();
+        if let Some(set) = fields.optional(tag::CONTEXT_0)? {
+            for value in set.inside().all()? {
+                if certificates.len() >= limits.certificates {
+                    return Err(Asn1Error("too many certificates"));
+                }
+                certificates.push(Certificate::parse(value.raw)?);
+            }
+        }
+        fields.optional(tag::CONTEXT_1)?;
+        let mut signer_infos = Vec::new();
+        for value in fields.expect(tag::SET)?.inside().all()? {
+            if signer_infos.len() >= limits.signer_infos {
+                return Err(Asn1Error("too many SignerInfos"));
+            }
+            signer_infos.push(SignerInfo::parse(&value)?);
+        }
+        Ok(Self { content_type, content, certificates, signer_infos })
+    }
+
+    /// The certificate of a signer: issuer and serial number match.
+    pub(crate) fn certificate_of(&self, signer: &SignerInfo) -> Option<&Arc<Certificate>> {
+        self.certificates
+            .iter()
+            .find(|certificate| certificate.serial == signer.serial && certificate.issuer.matches(&signer.issuer))
+    }
+
+    /// The chain offered for a signer: each next certificate is the first unused one whose subject is the issuer.
+    pub(crate) fn chain_of(&self, signer: &SignerInfo) -> Vec<Arc<Certificate>> {
+        let Some(leaf) = self.certificate_of(signer) else { return Vec::new() };
+        let mut chain = vec![leaf.clone()];
+        if leaf.is_self_issued() {
+            return chain;
+        }
+        let mut pool: Vec<&Arc<Certificate>> = self.certificates.iter().collect();
+        let mut start = 0;
+        let mut issuer = &leaf.issuer;
+        while let Some(at) = (start..pool.len())
+            .find(|at| pool.get(*at).is_some_and(|certificate| certificate.subject.matches(issuer)))
+        {
+            let Some(next) = pool.get(at).copied() else { break };
+            chain.push(next.clone());
+            if next.is_self_issued() {
+                break;
+            }
+            issuer = &next.issuer;
+            pool.swap(start, at);
+            start += 1;
+        }
+        chain
+    }
+
+    /// Checks one SignerInfo over `content`, in the JDK's order.
+    pub(crate) fn check(&self, signer: &SignerInfo, content: &[u8]) -> Check {
+        let mut signed: &[u8] = content;
+        // 1. Signed attributes bind content type and content (RFC 5652 section 5.3, 5.4).
+        if let Some(attributes) = &signer.signed_attributes {
+            let Some(content_type) = &attributes.content_type else {
+                return Check::Unjudged("the contentType attribute is missing".to_owned());
+            };
+            if *content_type != self.content_type {
+                return Check::Wrong;
+            }
+            let Some(message_digest) = &attributes.message_digest else {
+                return Check::Unjudged("the messageDigest attribute is missing".to_owned());
+            };
+            let Some(digest) = signer.digest else {
+                return Check::Unjudged(format!("digest algorithm {} is not available", signer.digest_oid));
+            };
+            if digest.digest(&[content]) != *message_digest {
+                return Check::Wrong;
+            }
+            signed = &attributes.signed_bytes;
+        }
+        // 2. The certificate, and whether it may be used for signatures.
+        let Some(certificate) = self.certificate_of(signer) else { return Check::Wrong };
+        if !certificate.unknown_critical.is_empty() {
+            return Check::Unjudged("Certificate has unsupported critical extension(s)".to_owned());
+        }
+        if !certificate.may_use(&[KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION]) {
+            return Check::Unjudged("Key usage restricted: cannot be used for digital signatures".to_owned());
+        }
+        // 3. The signature value (RFC 5652 section 5.6).
+        match &signer.scheme {
+            Ok(scheme) => certificate.key.check(scheme, signed, &signer.signature),
+            Err(reason) => Check::Unjudged(reason.clone()),
+        }
+    }
+}
+
+impl SignerInfo {
+    fn parse(value: &Value<'_>) -> Result<Self, Asn1Error> {
+        if value.tag != tag::SEQUENCE {
+            return Err(Asn1Error("SignerInfo expected"));
+        }
+        let mut fields = value.inside();
+        fields.expect(tag::INTEGER)?;
+        let identifier = fields.expect(tag::SEQUENCE)?;
+        cms::cert::IssuerAndSerialNumber::from_der(identifier.raw)
+            .map_err(|_| Asn1Error("the signer identifier is not issuer and serial number"))?;
+        let mut parts = identifier.inside();
+        let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
+        let serial = parts.expect(tag::INTEGER)?.content.to_vec();
+        let digest_algorithm = fields.expect(tag::SEQUENCE)?;
+        let digest_oid = digest_algorithm.inside().next()?.oid()?;
+        let digest = DigestAlgorithm::from_oid(&digest_oid);
+        let attributes = fields.optional(tag::CONTEXT_0)?;
+        let signature_algorithm = fields.expect(tag::SEQUENCE)?;
+        let signature_oid = signature_algorithm.inside().next()?.oid()?;
+        let signature = asn1::octets(&fields.next()?)?;
+        let timestamp_token = match fields.optional(tag::CONTEXT_1)? {
+            Some(unsigned) => attribute(&unsigned, ID_TIMESTAMP_TOKEN)?.map(|token| token.raw.to_vec()),
+            None => None,
+        };
+        let signed_attributes = match attributes {
+            Some(attributes) => Some(SignedAttributes::parse(&attributes, &digest_oid, &signature_oid)?),
+            None => None,
+        };
+        let scheme = scheme(&signature_algorithm, &signature_oid, digest, &digest_oid);
+        Ok(Self { issuer, serial, digest_oid, digest, signed_attributes, scheme, signature, timestamp_token })
+    }
+
+    /// Whether the signature is directly over the content.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.signed_attributes.is_none()
+    }
+}
+
+impl SignedAttributes {
+    fn parse(value: &Value<'_>, digest_oid: &str, signature_oid: &str) -> Result<Self, Asn1Error> {
+        let mut signed_bytes = value.raw.to_vec();
+        if let Some(first) = signed_bytes.first_mut() {
+            *first = tag::SET;
+        }
+        if let Some(protection) = attribute(value, ID_ALGORITHM_PROTECTION)? {
+            let mut parts = protection.inside();
+            let digest = parts.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+            let signature = parts.optional(tag::CONTEXT_1)?;
+            let signature = signature.map(|value| value.inside().next()?.oid()).transpose()?;
+            if digest != digest_oid || signature.as_deref() != Some(signature_oid) {
+                return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
+            }
+        }
+        let content_type = attribute(value, ID_CONTENT_TYPE)?.map(|value| value.oid()).transpose()?;
+        let message_digest =
+            attribute(value, ID_MESSAGE_DIGEST)?.map(|value| asn1::octets(&value)).transpose()?;
+        Ok(Self { signed_bytes, content_type, message_digest })
+    }
+}
+
+/// The first value of an attribute; of several attributes of one type the last counts, as in the JDK.
+fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>, Asn1Error> {
+    let mut found = None;
+    for attribute in attributes.inside().all()? {
+        let mut parts = attribute.inside();
+        if parts.expect(tag::OID)?.oid()? == oid {
+            found = Some(parts.expect(tag::SET)?.inside().next()?);
+        }
+    }
+    Ok(found)
+}
+
+/// The signature algorithm: the digest field decides the digest, the signature field the kind of key.
+fn scheme(
+    algorithm: &Value<'_>,
+    oid: &str,
+    digest: Option<DigestAlgorithm>,
+    digest_oid: &str,
+) -> Result<SignatureScheme, String> {
+    let digest = digest.ok_or_else(|| format!("digest algorithm {digest_oid} is not available"));
+    match oid {
+        "1.2.840.113549.1.1.1" => return Ok(SignatureScheme::Rsa(digest?)),
+        "1.2.840.10045.2.1" => return Ok(SignatureScheme::Ecdsa(digest?)),
+        "1.2.840.10040.4.1" => return Ok(SignatureScheme::Dsa(digest?)),
+        "1.2.840.113549.1.1.10" => {
+            let mut parts = algorithm.inside();
+            let parameters = parts.next().and_then(|_| PssParameters::parse(&mut parts));
+            let parameters = parameters.map_err(|error| error.to_string())?;
+            if parameters.digest != digest? {
+                return Err("RSASSA-PSS parameters contradict the digest algorithm".to_owned());
+            }
+            return Ok(SignatureScheme::RsaPss(parameters));
+        }
+        _ => {}
+    }
+    match scheme_of(oid) {
+        Some(("RSA", _)) => Ok(SignatureScheme::Rsa(digest?)),
+        Some(("EC", _)) => Ok(SignatureScheme::Ecdsa(digest?)),
+        Some(("DSA", _)) => Ok(SignatureScheme::Dsa(digest?)),
+        Some((_, SignatureScheme::Ed25519)) if digest == Ok(DigestAlgorithm::Sha512) => {
+            Ok(SignatureScheme::Ed25519)
+        }
+        Some((_, SignatureScheme::Ed448)) => Ok(SignatureScheme::Ed448),
+        _ => Err(format!("signature algorithm {oid} is not available")),
+    }
+}
+
+fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Error> {
+    let mut fields = value.inside();
+    let content_type = fields.next()?.oid()?;
+    let content = match fields.optional(tag::CONTEXT_0)? {
+        Some(explicit) => Some(asn1::octets(&explicit.inside().next()?)?),
+        None => None,
+    };
+    Ok((content_type, content))
+}
+
+/// Content type data (RFC 5652 section 4).
+pub(crate) const ID_DATA: &str = "1.2.840.113549.1.7.1";
+const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
+const ID_CONTENT_TYPE: &str = "1.2.840.113549.1.9.3";
+const ID_MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
+const ID_ALGORITHM_PROTECTION: &str = "1.2.840.113549.1.9.52";
+const ID_TIMESTAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";

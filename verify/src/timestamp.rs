@@ -1,0 +1,154 @@
+//! Time-stamp tokens (RFC 3161) in the unsigned attributes of a SignerInfo.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::asn1::{Asn1Error, Reader, tag};
+use crate::certificate::Certificate;
+use crate::crypto::{Check, KeyKind, SignatureScheme};
+use crate::digest_algorithm::DigestAlgorithm;
+use crate::limits::Limits;
+use crate::signed_data::{SignedData, SignerInfo};
+
+/// A token whose signature and message imprint are right.
+#[derive(Debug, Clone)]
+pub(crate) struct TimestampToken {
+    pub(crate) gen_time: Timestamp,
+    pub(crate) imprint: DigestAlgorithm,
+    /// Digest and signature algorithm of the authority's SignerInfo.
+    pub(crate) digest: Option<DigestAlgorithm>,
+    pub(crate) scheme: SignatureScheme,
+    pub(crate) key: KeyKind,
+    pub(crate) chain: Vec<Arc<Certificate>>,
+    /// Whether the content type is id-ct-TSTInfo, which newer JDKs insist on.
+    pub(crate) is_tst_info: bool,
+}
+
+/// What a token says, before anything is verified; for listings.
+#[derive(Debug, Clone)]
+pub(crate) struct TokenDescription {
+    pub(crate) gen_time: Timestamp,
+    pub(crate) imprint_name: String,
+    pub(crate) subject: String,
+    pub(crate) scheme: Option<SignatureScheme>,
+    pub(crate) key: KeyKind,
+}
+
+/// Verifies a token against the signature it was issued for.
+pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<TimestampToken, String> {
+    let malformed = |error: Asn1Error| format!("the timestamp token cannot be parsed: {error}");
+    let signed = SignedData::parse(token, limits).map_err(malformed)?;
+    let content = signed.content.as_deref().ok_or("the timestamp token has no content")?;
+    let signer = verified_signer(&signed, content)?;
+    let info = TstInfo::parse(content).map_err(malformed)?;
+    let imprint = DigestAlgorithm::from_oid(&info.imprint_oid)
+        .ok_or_else(|| format!("message imprint algorithm {} is not available", info.imprint_oid))?;
+    if imprint.digest(&[signature]) != info.imprint {
+        return Err("the message imprint is not that of the signature".to_owned());
+    }
+    let chain = signed.chain_of(signer);
+    let leaf = chain.first().ok_or("the timestamp authority's certificate is missing")?;
+    Ok(TimestampToken {
+        gen_time: info.gen_time,
+        imprint,
+        digest: signer.digest,
+        scheme: signer.scheme.clone()?,
+        key: leaf.key.kind.clone(),
+        is_tst_info: signed.content_type == ID_TST_INFO,
+        chain: chain.clone(),
+    })
+}
+
+/// Reads what a token says without verifying it.
+pub(crate) fn describe(token: &[u8], limits: &Limits) -> Option<TokenDescription> {
+    let signed = SignedData::parse(token, limits).ok()?;
+    let info = TstInfo::parse(signed.content.as_deref()?).ok()?;
+    let signer = signed.signer_infos.first()?;
+    let certificate = signed.certificate_of(signer)?;
+    Some(TokenDescription {
+        gen_time: info.gen_time,
+        imprint_name: DigestAlgorithm::from_oid(&info.imprint_oid)
+            .map_or_else(|| info.imprint_oid.clone(), |digest| digest.jca_name().to_owned()),
+        subject: certificate.subject.to_java_string(),
+        scheme: signer.scheme.clone().ok(),
+        key: certificate.key.kind.clone(),
+    })
+}
+
+/// The first SignerInfo that verifies; one that cannot be judged fails the token.
+fn verified_signer<'a>(signed: &'a SignedData, content: &[u8]) -> Result<&'a SignerInfo, String> {
+    let mut verified = None;
+    for signer in &signed.signer_infos {
+        match signed.check(signer, content) {
+            Check::Right => verified = verified.or(Some(signer)),
+            Check::Wrong => {}
+            Check::Unjudged(reason) => return Err(format!("the timestamp token cannot be verified: {reason}")),
+        }
+    }
+    verified.ok_or_else(|| "the signature of the timestamp token is wrong".to_owned())
+}
+
+/// TSTInfo (RFC 3161 section 2.4.2), as far as it matters here.
+struct TstInfo {
+    imprint_oid: String,
+    imprint: Vec<u8>,
+    gen_time: Timestamp,
+}
+
+impl TstInfo {
+    fn parse(bytes: &[u8]) -> Result<Self, Asn1Error> {
+        let mut fields = Reader::new(bytes).expect(tag::SEQUENCE)?.inside();
+        fields.expect(tag::INTEGER)?;
+        fields.expect(tag::OID)?;
+        let mut imprint = fields.expect(tag::SEQUENCE)?.inside();
+        let imprint_oid = imprint.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+        let hashed = imprint.expect(tag::OCTET_STRING)?.content.to_vec();
+        fields.expect(tag::INTEGER)?;
+        let gen_time = generalized_time(fields.expect(tag::GENERALIZED_TIME)?.content)?;
+        Ok(Self { imprint_oid, imprint: hashed, gen_time })
+    }
+}
+
+/// Parses `YYYYMMDDhhmmss[.f…]Z`.
+fn generalized_time(content: &[u8]) -> Result<Timestamp, Asn1Error> {
+    let malformed = Asn1Error("malformed GeneralizedTime");
+    let text = std::str::from_utf8(content).map_err(|_| malformed)?;
+    let text = text.strip_suffix('Z').ok_or(malformed)?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.len() != 14 || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+        return Err(malformed);
+    }
+    let number = |from: usize, to: usize| whole.get(from..to).and_then(|part| part.parse::<i16>().ok());
+    let small = |from, to| number(from, to).and_then(|value| i8::try_from(value).ok()).ok_or(malformed);
+    let millis: i32 = format!("{fraction:0<3}").get(..3).and_then(|text| text.parse().ok()).ok_or(malformed)?;
+    jiff::civil::DateTime::new(
+        number(0, 4).ok_or(malformed)?,
+        small(4, 6)?,
+        small(6, 8)?,
+        small(8, 10)?,
+        small(10, 12)?,
+        small(12, 14)?,
+        millis * 1_000_000,
+    )
+    .and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC))
+    .map(|zoned| zoned.timestamp())
+    .map_err(|_| malformed)
+}
+
+const ID_TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generalized_times_with_and_without_fractions_are_read() {
+        assert_eq!(generalized_time(b"20240126030725Z").unwrap().to_string(), "2024-01-26T03:07:25Z");
+        assert_eq!(generalized_time(b"20240126030725.5Z").unwrap().to_string(), "2024-01-26T03:07:25.5Z");
+        for bad in [&b"20240126030725"[..], b"20241326030725Z", b"2024012603072Z", b"20240126030725.Z"] {
+            assert!(generalized_time(bad).is_err(), "{bad:?}");
+        }
+    }
+}
