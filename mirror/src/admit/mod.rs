@@ -36,6 +36,22 @@ pub struct VerifiedPackage {
 }
 
 impl VerifiedPackage {
+    /// Claims a verification that did not happen, for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn for_tests(quarantined: QuarantinedPackage, report_json: &[u8]) -> Self {
+        Self {
+            quarantined,
+            label: Label::Verified,
+            signer: Some("CN=Test, O=ServiceNow Inc.".to_owned()),
+            signed_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            evidence: Evidence {
+                report_json: report_json.to_vec(),
+                jarsigner_text: "jar verified.\n".to_owned(),
+                anchors_pem: b"(none)\n".to_vec(),
+            },
+        }
+    }
+
     /// The bytes in quarantine that were verified.
     pub fn quarantined(&self) -> &QuarantinedPackage {
         &self.quarantined

@@ -1,0 +1,125 @@
+//! Trusting a catalog: the client side of TUF. Used by server, importer, auditor, and by publishing itself.
+//!
+//! Only this module makes a [`TrustedCatalog`]. The steps stand in `update`.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use tough::schema::{Metafile, Root};
+
+use super::error::TrustError;
+use super::metadata::Role;
+use super::source::{FolderSource, MetadataSource};
+use super::update::{Outcome, Update};
+use crate::catalog::{CatalogEntry, CatalogVersions};
+use crate::package::{PackageName, PackagePath};
+
+/// What decides about trust besides the metadata itself.
+#[derive(Debug, Clone, Copy)]
+pub struct TrustInputs<'a> {
+    /// Root metadata that is trusted from the beginning: the content of a `trust` file, never what the source offers.
+    pub root: &'a [u8],
+    /// File that remembers the highest versions and the newest root metadata; written only after all checks. Without
+    /// it an older catalog is not noticed.
+    pub state: Option<&'a Path>,
+    /// The current time.
+    pub now: Timestamp,
+    /// Accept expired metadata, for auditors who look at the past; nothing is remembered then.
+    pub allow_expired: bool,
+}
+
+/// A catalog whose every file was signed as the trusted root metadata demands.
+#[derive(Debug, Clone)]
+pub struct TrustedCatalog {
+    outcome: Outcome,
+}
+
+/// Fetches the metadata from a source and checks it as TUF 1.0, section 5 says.
+pub async fn trust(
+    source: &dyn MetadataSource,
+    inputs: &TrustInputs<'_>,
+) -> Result<TrustedCatalog, TrustError> {
+    let mut update = Update::begin(source.describe(), inputs)?;
+    while let Some(wanted) = update.wanted() {
+        let answer = source.fetch(&wanted.name, wanted.max).await;
+        update.supply(answer)?;
+    }
+    Ok(TrustedCatalog { outcome: update.finish()? })
+}
+
+/// Does the same for a local folder without an async runtime.
+pub fn trust_folder(source: &FolderSource, inputs: &TrustInputs<'_>) -> Result<TrustedCatalog, TrustError> {
+    let mut update = Update::begin(source.describe(), inputs)?;
+    while let Some(wanted) = update.wanted() {
+        update.supply(source.read(&wanted.name, wanted.max))?;
+    }
+    Ok(TrustedCatalog { outcome: update.finish()? })
+}
+
+/// Finds the newest root metadata of a local folder, as the first part of an update does.
+pub(super) fn trust_root(source: &FolderSource, inputs: &TrustInputs<'_>) -> Result<Root, TrustError> {
+    let mut update = Update::begin(source.describe(), inputs)?;
+    while let Some(wanted) = update.wanted().filter(|_| !update.has_root()) {
+        update.supply(source.read(&wanted.name, wanted.max))?;
+    }
+    Ok(update.root().clone())
+}
+
+impl TrustedCatalog {
+    /// The packages in the order of their vendor paths.
+    pub fn entries(&self) -> &[CatalogEntry] {
+        &self.outcome.entries
+    }
+
+    /// Finds a package by its vendor path.
+    pub fn find(&self, path: &PackagePath) -> Option<&CatalogEntry> {
+        let entries = &self.outcome.entries;
+        let at = entries.binary_search_by(|entry| entry.path.as_str().cmp(path.as_str())).ok()?;
+        entries.get(at)
+    }
+
+    /// Finds a package by its file name; if both trees of the vendor have it, the one in the signed tree.
+    pub fn find_name(&self, name: &PackageName) -> Option<&CatalogEntry> {
+        let named = self.outcome.entries.iter().filter(|entry| entry.path.name() == name);
+        named.min_by_key(|entry| entry.path.tree())
+    }
+
+    /// The versions of the four metadata files.
+    pub fn versions(&self) -> CatalogVersions {
+        CatalogVersions {
+            root: self.version(Role::Root),
+            timestamp: self.version(Role::Timestamp),
+            snapshot: self.version(Role::Snapshot),
+            targets: self.version(Role::Targets),
+        }
+    }
+
+    /// When the first of the four roles expires.
+    pub fn expires(&self) -> Timestamp {
+        Role::ALL.into_iter().map(|role| self.expiry(role)).min().unwrap_or(Timestamp::MIN)
+    }
+
+    /// When one role expires.
+    pub fn expiry(&self, role: Role) -> Timestamp {
+        self.outcome.of(role).expires
+    }
+
+    /// The newest root metadata; the root of trust for whoever trusts this catalog.
+    pub fn root_bytes(&self) -> &[u8] {
+        &self.outcome.root_bytes
+    }
+
+    pub(super) fn version(&self, role: Role) -> u64 {
+        self.outcome.of(role).version
+    }
+
+    /// How the current snapshot metadata refers to the targets metadata.
+    pub(super) fn targets_meta(&self) -> &Metafile {
+        &self.outcome.targets_meta
+    }
+
+    /// How the current timestamp metadata refers to the snapshot metadata.
+    pub(super) fn snapshot_meta(&self) -> &Metafile {
+        &self.outcome.snapshot_meta
+    }
+}
