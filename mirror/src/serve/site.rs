@@ -110,7 +110,9 @@ impl Site {
                 document(request, page::json(&view), "application/json", "no-cache", &[])
             }
             Target::Health => self.health(request),
-            Target::Style => document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[]),
+            Target::Style => {
+                document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
+            }
             Target::Page => {
                 let view = self.published.current().await;
                 let problem = self.published.problem();
