@@ -17,6 +17,6 @@ mod state;
 mod trust_file;
 
 pub use error::{EnrolError, PolicyError, TrustFileError};
-pub use policy::{DEFAULT_ORGANIZATION, HostPolicy, HostTruststore};
+pub use policy::{HostPolicy, HostTruststore};
 pub use state::{Enrolment, Replace};
 pub use trust_file::TrustFile;

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::PolicyError;
-
-/// The organisation in the vendor's signer certificate.
-pub const DEFAULT_ORGANIZATION: &str = "ServiceNow Inc.";
+use crate::admit::policy::DEFAULT_ORGANIZATION;
 
 /// The policy of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]

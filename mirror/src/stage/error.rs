@@ -68,10 +68,8 @@ pub enum StageError {
 #[non_exhaustive]
 pub enum SourceError {
     /// Its catalog is not to be used.
-    #[error("the catalog of {place} is not used")]
+    #[error("the packages of this source cannot be relied on")]
     Catalog {
-        /// The source.
-        place: String,
         /// Why.
         source: TrustError,
     },

@@ -87,7 +87,7 @@ pub async fn stage(inputs: &StageInputs<'_>) -> Result<StageReport, StageError> 
     for wanted in inputs.wanted.packages() {
         match in_place(|| prepare(inputs, &incoming, wanted)) {
             Ok(offer) => work.push(offer),
-            Err(item) => report.items.push(item),
+            Err(item) => report.items.push(*item),
         }
     }
     remove_stale_copies(&staging, &work)?;
@@ -109,9 +109,9 @@ fn prepare(
     inputs: &StageInputs<'_>,
     incoming: &Incoming,
     wanted: &WantedPackage,
-) -> Result<Offer, StageItem> {
+) -> Result<Offer, Box<StageItem>> {
     let name = &wanted.name;
-    let item = |sha256, outcome| StageItem::new(name.clone(), sha256, outcome);
+    let item = |sha256, outcome| Box::new(StageItem::new(name.clone(), sha256, outcome));
     match inputs.source.find(name) {
         Ok(Some(offer)) => match judge(incoming, &offer) {
             Ok(false) => Ok(offer),

@@ -31,7 +31,7 @@ pub struct Source {
 }
 
 enum Place {
-    Mirror { client: HttpClient, base: Url },
+    Mirror { client: Box<HttpClient>, base: Url },
     Store(Store),
     Folder(PathBuf),
 }
@@ -63,7 +63,7 @@ impl Source {
         let base = as_folder(base)?;
         let metadata = base.join("repository/").map_err(|_| SourceError::Url { url: base.to_string() })?;
         let catalog = trusted(&UrlSource::new(client.clone(), metadata), enrolment, now).await?;
-        Ok(Self { place: Place::Mirror { client, base }, catalog: Some(catalog) })
+        Ok(Self { place: Place::Mirror { client: Box::new(client), base }, catalog: Some(catalog) })
     }
 
     /// Opens a folder: a store, a folder with `repository/` in it, or a plain folder of packages.
@@ -189,8 +189,7 @@ async fn trusted(
     let state = enrolment.catalog_state_file();
     let root = enrolment.trust().root();
     let inputs = TrustInputs { root, state: Some(&state), now, allow_expired: false };
-    let place = source.describe();
-    trust(source, &inputs).await.map_err(|source| SourceError::Catalog { place, source })
+    trust(source, &inputs).await.map_err(|source| SourceError::Catalog { source })
 }
 
 async fn download(
