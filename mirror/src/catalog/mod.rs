@@ -13,6 +13,7 @@
 
 #[cfg(test)]
 mod attacks;
+mod checks;
 mod entry;
 mod error;
 mod keys;

@@ -76,12 +76,12 @@ impl TestCatalog {
     }
 
     /// The files of the catalog as they are now, to be put back later.
-    pub(crate) fn save(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(super) fn save(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let files = std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path());
         files.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
     }
 
-    pub(crate) fn put_back(&self, files: &[(PathBuf, Vec<u8>)]) {
+    pub(super) fn put_back(&self, files: &[(PathBuf, Vec<u8>)]) {
         std::fs::remove_dir_all(self.folder()).unwrap();
         std::fs::create_dir(self.folder()).unwrap();
         for (file, bytes) in files {
@@ -90,7 +90,7 @@ impl TestCatalog {
     }
 
     /// Changes what a role has signed and signs it again, as someone who has its key could.
-    pub(crate) fn resign(&self, name: &str, keys: &[&RoleKey], change: impl FnOnce(&mut Value)) {
+    pub(super) fn resign(&self, name: &str, keys: &[&RoleKey], change: impl FnOnce(&mut Value)) {
         let file = self.folder().join(name);
         let mut signed =
             serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap()).unwrap()["signed"].take();
@@ -98,12 +98,12 @@ impl TestCatalog {
         std::fs::write(file, sign(&signed, keys)).unwrap();
     }
 
-    pub(crate) fn key(&self, role: Role) -> &RoleKey {
+    pub(super) fn key(&self, role: Role) -> &RoleKey {
         self.keys.key(role).unwrap()
     }
 
     /// Changes the targets metadata and lets snapshot and timestamp refer to it, as someone with all three keys could.
-    pub(crate) fn forge_targets(&self, change: impl FnOnce(&mut Value)) {
+    pub(super) fn forge_targets(&self, change: impl FnOnce(&mut Value)) {
         self.resign("1.targets.json", &[self.key(Role::Targets)], change);
         self.relink("1.snapshot.json", "targets.json", "1.targets.json", Role::Snapshot);
         self.relink("timestamp.json", "snapshot.json", "1.snapshot.json", Role::Timestamp);
@@ -119,7 +119,7 @@ impl TestCatalog {
 }
 
 /// Signs any JSON with some keys.
-pub(crate) fn sign(signed: &Value, keys: &[&RoleKey]) -> Vec<u8> {
+pub(super) fn sign(signed: &Value, keys: &[&RoleKey]) -> Vec<u8> {
     let mut canonical = Vec::new();
     let formatter = olpc_cjson::CanonicalFormatter::new();
     signed.serialize(&mut serde_json::Serializer::with_formatter(&mut canonical, formatter)).unwrap();

@@ -1,173 +1,16 @@
-//! Checking a store: what is there, what should be there, and whether the bytes are still the same.
+//! The steps of a check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use super::evidence::{self, AdmissionName, name_of};
-use super::{Admission, Store, StoreError, blob, durable};
+use super::super::evidence::{self, AdmissionName, name_of};
+use super::super::{Admission, Store, StoreError, blob, durable};
+use super::{CheckDepth, CheckProgress, Problem, count};
 use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
 
-/// How closely to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckDepth {
-    /// Names, lengths, and the digests of the small files.
-    Fast,
-    /// Every byte of every package too.
-    Full,
-}
-
-/// How far a check is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckProgress {
-    /// Bytes of packages looked at.
-    pub done: u64,
-    /// Bytes of all packages.
-    pub total: u64,
-}
-
-/// What a check has found: counts, and problems only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CheckReport {
-    /// How closely was looked.
-    pub depth: CheckDepth,
-    /// Admissions with evidence.
-    pub admissions: u64,
-    /// Files with package bytes.
-    pub blobs: u64,
-    /// Their length together.
-    pub bytes: u64,
-    /// Packages in the catalog.
-    pub catalogued: u64,
-    /// What is wrong, in the order of the paths.
-    pub problems: Vec<Problem>,
-}
-
-impl CheckReport {
-    /// Whether nothing is wrong. Things that only wait for the next write do not count.
-    pub fn is_sound(&self) -> bool {
-        !self.problems.iter().any(Problem::is_damage)
-    }
-}
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "problem")]
-#[non_exhaustive]
-pub enum Problem {
-    /// Bytes that were admitted are not there.
-    MissingBlob {
-        /// Their digest.
-        sha256: Sha256Digest,
-    },
-    /// A blob has another length than was admitted.
-    WrongLength {
-        /// The file.
-        path: PathBuf,
-        /// The length that was admitted.
-        expected: u64,
-        /// Its length.
-        found: u64,
-    },
-    /// A blob does not have the digest in its name.
-    WrongDigest {
-        /// The file.
-        path: PathBuf,
-        /// The digest of its bytes.
-        found: Sha256Digest,
-    },
-    /// A file of the evidence is missing.
-    MissingEvidence {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file of the evidence is garbled or is not the one that was admitted.
-    WrongEvidence {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A file or folder could not be read.
-    Unreadable {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The catalog names a package that was not admitted as it says.
-    NotAdmitted {
-        /// Its vendor path.
-        package: String,
-        /// Its digest.
-        sha256: Sha256Digest,
-    },
-    /// A package was admitted and is not, or not in its newest form, in the catalog: publish to finish.
-    NotPublished {
-        /// Its vendor path.
-        package: String,
-        /// Its digest.
-        sha256: Sha256Digest,
-    },
-    /// Bytes without evidence: stored and never admitted. The next commit of the same package finishes them.
-    Unadmitted {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A temporary file of an interrupted write; the next writer removes it.
-    Leftover {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file that does not belong there.
-    Unknown {
-        /// The file or folder.
-        path: PathBuf,
-    },
-}
-
-impl Problem {
-    /// Whether something is lost or was changed; the others are only unfinished or superfluous.
-    pub fn is_damage(&self) -> bool {
-        !matches!(
-            self,
-            Self::NotPublished { .. }
-                | Self::Unadmitted { .. }
-                | Self::Leftover { .. }
-                | Self::Unknown { .. }
-        )
-    }
-}
-
-/// Compares blobs, evidence and catalog with each other. The caller has the catalog from `catalog::trust`; without one
-/// it is not compared.
-///
-/// Only reads. An error means that no report could be made at all.
-pub fn check(
-    store: &Store,
-    catalog: Option<&TrustedCatalog>,
-    depth: CheckDepth,
-    progress: &mut dyn FnMut(CheckProgress),
-) -> Result<CheckReport, StoreError> {
-    let mut checker = Checker { store, depth, problems: Vec::new(), expected: BTreeMap::new() };
-    let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog);
-    let (blobs, bytes) = checker.check_blobs(progress)?;
-    checker.problems.sort();
-    Ok(CheckReport {
-        depth,
-        admissions: count(admissions.len()),
-        blobs,
-        bytes,
-        catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
-        problems: checker.problems,
-    })
-}
-
-struct Checker<'a> {
+/// Collects problems step by step.
+pub(super) struct Checker<'a> {
     store: &'a Store,
     depth: CheckDepth,
     problems: Vec<Problem>,
@@ -175,8 +18,17 @@ struct Checker<'a> {
     expected: BTreeMap<Sha256Digest, u64>,
 }
 
-impl Checker<'_> {
-    fn check_evidence(&mut self) -> Result<Vec<Admission>, StoreError> {
+impl<'a> Checker<'a> {
+    pub(super) fn new(store: &'a Store, depth: CheckDepth) -> Self {
+        Self { store, depth, problems: Vec::new(), expected: BTreeMap::new() }
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Reads the evidence of all admissions.
+    pub(super) fn check_evidence(&mut self) -> Result<Vec<Admission>, StoreError> {
         let mut admissions = Vec::new();
         for shard in self.folders(&self.store.evidence_root(), is_shard)? {
             for of_digest in self.folders(&shard, |name| is_digest_in(name, &shard))? {
@@ -235,7 +87,8 @@ impl Checker<'_> {
         }
     }
 
-    fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
+    /// Compares the catalog with the admissions, both ways.
+    pub(super) fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
         let Some(catalog) = catalog else { return };
         let mut newest = BTreeMap::new();
         for admission in admissions {
@@ -261,7 +114,11 @@ impl Checker<'_> {
         }
     }
 
-    fn check_blobs(&mut self, progress: &mut dyn FnMut(CheckProgress)) -> Result<(u64, u64), StoreError> {
+    /// Compares the bytes with the admissions, both ways; returns number and length of what is there.
+    pub(super) fn check_blobs(
+        &mut self,
+        progress: &mut dyn FnMut(CheckProgress),
+    ) -> Result<(u64, u64), StoreError> {
         let mut found = Vec::new();
         for shard in self.folders(&self.store.blobs_dir(), is_shard)? {
             for path in list(&shard)? {
@@ -359,8 +216,4 @@ fn is_digest_in(name: &str, shard: &Path) -> bool {
 fn reason(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
