@@ -5,11 +5,13 @@
 
 use sha1::Digest as _;
 
+use super::RawEntry;
+
 /// The first four bytes.
 pub(super) const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 
-/// Reads trusted certificates, and self-signed ones of private key entries, with their aliases.
-pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<(Option<String>, Vec<u8>)>, String> {
+/// Reads trusted certificates, and the first certificate of each private key, with their aliases.
+pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<RawEntry>, String> {
     let (body, seal) = bytes.split_at_checked(bytes.len().saturating_sub(20)).ok_or("it is too short")?;
     if let Some(password) = password {
         let mut hasher = sha1::Sha1::new();
@@ -19,7 +21,7 @@ pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<(Option<S
         hasher.update(b"Mighty Aphrodite");
         hasher.update(body);
         if hasher.finalize().as_slice() != seal {
-            return Err("the password is wrong, or it was tampered with".to_owned());
+            return Err("Keystore was tampered with, or password was incorrect".to_owned());
         }
     }
     let mut input = Input { rest: body.get(4..).unwrap_or_default() };
@@ -40,12 +42,12 @@ pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<(Option<S
                 let chain = input.u32()?;
                 for position in 0..chain {
                     let der = input.certificate(version)?;
-                    if position == 0 && chain == 1 {
-                        certificates.push((Some(alias.clone()), der));
+                    if position == 0 {
+                        certificates.push(RawEntry { alias: alias.clone(), trusted: false, der });
                     }
                 }
             }
-            2 => certificates.push((Some(alias), input.certificate(version)?)),
+            2 => certificates.push(RawEntry { alias, trusted: true, der: input.certificate(version)? }),
             other => return Err(format!("entry kind {other} is unknown")),
         }
     }
@@ -93,8 +95,8 @@ mod tests {
         let mut store = MAGIC.to_vec();
         store.extend([0, 0, 0, 2, 0, 0, 0, 1]);
         store.extend([0; 20]);
-        assert!(read(&store, None).unwrap_err().contains("ends in the middle"));
-        assert!(read(&store, Some("changeit")).unwrap_err().contains("password"));
+        assert!(read(&store, None).err().unwrap().contains("ends in the middle"));
+        assert!(read(&store, Some("changeit")).err().unwrap().contains("password"));
         assert!(read(&MAGIC, None).is_err());
     }
 }

@@ -4,6 +4,8 @@
 //! wrong, and one that cannot be judged (malformed, or an algorithm that is not available). The last two are never
 //! taken for right.
 
+pub(crate) mod password;
+
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 use crate::asn1::{Asn1Error, Reader, Value, tag};
@@ -56,7 +58,9 @@ impl KeyKind {
     /// The size in bits as the JDK counts it.
     pub(crate) fn bits(&self) -> Option<usize> {
         match self {
-            Self::Rsa { bits } | Self::RsaPss { bits } | Self::Dsa { bits } | Self::Ec { bits, .. } => Some(*bits),
+            Self::Rsa { bits } | Self::RsaPss { bits } | Self::Dsa { bits } | Self::Ec { bits, .. } => {
+                Some(*bits)
+            }
             Self::Ed25519 => Some(255),
             Self::Ed448 => Some(448),
             Self::Other { .. } => None,
@@ -94,6 +98,12 @@ impl PublicKey {
         Ok(Self { kind, spki: spki.to_vec(), bits })
     }
 
+    /// SHA-256 of the encoded `SubjectPublicKeyInfo`, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        use sha2::Digest as _;
+        hex::encode(sha2::Sha256::digest(&self.spki))
+    }
+
     /// Checks a signature over `message`.
     pub(crate) fn check(&self, scheme: &SignatureScheme, message: &[u8], signature: &[u8]) -> Check {
         let unavailable = || Check::Unjudged(format!("{} is not available, not verified", scheme.name()));
@@ -107,7 +117,9 @@ impl PublicKey {
                     ));
                 }
                 let algorithm: &'static dyn VerificationAlgorithm = match (digest, *bits) {
-                    (DigestAlgorithm::Sha1, 1024..=8192) => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+                    (DigestAlgorithm::Sha1, 1024..=8192) => {
+                        &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
+                    }
                     (DigestAlgorithm::Sha256, 1024..=8192) => {
                         &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
                     }
@@ -147,7 +159,9 @@ impl PublicKey {
                 }
                 self.run(&signature::ED25519, message, signature)
             }
-            (kind, scheme) => Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name())),
+            (kind, scheme) => {
+                Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name()))
+            }
         }
     }
 
