@@ -1,9 +1,12 @@
-//! Public keys and signature checks: the one place with cryptography, all of it by `aws-lc-rs`.
+//! Public keys and signature checks: the one place with cryptography, by `aws-lc-rs` where it
+//! offers the algorithm, over plain integers for the rare rest.
 //!
 //! A check has three outcomes, because the JDK treats them differently: a signature that is right, one that is
 //! wrong, and one that cannot be judged (malformed, or an algorithm that is not available). The last two are never
 //! taken for right.
 
+mod ed448;
+mod integers;
 pub(crate) mod password;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
@@ -127,20 +130,27 @@ impl PublicKey {
                     (DigestAlgorithm::Sha512, 1024..=8192) => {
                         &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY
                     }
-                    _ => return unavailable(),
+                    _ => return integers::check_pkcs1(&self.bits, *digest, message, signature),
                 };
                 self.run(algorithm, message, signature)
             }
             (KeyKind::Rsa { bits } | KeyKind::RsaPss { bits }, SignatureScheme::RsaPss(parameters)) => {
-                if parameters.digest != parameters.mask_digest {
-                    return unavailable();
+                if signature.len() != bits.div_ceil(8) {
+                    return Check::Unjudged("Bad signature length".to_owned());
                 }
+                let same_digest = parameters.digest == parameters.mask_digest;
                 let algorithm: &'static dyn VerificationAlgorithm =
                     match (parameters.digest, parameters.salt_length, *bits) {
-                        (DigestAlgorithm::Sha256, 32, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA256,
-                        (DigestAlgorithm::Sha384, 48, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA384,
-                        (DigestAlgorithm::Sha512, 64, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA512,
-                        _ => return unavailable(),
+                        (DigestAlgorithm::Sha256, 32, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA256
+                        }
+                        (DigestAlgorithm::Sha384, 48, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA384
+                        }
+                        (DigestAlgorithm::Sha512, 64, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA512
+                        }
+                        _ => return integers::check_pss(&self.bits, parameters, message, signature),
                     };
                 self.run(algorithm, message, signature)
             }
