@@ -372,10 +372,8 @@ impl Stage<'_> {
         let main = self.sections.main(&self.bytes).unwrap_or_default();
         let mut digests = Digests::new(file.main(), "-Digest-Manifest-Main-Attributes", at);
         let wrong = digests.any(|digest, expected| !digest.matches(&[main], expected));
-        if digests.only_disabled() {
-            return ignored(
-                "the signature file has digests of the main attributes by disabled algorithms only",
-            );
+        if digests.only_disabled() || digests.only_unknown() {
+            return ignored("the signature file has no usable digest of the main attributes");
         }
         Ok(!wrong)
     }

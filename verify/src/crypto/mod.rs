@@ -169,6 +169,14 @@ impl PublicKey {
                 }
                 self.run(&signature::ED25519, message, signature)
             }
+            (KeyKind::Ed448, SignatureScheme::Ed448) => match ed448::check(&self.bits, message, signature) {
+                Some(true) => Check::Right,
+                Some(false) => Check::Wrong,
+                None => Check::Unjudged("malformed Ed448 signature".to_owned()),
+            },
+            (KeyKind::Dsa { .. }, SignatureScheme::Dsa(digest)) => {
+                integers::check_dsa(&self.spki, &self.bits, *digest, message, signature)
+            }
             (kind, scheme) => {
                 Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name()))
             }
@@ -344,8 +352,19 @@ fn integer_bits(content: &[u8]) -> usize {
 }
 
 /// Curves by object identifier, with the JDK's name and size.
-const CURVES: [(&str, &str, usize); 3] = [
+const CURVES: [(&str, &str, usize); 14] = [
+    ("1.2.840.10045.3.1.1", "secp192r1", 192),
     ("1.2.840.10045.3.1.7", "secp256r1", 256),
+    ("1.3.132.0.8", "secp160r1", 160),
+    ("1.3.132.0.10", "secp256k1", 256),
+    ("1.3.132.0.31", "secp192k1", 192),
+    ("1.3.132.0.32", "secp224k1", 224),
+    ("1.3.132.0.33", "secp224r1", 224),
     ("1.3.132.0.34", "secp384r1", 384),
     ("1.3.132.0.35", "secp521r1", 521),
+    ("1.3.36.3.3.2.8.1.1.3", "brainpoolP192r1", 192),
+    ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1", 256),
+    ("1.3.36.3.3.2.8.1.1.9", "brainpoolP320r1", 320),
+    ("1.3.36.3.3.2.8.1.1.11", "brainpoolP384r1", 384),
+    ("1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1", 512),
 ];
