@@ -11,6 +11,7 @@ mod error;
 mod part_file;
 mod quarantine;
 mod retry;
+mod url_source;
 mod validator;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
 pub use quarantine::{FetchOptions, fetch, import_file};
+pub use url_source::UrlSource;
 
 /// Where bytes came from; stored as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,4 +21,4 @@ pub use authority::{CertificateLifetimes, TlsSet, init_tls, renew_server};
 pub use config::{ServeConfig, ServeLimits, TlsMaterial};
 pub use error::ServeError;
 pub use server::{RunningServer, Server};
-pub use view::{LoadCatalog, LoadError, ServedStore};
+pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

@@ -209,7 +209,8 @@ impl Shared {
         let service = service_fn(move |request: Request<Incoming>| {
             let this = this.clone();
             async move {
-                let response = if refused { overloaded() } else { this.answer(&request, peer, channel).await };
+                let response =
+                    if refused { overloaded() } else { this.answer(&request, peer, channel).await };
                 Ok::<_, Infallible>(response)
             }
         });

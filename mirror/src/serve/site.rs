@@ -106,13 +106,15 @@ impl Site {
             },
             Target::Metadata(name) => self.metadata(request, name).await,
             Target::Packages => {
-                let view = self.published.current().await;
+                let view = self.published.newest().await;
                 document(request, page::json(&view), "application/json", "no-cache", &[])
             }
-            Target::Health => self.health(request),
-            Target::Style => document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[]),
+            Target::Health => self.health(request).await,
+            Target::Style => {
+                document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
+            }
             Target::Page => {
-                let view = self.published.current().await;
+                let view = self.published.newest().await;
                 let problem = self.published.problem();
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
@@ -215,7 +217,8 @@ impl Site {
         }
     }
 
-    fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+    async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        self.published.newest().await;
         match self.published.problem() {
             None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),

@@ -4,4 +4,10 @@
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod mirror;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod upstream;
