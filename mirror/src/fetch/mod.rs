@@ -3,6 +3,7 @@
 //! [`HttpClient`] speaks HTTPS under our rules, [`HttpClient::download`] brings one file, [`fetch`] and
 //! [`import_file`] put a package into the quarantine folder.
 
+mod answer;
 mod client;
 mod config;
 mod connect;

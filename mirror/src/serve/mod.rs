@@ -12,6 +12,7 @@ mod error;
 mod page;
 mod quiet;
 mod representation;
+mod response;
 mod server;
 mod site;
 mod tls;
