@@ -9,19 +9,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, LOCATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::Instant;
 use url::Url;
 
+use super::answer::{Answer, Deadline, Failure, bad_answer};
 use super::config::ClientConfig;
-use super::connect::{Connector, timed_out};
+use super::connect::Connector;
 use super::error::{FetchError, Refusal, ResponseProblem};
-use super::retry::{Backoff, retry_after};
+use super::retry::Backoff;
 
 /// A client for metadata and packages. Cheap to clone; connections are kept for reuse.
 #[derive(Debug, Clone)]
@@ -70,9 +70,10 @@ impl HttpClient {
         loop {
             let failure = match self.request(&Method::HEAD, url, condition, &deadline).await {
                 Ok(answer) if answer.status() == StatusCode::NOT_MODIFIED => return Ok(true),
+                // A host that refuses HEAD cannot tell; the download shows what it has.
                 Ok(answer) => match answer.failure() {
-                    None => return Ok(false),
-                    Some(failure) => failure,
+                    Some(failure) if failure.error.is_transient() => failure,
+                    _ => return Ok(false),
                 },
                 Err(error) => error.into(),
             };
@@ -94,7 +95,7 @@ impl HttpClient {
             let response = self.send(method, &current, headers, deadline).await?;
             if !is_redirect(response.status()) {
                 let idle = self.config.idle_timeout;
-                return Ok(Answer { url: current, response, idle, deadline: deadline.clone() });
+                return Ok(Answer::new(current, response, idle, deadline.clone()));
             }
             let target = redirect_target(&current, response.headers())
                 .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
@@ -116,7 +117,7 @@ impl HttpClient {
             return Err(error);
         }
         let Some(pause) = backoff.next_pause(retry_after) else { return Err(error) };
-        if Instant::now() + pause >= deadline.at {
+        if deadline.is_beyond(pause) {
             return Err(error);
         }
         tracing::debug!(error = %error, pause_ms = pause.as_secs_f64() * 1000.0, "fetch failed, trying again");
@@ -126,8 +127,7 @@ impl HttpClient {
 
     /// The time limit for work that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
-        let limit = self.config.total_timeout;
-        Deadline { at: Instant::now() + limit, limit }
+        Deadline::after(self.config.total_timeout)
     }
 
     async fn try_small(&self, url: &Url, max: u64, deadline: &Deadline) -> Result<Option<Vec<u8>>, Failure> {
@@ -198,113 +198,6 @@ impl HttpClient {
         }
         self.check_url(to)
     }
-}
-
-/// A response whose body is read under the idle and total limits.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    url: Url,
-    response: Response<Incoming>,
-    idle: Duration,
-    deadline: Deadline,
-}
-
-impl Answer {
-    pub(crate) fn status(&self) -> StatusCode {
-        self.response.status()
-    }
-
-    pub(crate) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
-    }
-
-    pub(crate) fn version(&self) -> http::Version {
-        self.response.version()
-    }
-
-    /// The failure that the status stands for; `None` for 2xx.
-    pub(crate) fn failure(&self) -> Option<Failure> {
-        let status = self.status();
-        if status.is_success() {
-            return None;
-        }
-        let (url, code) = (self.url.to_string(), status.as_u16());
-        let error = match status {
-            StatusCode::NOT_FOUND | StatusCode::GONE => FetchError::NotFound { url, status: code },
-            _ => FetchError::Status { url, status: code },
-        };
-        Some(Failure { error, retry_after: retry_after(self.headers()) })
-    }
-
-    /// Refuses a body that is not the plain bytes.
-    pub(crate) fn check_encoding(&self) -> Result<(), FetchError> {
-        for value in self.headers().get_all(CONTENT_ENCODING) {
-            if !value.as_bytes().eq_ignore_ascii_case(b"identity") {
-                let encoding = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                return Err(bad_answer(&self.url, ResponseProblem::ContentEncoding { encoding }));
-            }
-        }
-        Ok(())
-    }
-
-    /// The next piece of the body; `None` at its proper end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
-        loop {
-            let frame = self.response.body_mut().frame();
-            match self.deadline.watch(&self.url, self.idle, "no byte", frame).await? {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(FetchError::network(&self.url, error)),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => return Ok(Some(data)),
-                    Err(_trailers) => continue,
-                },
-            }
-        }
-    }
-}
-
-/// An error of one try, with the pause that the server asked for.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: FetchError,
-    pub(crate) retry_after: Option<Duration>,
-}
-
-impl From<FetchError> for Failure {
-    fn from(error: FetchError) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
-/// The end of the time for one piece of work.
-#[derive(Debug, Clone)]
-pub(crate) struct Deadline {
-    at: Instant,
-    limit: Duration,
-}
-
-impl Deadline {
-    /// Waits for a step, at most for `idle` and never beyond the deadline.
-    async fn watch<T>(
-        &self,
-        url: &Url,
-        idle: Duration,
-        silence: &str,
-        step: impl Future<Output = T>,
-    ) -> Result<T, FetchError> {
-        let idle_end = Instant::now() + idle;
-        match tokio::time::timeout_at(idle_end.min(self.at), step).await {
-            Ok(value) => Ok(value),
-            Err(_elapsed) if idle_end < self.at => Err(FetchError::network(url, timed_out(silence, idle))),
-            Err(_elapsed) => {
-                Err(FetchError::TotalTime { url: url.to_string(), seconds: self.limit.as_secs() })
-            }
-        }
-    }
-}
-
-pub(crate) fn bad_answer(url: &Url, problem: ResponseProblem) -> FetchError {
-    FetchError::Response { url: url.to_string(), problem }
 }
 
 fn is_redirect(status: StatusCode) -> bool {

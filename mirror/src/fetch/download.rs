@@ -17,7 +17,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::client::{Answer, Deadline, Failure, HttpClient, bad_answer};
+use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::client::HttpClient;
 use super::error::{FetchError, ResponseProblem};
 use super::part_file::{PartFile, Sidecar, beside, check_space, discard};
 use super::retry::Backoff;

@@ -8,6 +8,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::Sha256Digest;
+use crate::store::durable::DurableError;
 
 /// The cause of a network error; the concrete types belong to libraries that are not part of our interface.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -135,6 +136,13 @@ pub enum FetchError {
         setting: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A file could not be put safely into quarantine.
+    #[error("failed to change the quarantine")]
+    Write {
+        /// What failed.
+        #[from]
+        source: DurableError,
     },
     /// A file could not be read or written.
     #[error("failed to {operation} {path}")]

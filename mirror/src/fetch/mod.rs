@@ -3,6 +3,7 @@
 //! [`HttpClient`] speaks HTTPS under our rules, [`HttpClient::download`] brings one file, [`fetch`] and
 //! [`import_file`] put a package into the quarantine folder.
 
+mod answer;
 mod client;
 mod config;
 mod connect;
@@ -11,7 +12,11 @@ mod error;
 mod part_file;
 mod quarantine;
 mod retry;
+<<<<<<< HEAD
 mod set_aside;
+=======
+mod url_source;
+>>>>>>> h-net
 mod validator;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +31,11 @@ pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
 pub use quarantine::{FetchOptions, fetch, import_file};
+<<<<<<< HEAD
 pub(crate) use set_aside::set_aside;
+=======
+pub use url_source::UrlSource;
+>>>>>>> h-net
 
 /// Where bytes came from; stored as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

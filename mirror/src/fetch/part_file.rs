@@ -22,6 +22,7 @@ use url::Url;
 use super::error::FetchError;
 use super::validator::Validators;
 use crate::Sha256Digest;
+use crate::store::durable::{self, FileMode};
 
 /// An open file that only grows, and the hash of everything in it.
 pub(crate) struct PartFile {
@@ -121,7 +122,7 @@ impl Sidecar {
         let path = sidecar_path(part);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| FetchError::io("write", &path, io::Error::other(error)))?;
-        replace(&path, &text)
+        Ok(durable::replace(&path, &text, FileMode::Shared)?)
     }
 }
 
@@ -165,27 +166,6 @@ pub(crate) async fn beside<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(FetchError::io("work on", path, io::Error::other(error))),
     }
-}
-
-/// Replaces a small file durably.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), FetchError> {
-    let temporary = path.with_extension("tmp");
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|source| FetchError::io("write", &temporary, source))?;
-    rename(&temporary, path)
-}
-
-/// Renames inside one folder and makes the new name durable.
-#[expect(clippy::disallowed_methods, reason = "to be replaced by store::durable when it is there")]
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), FetchError> {
-    fs::rename(from, to).map_err(|source| FetchError::io("rename", from, source))?;
-    let Some(folder) = to.parent() else { return Ok(()) };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| FetchError::io("sync", folder, source))
 }
 
 fn open(path: &Path, options: &OpenOptions) -> Result<File, FetchError> {

@@ -25,12 +25,13 @@ use serde::{Deserialize, Serialize};
 use super::client::HttpClient;
 use super::download::{Expectation, Progress, ProgressFn};
 use super::error::FetchError;
-use super::part_file::{PartFile, beside, check_space, digest_of, discard, rename, replace};
+use super::part_file::{PartFile, beside, check_space, digest_of, discard};
 use super::validator::Validators;
 use super::{FetchRecord, QuarantinedPackage};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
 use crate::plan::PlannedPackage;
+use crate::store::durable::{self, FileMode};
 
 /// Inputs of one fetch or import.
 pub struct FetchOptions<'a> {
@@ -127,7 +128,7 @@ impl Attempt {
     fn open(quarantine: &Path, kind: &str, name: &Sha256Digest) -> Result<Self, FetchError> {
         let name: String = name.to_hex().chars().take(32).collect();
         let folder = quarantine.join(format!("{kind}-{name}"));
-        fs::create_dir_all(&folder).map_err(|source| FetchError::io("create", &folder, source))?;
+        durable::create_folders(&folder)?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(|source| FetchError::io("create", &path, source))?;
         match lock.try_lock() {
@@ -179,8 +180,8 @@ impl Attempt {
             .map_err(|error| FetchError::io("write", &path, io::Error::other(error)))?;
         let (part, file) = (self.part(), self.file());
         beside(&self.folder, move || {
-            replace(&path, &text)?;
-            rename(&part, &file)?;
+            durable::replace(&path, &text, FileMode::Shared)?;
+            durable::move_in(&part, &file, FileMode::Shared)?;
             discard(&part)
         })
         .await

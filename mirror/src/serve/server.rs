@@ -26,7 +26,8 @@ use super::body::ResponseBody;
 use super::config::{ServeConfig, ServeLimits, TlsMaterial};
 use super::error::ServeError;
 use super::quiet::QuietLimit;
-use super::site::{Channel, Site, overloaded};
+use super::response::overloaded;
+use super::site::{Channel, Site};
 use super::tls::server_config;
 use super::view::{Published, ServedStore};
 

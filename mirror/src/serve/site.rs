@@ -16,18 +16,15 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, RETRY_AFTER, SERVER,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::blob_check::BlobCheck;
 use super::body::{Buffers, FilePart, ResponseBody};
-use super::conditions::{Decision, decide};
+use super::conditions::decide;
 use super::page;
-use super::representation::{Package, Representation};
+use super::representation::Package;
+use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
 use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
@@ -106,15 +103,15 @@ impl Site {
             },
             Target::Metadata(name) => self.metadata(request, name).await,
             Target::Packages => {
-                let view = self.published.current().await;
+                let view = self.published.newest().await;
                 document(request, page::json(&view), "application/json", "no-cache", &[])
             }
-            Target::Health => self.health(request),
+            Target::Health => self.health(request).await,
             Target::Style => {
                 document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
             }
             Target::Page => {
-                let view = self.published.current().await;
+                let view = self.published.newest().await;
                 let problem = self.published.problem();
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
@@ -217,104 +214,12 @@ impl Site {
         }
     }
 
-    fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+    async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        self.published.newest().await;
         match self.published.problem() {
             None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
-    }
-}
-
-/// The answer for a connection beyond the limit.
-pub(crate) fn overloaded() -> Response<ResponseBody> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "too many connections, please try again");
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
-fn document<B>(
-    request: &Request<B>,
-    bytes: Vec<u8>,
-    content_type: &'static str,
-    cache: &'static str,
-    more: &[(HeaderName, &'static str)],
-) -> Response<ResponseBody> {
-    let bytes = Bytes::from(bytes);
-    let representation = Representation::document(&bytes, content_type, cache);
-    let decision = decide(request.method(), request.headers(), &representation.selected());
-    let mut response = build(&representation, decision, |first, length| {
-        let range = usize::try_from(first).ok().zip(usize::try_from(first.saturating_add(length)).ok());
-        ResponseBody::Memory(range.map_or_else(Bytes::new, |(first, end)| bytes.slice(first..end)))
-    });
-    for (name, value) in more {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Turns the decision into status, headers and body.
-fn build(
-    representation: &Representation,
-    decision: Decision,
-    body: impl FnOnce(u64, u64) -> ResponseBody,
-) -> Response<ResponseBody> {
-    let whole = representation.length();
-    let (status, first, length) = match decision {
-        Decision::Whole => (StatusCode::OK, 0, whole),
-        Decision::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-        Decision::NotModified => {
-            let mut response = empty(StatusCode::NOT_MODIFIED);
-            *response.headers_mut() = representation.headers().clone();
-            response.headers_mut().remove(CONTENT_TYPE);
-            return response;
-        }
-        Decision::PreconditionFailed => {
-            return text(StatusCode::PRECONDITION_FAILED, "the file is another one than the request expects");
-        }
-        Decision::NotSatisfiable => {
-            let mut response = text(StatusCode::RANGE_NOT_SATISFIABLE, "the file is shorter than that");
-            insert(&mut response, CONTENT_RANGE, &format!("bytes */{whole}"));
-            return response;
-        }
-    };
-    let mut response = Response::new(body(first, length));
-    *response.status_mut() = status;
-    *response.headers_mut() = representation.headers().clone();
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if status == StatusCode::PARTIAL_CONTENT {
-        insert(&mut response, CONTENT_RANGE, &format!("bytes {first}-{}/{whole}", first + length - 1));
-    }
-    response
-}
-
-fn options() -> Response<ResponseBody> {
-    let mut response = empty(StatusCode::NO_CONTENT);
-    response.headers_mut().insert(ALLOW, METHODS);
-    response
-}
-
-fn text(status: StatusCode, message: &str) -> Response<ResponseBody> {
-    let bytes = Bytes::from(format!("{message}\n"));
-    let length = HeaderValue::from(bytes.len());
-    let mut response = Response::new(ResponseBody::Memory(bytes));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PLAIN_TEXT));
-    headers.insert(CONTENT_LENGTH, length);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn empty(status: StatusCode) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::Empty);
-    *response.status_mut() = status;
-    response
-}
-
-fn insert(response: &mut Response<ResponseBody>, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        response.headers_mut().insert(name, value);
     }
 }
 
@@ -335,9 +240,6 @@ fn is_metadata_name(name: &str) -> bool {
     let digits = (1..=20).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_digit());
     digits && matches!(rest, "root.json" | "targets.json" | "snapshot.json")
 }
-
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;

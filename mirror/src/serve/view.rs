@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -15,37 +15,57 @@ use std::time::{Duration, Instant};
 use super::error::ServeError;
 use super::representation::Package;
 use crate::Sha256Digest;
-use crate::catalog::CatalogEntry;
+use crate::catalog::{CatalogEntry, FolderSource, TrustInputs, trust_folder};
+use crate::store::Store;
 
 /// Why a catalog could not be loaded.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Reads and checks the current catalog; called again whenever `timestamp.json` has changed.
-pub type LoadCatalog = dyn Fn() -> Result<Vec<CatalogEntry>, LoadError> + Send + Sync;
+pub type LoadCatalog = dyn Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync;
+
+/// A catalog that is to be served.
+#[derive(Debug, Clone)]
+pub struct LoadedCatalog {
+    /// The packages.
+    pub entries: Vec<CatalogEntry>,
+    /// When importers will begin to refuse it. Packages are served on, but `/healthz` complains.
+    pub expires: jiff::Timestamp,
+}
 
 /// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
 pub struct ServedStore {
-    repository: PathBuf,
-    blob_path: Box<dyn Fn(&Sha256Digest) -> PathBuf + Send + Sync>,
+    store: Store,
     load: Arc<LoadCatalog>,
+    clock: fn() -> jiff::Timestamp,
 }
 
 impl ServedStore {
-    /// Puts the parts together.
-    pub fn new(
-        repository: PathBuf,
-        blob_path: impl Fn(&Sha256Digest) -> PathBuf + Send + Sync + 'static,
-        load: impl Fn() -> Result<Vec<CatalogEntry>, LoadError> + Send + Sync + 'static,
-    ) -> Self {
-        Self { repository, blob_path: Box::new(blob_path), load: Arc::new(load) }
+    /// Serves what the signed catalog lists, as long as it can be trusted from the given root metadata on.
+    pub fn trusting(store: &Store, root: Vec<u8>, clock: fn() -> jiff::Timestamp) -> Self {
+        let source = FolderSource::new(store.repository_dir());
+        Self::loading(store, clock, move || {
+            let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
+            let catalog = trust_folder(&source, &inputs)?;
+            Ok(LoadedCatalog { entries: catalog.entries().to_vec(), expires: catalog.expires() })
+        })
     }
 
-    pub(crate) fn repository(&self) -> &Path {
-        &self.repository
+    /// Serves what a function says.
+    pub fn loading(
+        store: &Store,
+        clock: fn() -> jiff::Timestamp,
+        load: impl Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { store: store.clone(), load: Arc::new(load), clock }
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.store.repository_dir()
     }
 
     pub(crate) fn blob_path(&self, digest: &Sha256Digest) -> PathBuf {
-        (self.blob_path)(digest)
+        self.store.blob_path(digest)
     }
 }
 
@@ -54,17 +74,20 @@ impl ServedStore {
 pub(crate) struct View {
     packages: Vec<Package>,
     by_path: HashMap<String, usize>,
+    expires: Option<jiff::Timestamp>,
 }
 
 impl View {
-    fn new(mut entries: Vec<CatalogEntry>) -> Self {
+    fn new(catalog: LoadedCatalog) -> Self {
+        let LoadedCatalog { mut entries, expires } = catalog;
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let by_path = entries
             .iter()
             .enumerate()
             .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
             .collect();
-        Self { packages: entries.into_iter().map(Package::new).collect(), by_path }
+        let packages = entries.into_iter().map(Package::new).collect();
+        Self { packages, by_path, expires: Some(expires) }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -133,7 +156,13 @@ impl Published {
 
     /// Why the server is not healthy, if it is not.
     pub(crate) fn problem(&self) -> Option<String> {
-        self.problem.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let problem = self.problem.read().unwrap_or_else(PoisonError::into_inner).clone();
+        problem.or_else(|| {
+            let expired = self.view().expires.filter(|expires| *expires <= (self.store.clock)())?;
+            Some(format!(
+                "the catalog has expired on {expired}; importers refuse it until it is published again"
+            ))
+        })
     }
 
     /// The view, at most a second older than the disk.
@@ -190,7 +219,7 @@ impl Published {
     }
 
     fn stamp(&self) -> io::Result<Option<Stamp>> {
-        match fs::metadata(self.store.repository.join("timestamp.json")) {
+        match fs::metadata(self.store.repository().join("timestamp.json")) {
             Ok(metadata) => Ok(Some(Stamp {
                 file: (metadata.dev(), metadata.ino()),
                 length: metadata.len(),

@@ -6,22 +6,16 @@ use std::time::{Duration, Instant};
 
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::fetch::{
-    ClientConfig, Expectation, FetchError, FetchOptions, HttpClient, Refusal, ResponseProblem, RetryPolicy,
-    Roots, TlsProblem, fetch, import_file,
+    ClientConfig, Downloaded, Expectation, FetchError, HttpClient, ResponseProblem, RetryPolicy, Roots,
 };
-use midmirror_mirror::package::PackagePath;
-use midmirror_mirror::plan::PlannedPackage;
 
 use crate::upstream::{Reply, Request, Upstream};
 
-const PATH: &str = "glide/distribution/builds/package/app-signed/mid-core/2026/06/19/\
-    mid-core.zurich-07-01-2025__patch7b-hotfix2-06-18-2026_06-19-2026_0134.universal.universal.zip";
-
-fn body() -> Vec<u8> {
+pub(crate) fn body() -> Vec<u8> {
     (0..3_000_000_u32).map(|n| u8::try_from(n.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect()
 }
 
-fn config(upstream: &Upstream) -> ClientConfig {
+pub(crate) fn config(upstream: &Upstream) -> ClientConfig {
     ClientConfig {
         roots: Roots::Only { pem: upstream.ca_pem.clone() },
         idle_timeout: Duration::from_millis(1500),
@@ -35,7 +29,7 @@ fn config(upstream: &Upstream) -> ClientConfig {
     }
 }
 
-fn client(upstream: &Upstream) -> HttpClient {
+pub(crate) fn client(upstream: &Upstream) -> HttpClient {
     HttpClient::new(config(upstream)).unwrap()
 }
 
@@ -43,7 +37,7 @@ async fn download(
     upstream: &Upstream,
     folder: &Path,
     expectation: Expectation,
-) -> Result<midmirror_mirror::fetch::Downloaded, FetchError> {
+) -> Result<Downloaded, FetchError> {
     client(upstream).download(&upstream.url("p.zip"), &folder.join("p.part"), &expectation, &|_| {}).await
 }
 
@@ -316,154 +310,4 @@ async fn silence_and_slowness_end() {
         .await
         .unwrap_err();
     assert!(matches!(error, FetchError::TotalTime { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn tls_problems_are_told_apart() {
-    let upstream = Upstream::start("mirror.example", |_, _| Reply::full(b"x", &[]));
-    let error = client(&upstream).get_small(&upstream.base, 10).await.unwrap_err();
-    assert!(matches!(&error, FetchError::Tls { problem: TlsProblem::NameMismatch { .. }, .. }), "{error:?}");
-    assert!(error.to_string().contains("127.0.0.1"), "{error}");
-
-    let other = Upstream::start("127.0.0.1", |_, _| Reply::full(b"x", &[]));
-    let mut config = config(&upstream);
-    config.roots = Roots::Only { pem: other.ca_pem.clone() };
-    let error = HttpClient::new(config).unwrap().get_small(&upstream.base, 10).await.unwrap_err();
-    assert!(matches!(&error, FetchError::Tls { problem: TlsProblem::UnknownIssuer, .. }), "{error:?}");
-
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    let speaker = std::thread::spawn(move || {
-        let (mut tcp, _) = listener.accept().unwrap();
-        std::io::Write::write_all(&mut tcp, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-        let _ = std::io::Read::read_to_end(&mut tcp, &mut Vec::new());
-    });
-    let error = client(&upstream).get_small(&url, 10).await.unwrap_err();
-    speaker.join().unwrap();
-    assert!(matches!(&error, FetchError::Tls { problem: TlsProblem::Handshake, .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn redirects_are_followed_inside_the_rules_only() {
-    let upstream = Upstream::start("127.0.0.1", |request, _| match request.target.as_str() {
-        "/moved" => Reply::head("302 Found", &[("Location", "/here")]),
-        "/here" => Reply::full(b"found", &[]),
-        "/circle" => Reply::head("301 Moved", &[("Location", "/circle")]),
-        "/down" => Reply::head("302 Found", &[("Location", "http://127.0.0.1/here")]),
-        "/away" => Reply::head("307 Away", &[("Location", "https://localhost/here")]),
-        _ => Reply::head("302 Found", &[]),
-    });
-    let client = client(&upstream);
-    assert_eq!(client.get_small(&upstream.url("moved"), 10).await.unwrap().as_deref(), Some(&b"found"[..]));
-    for (path, expected) in [("down", Refusal::Downgrade), ("away", Refusal::Host)] {
-        match client.get_small(&upstream.url(path), 10).await {
-            Err(FetchError::Refused { refusal, .. }) => assert_eq!(refusal, expected),
-            other => panic!("{path}: {other:?}"),
-        }
-    }
-    for path in ["circle", "nowhere"] {
-        let error = client.get_small(&upstream.url(path), 10).await.unwrap_err();
-        assert!(matches!(error, FetchError::Response { .. }), "{path}: {error:?}");
-    }
-    assert_eq!(upstream.requests().iter().filter(|request| request.target == "/circle").count(), 6);
-}
-
-#[tokio::test]
-async fn plain_http_needs_permission() {
-    let upstream = Upstream::start_plain(|_, _| Reply::full(b"found", &[]));
-    let error = client(&upstream).get_small(&upstream.base, 10).await.unwrap_err();
-    assert!(matches!(error, FetchError::Refused { refusal: Refusal::PlainHttp, .. }), "{error:?}");
-    assert!(upstream.requests().is_empty());
-    let mut config = config(&upstream);
-    config.plain_http_hosts = vec!["127.0.0.1".to_owned()];
-    let found = HttpClient::new(config).unwrap().get_small(&upstream.base, 10).await.unwrap();
-    assert_eq!(found.as_deref(), Some(&b"found"[..]));
-}
-
-#[tokio::test]
-async fn small_documents_are_bounded_and_may_be_missing() {
-    let upstream = Upstream::start("127.0.0.1", |request, _| match request.target.as_str() {
-        "/small" => Reply::full(b"0123456789", &[]),
-        _ => Reply::head("404 Not Found", &[("Content-Length", "0")]),
-    });
-    let client = client(&upstream);
-    assert_eq!(client.get_small(&upstream.url("small"), 10).await.unwrap().unwrap().len(), 10);
-    assert!(matches!(
-        client.get_small(&upstream.url("small"), 9).await,
-        Err(FetchError::TooLarge { limit: 9, .. })
-    ));
-    assert_eq!(client.get_small(&upstream.url("missing"), 9).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn proxy_is_asked_to_connect_and_its_refusal_is_unreachable() {
-    let proxy = Upstream::start_plain(|request, _| match request.header("proxy-authorization") {
-        Some("Basic YW5uYTpzZWNyZXQ=") => Reply::raw("HTTP/1.1 403 Forbidden\r\n\r\n"),
-        _ => Reply::raw("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
-    });
-    let mut config = config(&proxy);
-    config.retry.attempts = 1;
-    config.proxy = Some(midmirror_mirror::fetch::Proxy {
-        url: proxy.base.clone(),
-        credentials: Some(("anna".to_owned(), "secret".to_owned())),
-    });
-    let url = url::Url::parse("https://install.example/p.zip").unwrap();
-    let error = HttpClient::new(config).unwrap().get_small(&url, 10).await.unwrap_err();
-    assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
-    let requests = proxy.requests();
-    assert_eq!(
-        (requests[0].method.as_str(), requests[0].target.as_str()),
-        ("CONNECT", "install.example:443")
-    );
-    assert!(requests[0].header("proxy-authorization").is_some());
-}
-
-#[tokio::test]
-async fn package_goes_to_quarantine_once_and_is_fetched_again_when_it_changed() {
-    let upstream = Upstream::start("127.0.0.1", |request, number| {
-        let (bytes, tag) = if number < 2 { (body(), "\"one\"") } else { (b"replaced".to_vec(), "\"two\"") };
-        match request.header("if-none-match") {
-            Some(known) if known == tag => Reply::head("304 Not Modified", &[("ETag", tag)]),
-            _ if request.method == "HEAD" => Reply::head("200 OK", &[("ETag", tag)]),
-            _ => Reply::full(&bytes, &[("ETag", tag)]),
-        }
-    });
-    let quarantine = tempfile::tempdir().unwrap();
-    let planned = PlannedPackage::below(&upstream.base, PackagePath::parse(PATH).unwrap()).unwrap();
-    let options = FetchOptions::new(jiff::Timestamp::UNIX_EPOCH);
-    let client = client(&upstream);
-    let first = fetch(&client, &planned, quarantine.path(), &options).await.unwrap();
-    assert_eq!(first.sha256(), Sha256Digest::of(&body()));
-    assert_eq!(std::fs::read(first.file()).unwrap(), body());
-    assert!(first.file().ends_with("package.zip"));
-    assert_eq!(first.record().source, planned.url().as_str());
-    let again = fetch(&client, &planned, quarantine.path(), &options).await.unwrap();
-    assert_eq!((again.sha256(), again.file()), (first.sha256(), first.file()));
-    assert_eq!(upstream.requests()[1].method, "HEAD");
-    let changed = fetch(&client, &planned, quarantine.path(), &options).await.unwrap();
-    assert_eq!(changed.sha256(), Sha256Digest::of(b"replaced"));
-    assert_eq!(std::fs::read_dir(quarantine.path()).unwrap().count(), 1);
-}
-
-#[tokio::test]
-async fn file_brought_by_hand_is_copied_and_hashed() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("brought.zip");
-    std::fs::write(&file, body()).unwrap();
-    let path = PackagePath::parse(PATH).unwrap();
-    let quarantine = folder.path().join("quarantine");
-    let mut options = FetchOptions::new(jiff::Timestamp::UNIX_EPOCH);
-    let package = import_file(&file, path.clone(), &quarantine, &options).await.unwrap();
-    std::fs::write(&file, b"changed afterwards").unwrap();
-    assert_eq!((package.sha256(), package.length()), (Sha256Digest::of(&body()), 3_000_000));
-    assert_eq!(std::fs::read(package.file()).unwrap(), body());
-    assert!(package.record().source.starts_with("file:/"));
-
-    options.expectation.sha256 = Some(Sha256Digest::of(b"other"));
-    let error = import_file(&file, path.clone(), &quarantine, &options).await.unwrap_err();
-    assert!(matches!(error, FetchError::WrongDigest { .. }), "{error:?}");
-    for bad in [folder.path().to_owned(), folder.path().join("missing.zip")] {
-        let error = import_file(&bad, path.clone(), &quarantine, &options).await.unwrap_err();
-        assert!(matches!(error, FetchError::Io { .. }), "{error:?}");
-    }
 }
