@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use midmirror_mirror::agent::{AgentHome, AgentState, LogTime, inventory, needed, wanted};
+use midmirror_mirror::agent::{AgentError, AgentHome, AgentState, LogTime, inventory, needed, wanted};
 use midmirror_mirror::package::{PackageName, Platform};
 use midmirror_mirror::plan::{PlanRequest, plan_agent_log};
 
@@ -12,8 +12,8 @@ fn agent(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/data/agents").join(name)
 }
 
-fn state(name: &str) -> AgentState {
-    inventory(&AgentHome::open(&agent(name)).unwrap()).unwrap()
+fn state(name: &str) -> Result<AgentState, AgentError> {
+    inventory(&AgentHome::open(&agent(name))?)
 }
 
 fn names<'a>(names: impl IntoIterator<Item = &'a PackageName>) -> Vec<String> {
@@ -23,7 +23,7 @@ fn names<'a>(names: impl IntoIterator<Item = &'a PackageName>) -> Vec<String> {
 #[test]
 fn sample_agents_need_the_assigned_build_for_their_platform() {
     for (name, platform) in [("linux", Platform::LinuxX86_64), ("windows", Platform::WindowsX86_64)] {
-        let state = state(name);
+        let state = state(name).unwrap();
         assert_eq!(state.platform, Some(platform));
         assert_eq!(state.installed.len(), 2, "{:?}", state.installed);
         assert!(
@@ -44,7 +44,7 @@ fn sample_agents_need_the_assigned_build_for_their_platform() {
 #[test]
 fn sample_logs_of_both_formats_plan_the_probe_too() {
     for name in ["linux", "windows"] {
-        let state = state(name);
+        let state = state(name).unwrap();
         let request = PlanRequest::upgrade_set("https://mirror.example/".parse().unwrap(), Vec::new());
         let plan = plan_agent_log(&state.log, &request).unwrap();
         assert!(matches!(plan.time, Some(LogTime::Exact(_))) == (name == "linux"), "{:?}", plan.time);
@@ -65,7 +65,7 @@ fn no_secret_of_a_sample_agent_is_shown() {
             .filter(|value| !value.is_empty())
             .collect();
         assert!(!secrets.is_empty(), "the sample has a password");
-        let state = state(name);
+        let state = state(name).unwrap();
         let shown = format!("{state:?} {}", serde_json::to_string(&state).unwrap());
         assert!(secrets.iter().all(|secret| !shown.contains(secret)));
     }
