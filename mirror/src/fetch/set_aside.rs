@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::error::FetchError;
-use super::part_file::{rename, replace};
+use crate::store::durable::{self, DurableError, FileMode};
 
 /// Renames a refused file to `refused.zip` beside the reasons in `refused.json`, so that the next run fetches it anew
 /// instead of meeting the same bytes again.
-pub(crate) fn set_aside(file: &Path, reasons_json: &[u8]) -> Result<(), FetchError> {
-    replace(&file.with_file_name("refused.json"), reasons_json)?;
-    rename(file, &file.with_file_name("refused.zip"))
+pub(crate) fn set_aside(file: &Path, reasons_json: &[u8]) -> Result<(), DurableError> {
+    durable::replace(&file.with_file_name("refused.json"), reasons_json, FileMode::Shared)?;
+    let refused = file.with_file_name("refused.zip");
+    // What was refused before makes room; that it is not there is the ordinary case.
+    let _not_there = std::fs::remove_file(&refused);
+    durable::move_in(file, &refused, FileMode::ReadOnly)
 }
