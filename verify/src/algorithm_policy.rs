@@ -9,13 +9,16 @@
 //! ```
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::crypto::{KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
 
 /// What the policy says of an algorithm or key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Strength {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strength {
+    /// No objection.
     Fine,
     /// Still accepted, with a warning.
     Legacy,
@@ -26,7 +29,7 @@ pub(crate) enum Strength {
 /// Judges a digest algorithm in a signed JAR; `at` is the time of signing, or now without a timestamp.
 pub(crate) fn jar_digest(digest: DigestAlgorithm, at: Timestamp) -> Strength {
     match digest {
-        DigestAlgorithm::Md5 => Strength::Disabled,
+        DigestAlgorithm::Md2 | DigestAlgorithm::Md5 => Strength::Disabled,
         DigestAlgorithm::Sha1 if at >= sha1_denied_after() => Strength::Disabled,
         DigestAlgorithm::Sha1 => Strength::Legacy,
         _ => Strength::Fine,
@@ -35,9 +38,6 @@ pub(crate) fn jar_digest(digest: DigestAlgorithm, at: Timestamp) -> Strength {
 
 /// Judges a digest algorithm by the name a manifest uses; unknown names are fine, they are merely not computed.
 pub(crate) fn jar_digest_name(name: &str, at: Timestamp) -> Strength {
-    if name.eq_ignore_ascii_case("MD2") {
-        return Strength::Disabled;
-    }
     DigestAlgorithm::from_jca(name).map_or(Strength::Fine, |digest| jar_digest(digest, at))
 }
 
@@ -49,8 +49,12 @@ pub(crate) fn jar_scheme(scheme: &SignatureScheme, at: Timestamp) -> Strength {
 /// Judges a key in a signed JAR.
 pub(crate) fn jar_key(key: &KeyKind) -> Strength {
     match key {
-        KeyKind::Rsa { bits } | KeyKind::RsaPss { bits } | KeyKind::Dsa { bits } if *bits < 1024 => Strength::Disabled,
-        KeyKind::Rsa { bits } | KeyKind::RsaPss { bits } | KeyKind::Dsa { bits } if *bits < 2048 => Strength::Legacy,
+        KeyKind::Rsa { bits } | KeyKind::RsaPss { bits } | KeyKind::Dsa { bits } if *bits < 1024 => {
+            Strength::Disabled
+        }
+        KeyKind::Rsa { bits } | KeyKind::RsaPss { bits } | KeyKind::Dsa { bits } if *bits < 2048 => {
+            Strength::Legacy
+        }
         _ => Strength::Fine,
     }
 }

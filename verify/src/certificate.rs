@@ -118,7 +118,9 @@ impl Certificate {
                 self.netscape_type = Some(bits.content.get(1).copied().unwrap_or(0));
             }
             "2.5.29.30" => self.has_name_constraints = true,
-            _ if critical && !PROCESSED_EXTENSIONS.contains(&oid) => self.unknown_critical.push(oid.to_owned()),
+            _ if critical && !PROCESSED_EXTENSIONS.contains(&oid) => {
+                self.unknown_critical.push(oid.to_owned())
+            }
             _ => {}
         }
         Ok(())
@@ -175,7 +177,8 @@ pub(crate) enum Validity {
 }
 
 fn timestamp(time: &x509_cert::time::Time) -> Result<Timestamp, Asn1Error> {
-    let seconds = i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| Asn1Error("time out of range"))?;
+    let seconds =
+        i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| Asn1Error("time out of range"))?;
     Timestamp::from_second(seconds).map_err(|_| Asn1Error("time out of range"))
 }
 
@@ -202,7 +205,21 @@ pub(crate) const KU_KEY_CERT_SIGN: usize = 5;
 
 /// Extensions that may be critical: the JDK knows them.
 const PROCESSED_EXTENSIONS: [&str; 17] = [
-    "2.5.29.9", "2.5.29.14", "2.5.29.16", "2.5.29.17", "2.5.29.18", "2.5.29.20", "2.5.29.21", "2.5.29.27",
-    "2.5.29.28", "2.5.29.29", "2.5.29.31", "2.5.29.32", "2.5.29.33", "2.5.29.35", "2.5.29.36",
-    "2.5.29.46", "2.5.29.54",
+    "2.5.29.9",
+    "2.5.29.14",
+    "2.5.29.16",
+    "2.5.29.17",
+    "2.5.29.18",
+    "2.5.29.20",
+    "2.5.29.21",
+    "2.5.29.27",
+    "2.5.29.28",
+    "2.5.29.29",
+    "2.5.29.31",
+    "2.5.29.32",
+    "2.5.29.33",
+    "2.5.29.35",
+    "2.5.29.36",
+    "2.5.29.46",
+    "2.5.29.54",
 ];

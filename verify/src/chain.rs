@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::algorithm_policy::{Strength, path_key, path_scheme};
 use crate::certificate::{
@@ -23,22 +24,43 @@ pub(crate) enum Purpose {
 }
 
 /// Why a path is not valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ChainFailure {
-    pub(crate) kind: FailureKind,
-    /// The text that jarsigner prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainFailure {
+    pub(crate) kind: ChainFailureKind,
     pub(crate) reason: String,
 }
 
+impl ChainFailure {
+    /// What the JDK says when it shall ask for revocation and has nobody to ask.
+    pub(crate) fn no_revocation_source() -> Self {
+        other("Certificate does not specify OCSP responder")
+    }
+
+    /// The class of the failure.
+    pub fn kind(&self) -> ChainFailureKind {
+        self.kind
+    }
+
+    /// The text that jarsigner prints.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 /// Classes of failures that jarsigner treats differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ChainFailureKind {
     /// No path to a trust anchor.
     NoPath,
+    /// A certificate had expired.
     Expired,
+    /// A certificate was not yet valid.
     NotYetValid,
     /// The leaf may not be used for the purpose.
     EndEntity,
+    /// Anything else: a wrong signature, a certificate that is no authority, a weak algorithm.
     Other,
 }
 
@@ -162,8 +184,10 @@ impl Context<'_> {
             }
             match certificate.validity_at(self.at) {
                 Validity::Valid => {}
-                Validity::Expired => return Err(failure(FailureKind::Expired, "validity check failed")),
-                Validity::NotYet => return Err(failure(FailureKind::NotYetValid, "validity check failed")),
+                Validity::Expired => return Err(failure(ChainFailureKind::Expired, "validity check failed")),
+                Validity::NotYet => {
+                    return Err(failure(ChainFailureKind::NotYetValid, "validity check failed"));
+                }
             }
             if !certificate.issuer.matches(&issuer.subject) {
                 return Err(other("subject/issuer name chaining check failed"));
@@ -232,7 +256,7 @@ fn check_authority(certificate: &Certificate, remaining: &mut Option<usize>) -> 
 
 /// Whether the leaf may be used for the purpose.
 fn check_end_entity(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainFailure> {
-    let refuse = |reason: &str| Err(failure(FailureKind::EndEntity, reason));
+    let refuse = |reason: &str| Err(failure(ChainFailureKind::EndEntity, reason));
     match purpose {
         Purpose::CodeSigning => {
             if !leaf.may_use(&[KU_DIGITAL_SIGNATURE]) {
@@ -250,7 +274,9 @@ fn check_end_entity(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainFai
                 return refuse("KeyUsage does not allow digital signatures");
             }
             if leaf.extended_key_usage.is_none() {
-                return refuse("Certificate does not contain an extended key usage extension required for a TSA server");
+                return refuse(
+                    "Certificate does not contain an extended key usage extension required for a TSA server",
+                );
             }
             if !leaf.may_serve(EKU_TIME_STAMPING) {
                 return refuse("Extended key usage does not permit use for TSA server");
@@ -262,16 +288,16 @@ fn check_end_entity(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainFai
 
 fn no_path() -> ChainFailure {
     failure(
-        FailureKind::NoPath,
+        ChainFailureKind::NoPath,
         "PKIX path building failed: sun.security.provider.certpath.SunCertPathBuilderException: unable to find valid certification path to requested target",
     )
 }
 
 fn other(reason: &str) -> ChainFailure {
-    failure(FailureKind::Other, reason)
+    failure(ChainFailureKind::Other, reason)
 }
 
-fn failure(kind: FailureKind, reason: &str) -> ChainFailure {
+fn failure(kind: ChainFailureKind, reason: &str) -> ChainFailure {
     ChainFailure { kind, reason: reason.to_owned() }
 }
 

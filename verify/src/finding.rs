@@ -128,6 +128,16 @@ pub enum Finding {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A timestamp token whose content type is not `id-ct-TSTInfo`; newer JDKs refuse it.
+    TimestampWithoutTstInfo {
+        /// The signature block.
+        block: String,
+    },
+    /// A signature over bytes that could be signed attributes of another signature; newer JDKs refuse it.
+    AmbiguousSignedContent {
+        /// The signature block.
+        block: String,
+    },
     /// A second ZIP reader sees something else.
     ReadersDisagree {
         /// In what.
@@ -177,6 +187,8 @@ impl Finding {
             Self::Unreadable { .. } => "unreadable",
             Self::UnusedCompressedBytes { .. } => "unused-compressed-bytes",
             Self::TooLarge { .. } => "too-large",
+            Self::TimestampWithoutTstInfo { .. } => "timestamp-content-type",
+            Self::AmbiguousSignedContent { .. } => "ambiguous-signed-content",
             Self::ReadersDisagree { .. } => "readers-disagree",
         }
     }
@@ -238,6 +250,12 @@ impl fmt::Display for Finding {
                 write!(f, "entry {entry:?}: {length} bytes of the compressed data are not used")
             }
             Self::TooLarge { what, limit } => write!(f, "{what} unpacks to more than {limit} bytes"),
+            Self::TimestampWithoutTstInfo { block } => {
+                write!(f, "the timestamp in {block:?} is no RFC 3161 token by its content type")
+            }
+            Self::AmbiguousSignedContent { block } => {
+                write!(f, "the content signed by {block:?} could be signed attributes of another signature")
+            }
             Self::ReadersDisagree { what } => write!(f, "two independent ZIP readers disagree: {what}"),
         }
     }

@@ -1,1 +1,56 @@
-//! Says of a signed ZIP what `jarsigner -verify` would say.
+//! Says of a signed ZIP what `jarsigner -verify -verbose -certs -strict` would say.
+//!
+//! Three things are kept apart: [`examine`] gathers the facts into a [`Report`]; [`CompatVerdict`] and
+//! [`AgentVerdict`] say what `jarsigner` of JDK 17 and the MID Server's own verifier conclude from them. What a mirror
+//! admits is a third thing and not part of this library.
+//!
+//! The library is synchronous. It reads no clock, environment or home folder, logs nothing and writes nothing: the
+//! time, the trust anchors and the limits are [`Inputs`].
+
+mod agent;
+mod algorithm_policy;
+mod archive;
+mod asn1;
+mod certificate;
+mod chain;
+mod compat;
+mod contents;
+mod crypto;
+mod describe;
+mod digest_algorithm;
+mod distinguished_name;
+mod examine;
+mod finding;
+pub mod jarsigner;
+mod java_error;
+mod keystore;
+mod limits;
+mod manifest;
+mod read_entry;
+mod report;
+mod second_reader;
+mod signature_names;
+mod signatures;
+mod signed_data;
+mod source;
+mod timestamp;
+mod trust_store;
+
+pub use agent::{AgentRequirements, AgentVerdict};
+pub use algorithm_policy::Strength;
+pub use archive::Modified;
+pub use chain::{ChainFailure, ChainFailureKind};
+pub use compat::{CompatOptions, CompatVerdict, Outcome};
+pub use examine::{Inputs, examine};
+pub use finding::{Finding, HeaderField};
+pub use java_error::JavaError;
+pub use keystore::Keystore;
+pub use limits::Limits;
+pub use read_entry::read_entry;
+pub use report::{
+    AlgorithmReport, AnchorReport, BlockDescription, BlockOutcome, BlockReport, CertificateReport,
+    ChainReport, EntryKind, EntryReport, KeyReport, REPORT_SCHEMA, Report, SignatureFileReport, SignerReport,
+    TimestampReport, TokenReport, TrustStoreReport,
+};
+pub use source::Source;
+pub use trust_store::{TrustStore, TrustStoreError};

@@ -85,6 +85,11 @@ impl Manifest {
             .or_else(|| self.section(&format!("/{name}")))
     }
 
+    /// Whether there is a section for an entry.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.section_of_entry(name).is_some()
+    }
+
     /// All sections in order of first appearance.
     pub(crate) fn sections(&self) -> impl Iterator<Item = (&str, &Attributes)> {
         self.sections.iter().map(|(name, attributes)| (name.as_str(), attributes))
@@ -286,7 +291,10 @@ fn section_name(bytes: &[u8], start: usize, first_line_end: usize, end: usize) -
     let mut name = name.to_vec();
     let mut rest = bytes.get(first_line_end..end).unwrap_or_default();
     loop {
-        rest = rest.strip_prefix(b"\r\n").or_else(|| rest.split_first().map(|(_, rest)| rest)).unwrap_or_default();
+        rest = rest
+            .strip_prefix(b"\r\n")
+            .or_else(|| rest.split_first().map(|(_, rest)| rest))
+            .unwrap_or_default();
         let Some(more) = rest.strip_prefix(b" ") else { break };
         let line_end = more.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(more.len());
         let (line, after) = more.split_at_checked(line_end)?;

@@ -32,6 +32,7 @@ pub(crate) struct SignerInfo {
     serial: Vec<u8>,
     pub(crate) digest_oid: String,
     pub(crate) digest: Option<DigestAlgorithm>,
+    signature_oid: String,
     signed_attributes: Option<SignedAttributes>,
     pub(crate) scheme: Result<SignatureScheme, String>,
     pub(crate) signature: Vec<u8>,
@@ -81,9 +82,9 @@ impl SignedData {
 
     /// The certificate of a signer: issuer and serial number match.
     pub(crate) fn certificate_of(&self, signer: &SignerInfo) -> Option<&Arc<Certificate>> {
-        self.certificates
-            .iter()
-            .find(|certificate| certificate.serial == signer.serial && certificate.issuer.matches(&signer.issuer))
+        self.certificates.iter().find(|certificate| {
+            certificate.serial == signer.serial && certificate.issuer.matches(&signer.issuer)
+        })
     }
 
     /// The chain offered for a signer: each next certificate is the first unused one whose subject is the issuer.
@@ -128,7 +129,7 @@ impl SignedData {
             let Some(digest) = signer.digest else {
                 return Check::Unjudged(format!("digest algorithm {} is not available", signer.digest_oid));
             };
-            if digest.digest(&[content]) != *message_digest {
+            if !digest.matches(&[content], message_digest) {
                 return Check::Wrong;
             }
             signed = &attributes.signed_bytes;
@@ -178,7 +179,26 @@ impl SignerInfo {
             None => None,
         };
         let scheme = scheme(&signature_algorithm, &signature_oid, digest, &digest_oid);
-        Ok(Self { issuer, serial, digest_oid, digest, signed_attributes, scheme, signature, timestamp_token })
+        Ok(Self {
+            issuer,
+            serial,
+            digest_oid,
+            digest,
+            signature_oid,
+            signed_attributes,
+            scheme,
+            signature,
+            timestamp_token,
+        })
+    }
+
+    /// A name for the signature algorithm, whether it can be judged or not.
+    pub(crate) fn signature_name(&self) -> String {
+        match &self.scheme {
+            Ok(scheme) => scheme.name(),
+            Err(_) if self.signature_oid == "1.2.840.113549.1.1.10" => "RSASSA-PSS".to_owned(),
+            Err(_) => self.signature_oid.clone(),
+        }
     }
 
     /// Whether the signature is directly over the content.

@@ -32,6 +32,8 @@ pub(crate) struct TokenDescription {
     pub(crate) imprint_name: String,
     pub(crate) subject: String,
     pub(crate) scheme: Option<SignatureScheme>,
+    /// What to call the signature algorithm if it is not known.
+    pub(crate) signature_name: String,
     pub(crate) key: KeyKind,
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<
     let info = TstInfo::parse(content).map_err(malformed)?;
     let imprint = DigestAlgorithm::from_oid(&info.imprint_oid)
         .ok_or_else(|| format!("message imprint algorithm {} is not available", info.imprint_oid))?;
-    if imprint.digest(&[signature]) != info.imprint {
+    if !imprint.matches(&[signature], &info.imprint) {
         return Err("the message imprint is not that of the signature".to_owned());
     }
     let chain = signed.chain_of(signer);
@@ -72,6 +74,7 @@ pub(crate) fn describe(token: &[u8], limits: &Limits) -> Option<TokenDescription
             .map_or_else(|| info.imprint_oid.clone(), |digest| digest.jca_name().to_owned()),
         subject: certificate.subject.to_java_string(),
         scheme: signer.scheme.clone().ok(),
+        signature_name: signer.signature_name(),
         key: certificate.key.kind.clone(),
     })
 }
@@ -83,7 +86,9 @@ fn verified_signer<'a>(signed: &'a SignedData, content: &[u8]) -> Result<&'a Sig
         match signed.check(signer, content) {
             Check::Right => verified = verified.or(Some(signer)),
             Check::Wrong => {}
-            Check::Unjudged(reason) => return Err(format!("the timestamp token cannot be verified: {reason}")),
+            Check::Unjudged(reason) => {
+                return Err(format!("the timestamp token cannot be verified: {reason}"));
+            }
         }
     }
     verified.ok_or_else(|| "the signature of the timestamp token is wrong".to_owned())
@@ -122,7 +127,8 @@ fn generalized_time(content: &[u8]) -> Result<Timestamp, Asn1Error> {
     }
     let number = |from: usize, to: usize| whole.get(from..to).and_then(|part| part.parse::<i16>().ok());
     let small = |from, to| number(from, to).and_then(|value| i8::try_from(value).ok()).ok_or(malformed);
-    let millis: i32 = format!("{fraction:0<3}").get(..3).and_then(|text| text.parse().ok()).ok_or(malformed)?;
+    let millis: i32 =
+        format!("{fraction:0<3}").get(..3).and_then(|text| text.parse().ok()).ok_or(malformed)?;
     jiff::civil::DateTime::new(
         number(0, 4).ok_or(malformed)?,
         small(4, 6)?,

@@ -11,6 +11,9 @@
 //! [`publish`] writes it, [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
 //! `targets.pem`, `snapshot.pem` and `timestamp.pem` stands wherever the operator wants it, see [`SigningKeys`].
 
+#[cfg(test)]
+mod attacks;
+mod checks;
 mod entry;
 mod error;
 mod keys;
@@ -18,6 +21,8 @@ mod metadata;
 mod publish;
 mod source;
 mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 mod trust;
 mod update;
 

@@ -10,7 +10,7 @@ use tough::schema::{Metafile, Root};
 use super::error::TrustError;
 use super::metadata::Role;
 use super::source::{FolderSource, MetadataSource};
-use super::update::{Outcome, Update};
+use super::update::Update;
 use crate::catalog::{CatalogEntry, CatalogVersions};
 use crate::package::{PackageName, PackagePath};
 
@@ -32,6 +32,37 @@ pub struct TrustInputs<'a> {
 #[derive(Debug, Clone)]
 pub struct TrustedCatalog {
     outcome: Outcome,
+}
+
+/// Version and end of a role.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Validity {
+    pub(super) version: u64,
+    pub(super) expires: Timestamp,
+}
+
+/// What a complete update has found.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub(super) entries: Vec<CatalogEntry>,
+    pub(super) root_bytes: Vec<u8>,
+    pub(super) snapshot_meta: Metafile,
+    pub(super) targets_meta: Metafile,
+    pub(super) root: Validity,
+    pub(super) targets: Validity,
+    pub(super) snapshot: Validity,
+    pub(super) timestamp: Validity,
+}
+
+impl Outcome {
+    fn of(&self, role: Role) -> Validity {
+        match role {
+            Role::Root => self.root,
+            Role::Targets => self.targets,
+            Role::Snapshot => self.snapshot,
+            Role::Timestamp => self.timestamp,
+        }
+    }
 }
 
 /// Fetches the metadata from a source and checks it as TUF 1.0, section 5 says.
@@ -121,5 +152,70 @@ impl TrustedCatalog {
     /// How the current timestamp metadata refers to the snapshot metadata.
     pub(super) fn snapshot_meta(&self) -> &Metafile {
         &self.outcome.snapshot_meta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::{BoxFuture, MetadataError};
+    use super::super::testing::TestCatalog;
+    use super::*;
+    use crate::store::testing::at;
+
+    /// A web server that is there for all files but one.
+    struct Flaky<'a>(FolderSource, &'a str);
+
+    impl MetadataSource for Flaky<'_> {
+        fn fetch<'a>(
+            &'a self,
+            name: &'a str,
+            max: u64,
+        ) -> BoxFuture<'a, Result<Option<Vec<u8>>, MetadataError>> {
+            if name == self.1 {
+                let source = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
+                return Box::pin(async move { Err(MetadataError::Network { url: name.to_owned(), source }) });
+            }
+            self.0.fetch(name, max)
+        }
+
+        fn describe(&self) -> String {
+            "a flaky server".to_owned()
+        }
+    }
+
+    #[tokio::test]
+    async fn lost_network_is_never_taken_for_the_end_of_the_root_chain() {
+        let catalog = TestCatalog::new(1);
+        let root = catalog.root();
+        let inputs = TrustInputs { root: &root, state: None, now: at(20), allow_expired: false };
+        for lost in ["2.root.json", "timestamp.json", "1.snapshot.json", "1.targets.json"] {
+            match trust(&Flaky(FolderSource::new(catalog.folder()), lost), &inputs).await {
+                Err(TrustError::Unreachable { what, .. }) => assert_eq!(what, lost),
+                other => panic!("{other:?}"),
+            }
+        }
+        let trusted = trust(&Flaky(FolderSource::new(catalog.folder()), "none"), &inputs).await.unwrap();
+        assert_eq!(trusted.entries().len(), 1);
+    }
+
+    /// The other implementation of TUF that is at hand; it reads the clock, so the catalog is made now.
+    #[tokio::test]
+    async fn client_of_tough_accepts_the_catalog() {
+        let catalog = TestCatalog::new(2);
+        catalog.add(3);
+        catalog.publish(Timestamp::now());
+        let url = url::Url::from_directory_path(catalog.folder()).unwrap();
+        let root = catalog.root();
+        let loaded = tough::RepositoryLoader::new(&root, url.clone(), url)
+            .transport(tough::FilesystemTransport)
+            .load()
+            .await
+            .unwrap();
+        let ours = catalog.trust(Timestamp::now()).unwrap();
+        assert_eq!(loaded.targets().signed.targets.len(), ours.entries().len());
+        for entry in ours.entries() {
+            let name = tough::TargetName::new(entry.path.as_str()).unwrap();
+            assert_eq!(*loaded.targets().signed.targets[&name].hashes.sha256, *entry.sha256.as_bytes());
+        }
     }
 }

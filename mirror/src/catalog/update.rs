@@ -20,21 +20,22 @@
 //! - T18 clock set back: the time used is the later of the clock and the latest time at which a catalog was valid.
 //! - Endless data: every file has a limit, and its number of root files too.
 
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use tough::schema::key::Key;
 use tough::schema::{self, Metafile, Root, Signed, Snapshot, Targets};
 
+use super::checks::{
+    HasSpecification, MAX_ROOT_BYTES, MAX_ROOTS, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MAX_TIMESTAMP_BYTES,
+    check_root, check_specification, entries, key_ids, length, parse, verify,
+};
 use super::error::{Distrust, TrustError};
-use super::metadata::{self, Role};
+use super::metadata::Role;
 use super::source::MetadataError;
 use super::state::{Remembered, Seen};
-use super::trust::TrustInputs;
+use super::trust::{Outcome, TrustInputs, Validity};
 use crate::Sha256Digest;
-use crate::catalog::CatalogEntry;
 
 /// A file the update needs next.
 #[derive(Debug)]
@@ -73,37 +74,6 @@ struct Accepted {
     next: Metafile,
 }
 
-/// Version and end of a role.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Validity {
-    pub(super) version: u64,
-    pub(super) expires: Timestamp,
-}
-
-/// What a complete update has found.
-#[derive(Debug, Clone)]
-pub(super) struct Outcome {
-    pub(super) entries: Vec<CatalogEntry>,
-    pub(super) root_bytes: Vec<u8>,
-    pub(super) snapshot_meta: Metafile,
-    pub(super) targets_meta: Metafile,
-    root: Validity,
-    targets: Validity,
-    snapshot: Validity,
-    timestamp: Validity,
-}
-
-impl Outcome {
-    pub(super) fn of(&self, role: Role) -> Validity {
-        match role {
-            Role::Root => self.root,
-            Role::Targets => self.targets,
-            Role::Snapshot => self.snapshot,
-            Role::Timestamp => self.timestamp,
-        }
-    }
-}
-
 impl<'a> Update<'a> {
     /// Loads the trusted root metadata (5.2) and what is remembered.
     pub(super) fn begin(place: String, inputs: &'a TrustInputs<'a>) -> Result<Self, TrustError> {
@@ -123,7 +93,7 @@ impl<'a> Update<'a> {
             stage: Stage::Root,
             place,
         };
-        update.check_root(&given, &given.signed).map_err(|reason| update.distrust(GIVEN_ROOT, reason))?;
+        check_root(&given).map_err(|reason| update.distrust(GIVEN_ROOT, reason))?;
         if let Some((path, remembered)) = remembered {
             let bytes = remembered.root(path)?;
             let last: Signed<Root> = parse(&bytes, REMEMBERED_ROOT, &update.place)?;
@@ -224,7 +194,7 @@ impl<'a> Update<'a> {
         let new: Signed<Root> = parse(&bytes, what, &self.place)?;
         // 5.3.4: signed by the keys of the version before it and by its own.
         verify(&self.root, &new)
-            .and_then(|()| self.check_root(&new, &new.signed))
+            .and_then(|()| check_root(&new))
             .map_err(|reason| self.distrust(what, reason))?;
         // 5.3.5: exactly the next version.
         let (expected, found) = (self.next_root(), new.signed.version.get());
@@ -389,22 +359,6 @@ impl<'a> Update<'a> {
         Err(TrustError::Expired { role, place: self.place.clone(), expired_at, now, clock })
     }
 
-    /// 5.2 and 5.3.4, second half: signed by its own keys, and of a shape that can be relied on.
-    fn check_root(&self, signed: &Signed<Root>, root: &Root) -> Result<(), Distrust> {
-        check_specification(&root.spec_version)?;
-        if !root.consistent_snapshot {
-            return Err(Distrust::NotConsistent);
-        }
-        for role in Role::ALL {
-            let keys: Vec<&Key> = root.keys(role.role_type()).collect();
-            let different: BTreeSet<&[u8]> = keys.iter().map(|key| public_bytes(key)).collect();
-            if different.len() != keys.len() {
-                return Err(Distrust::KeyTwice { role });
-            }
-        }
-        verify(root, signed)
-    }
-
     fn next_root(&self) -> u64 {
         self.root.version.get().saturating_add(1)
     }
@@ -414,102 +368,6 @@ impl<'a> Update<'a> {
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, place: &str) -> Result<T, TrustError> {
-    serde_json::from_slice(bytes).map_err(|source| TrustError::Malformed {
-        what: what.to_owned(),
-        place: place.to_owned(),
-        source,
-    })
-}
-
-fn verify<T: schema::Role>(root: &Root, signed: &Signed<T>) -> Result<(), Distrust> {
-    match root.verify_role(signed) {
-        Ok(()) => Ok(()),
-        Err(schema::Error::SignatureThreshold { threshold, valid, .. }) => {
-            Err(Distrust::TooFewSignatures { role: Role::of::<T>(), needed: threshold, valid })
-        }
-        Err(other) => Err(Distrust::Signatures { text: other.to_string() }),
-    }
-}
-
-fn check_specification(version: &str) -> Result<(), Distrust> {
-    if version.starts_with("1.") {
-        return Ok(());
-    }
-    Err(Distrust::Specification { found: version.chars().take(40).collect() })
-}
-
-/// Reads the targets into entries in the order of their paths.
-fn entries(targets: &Targets) -> Result<Vec<CatalogEntry>, Distrust> {
-    if targets.delegations.as_ref().is_some_and(|delegations| !delegations.roles.is_empty()) {
-        return Err(Distrust::Delegations);
-    }
-    let mut entries = targets
-        .targets
-        .iter()
-        .map(|(name, t)| metadata::from_target(name, t))
-        .collect::<Result<Vec<_>, _>>()?;
-    entries.sort_unstable_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
-    let mut lower_case = BTreeSet::new();
-    for entry in &entries {
-        if !lower_case.insert(entry.path.as_str().to_ascii_lowercase()) {
-            return Err(Distrust::TargetCase { name: entry.path.as_str().to_owned() });
-        }
-    }
-    Ok(entries)
-}
-
-fn key_ids(root: &Root, role: Role) -> BTreeSet<Vec<u8>> {
-    let keys = root.roles.get(&role.role_type()).map(|role| role.keyids.as_slice());
-    keys.unwrap_or_default().iter().map(|id| id.to_vec()).collect()
-}
-
-fn public_bytes(key: &Key) -> &[u8] {
-    match key {
-        Key::Rsa { keyval, .. } => &keyval.public,
-        Key::Ed25519 { keyval, .. } => &keyval.public,
-        Key::Ecdsa { keyval, .. } | Key::EcdsaOld { keyval, .. } => &keyval.public,
-    }
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
-/// The schema types have the field but no trait for it.
-trait HasSpecification {
-    fn specification(&self) -> &str;
-}
-
-impl HasSpecification for schema::Timestamp {
-    fn specification(&self) -> &str {
-        &self.spec_version
-    }
-}
-
-impl HasSpecification for Snapshot {
-    fn specification(&self) -> &str {
-        &self.spec_version
-    }
-}
-
-impl HasSpecification for Targets {
-    fn specification(&self) -> &str {
-        &self.spec_version
-    }
-}
-
 const GIVEN_ROOT: &str = "the given root metadata";
 const REMEMBERED_ROOT: &str = "the remembered root metadata";
 const TIMESTAMP: &str = "timestamp.json";
-
-/// A root file with a dozen keys has about 5 KB.
-const MAX_ROOT_BYTES: u64 = 512 * 1024;
-/// A timestamp file has less than 1 KB.
-const MAX_TIMESTAMP_BYTES: u64 = 64 * 1024;
-/// Without delegations a snapshot file has less than 1 KB.
-const MAX_SNAPSHOT_BYTES: u64 = 64 * 1024;
-/// An entry has about 1 KB: enough for some 60,000 packages, and a bound for the memory of a small host.
-const MAX_TARGETS_BYTES: u64 = 64 * 1024 * 1024;
-/// Root metadata changes a few times a year at most.
-const MAX_ROOTS: u64 = 1024;

@@ -12,6 +12,7 @@ mod error;
 mod part_file;
 mod quarantine;
 mod retry;
+mod set_aside;
 mod url_source;
 mod validator;
 
@@ -27,6 +28,7 @@ pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
 pub use quarantine::{FetchOptions, fetch, import_file};
+pub(crate) use set_aside::set_aside;
 pub use url_source::UrlSource;
 
 /// Where bytes came from; stored as evidence.

@@ -108,6 +108,27 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
     fault::step(to)
 }
 
+/// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.
+///
+/// For folders that somebody else may exchange meanwhile: nothing is looked up by a path; `path` is for messages only.
+#[cfg(unix)]
+pub fn rename_in(folder: &File, path: &Path, from: &str, to: &str) -> Result<(), DurableError> {
+    use rustix::fs::{AtFlags, RenameFlags, linkat, renameat_with, unlinkat};
+    use rustix::io::Errno;
+    let failed = |operation| move |e: Errno| DurableError::new(operation, &path.join(to), e.into());
+    fault::step(path)?;
+    match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+        // Some file systems (NFS) cannot rename without replacing; a link is never made over a file.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            linkat(folder, from, folder, to, AtFlags::empty()).map_err(failed("link a file to"))?;
+            unlinkat(folder, from, AtFlags::empty()).map_err(failed("unlink the temporary name of"))?;
+        }
+        renamed => renamed.map_err(failed("rename a file to"))?,
+    }
+    folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))?;
+    fault::step(path)
+}
+
 /// Makes a new folder with files in it that appears complete or not at all. An empty folder may be there already.
 ///
 /// A folder of secrets is open to its owner only.
@@ -318,6 +339,20 @@ mod tests {
         assert!(move_in(&from, &to, FileMode::ReadOnly).unwrap_err().is_already_there());
         assert_eq!(std::fs::read(&from).unwrap(), b"new");
         assert_eq!(std::fs::read(&to).unwrap(), b"old");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rename_in_an_open_folder_never_replaces() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = File::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join("from"), b"new").unwrap();
+        std::fs::write(folder.path().join("to"), b"old").unwrap();
+        assert!(rename_in(&open, folder.path(), "from", "to").unwrap_err().is_already_there());
+        assert_eq!(std::fs::read(folder.path().join("to")).unwrap(), b"old");
+        rename_in(&open, folder.path(), "from", "free").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("free")).unwrap(), b"new");
+        assert!(!folder.path().join("from").exists());
     }
 
     #[cfg(unix)]

@@ -23,6 +23,8 @@
 
 mod blob;
 mod check;
+#[cfg(test)]
+mod crashes;
 pub mod durable;
 mod error;
 mod evidence;

@@ -61,7 +61,8 @@ fn examine_one(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Ok(position), position)),
         Err(error) => return Err(error),
     };
-    let (name, extra) = variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
+    let (name, extra) =
+        variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
     let mut differs = |field| findings.push(Finding::HeadersDisagree { entry: entry.name.clone(), field });
     if name != entry.name.as_bytes() {
         differs(HeaderField::Name);
@@ -118,11 +119,7 @@ impl LocalSizes {
             value => u64::from(value),
         };
         let second = if size == u32::MAX { 8 } else { 0 };
-        Self {
-            crc32: word(14),
-            size: wide(size, 0),
-            compressed_size: wide(compressed_size, second),
-        }
+        Self { crc32: word(14), size: wide(size, 0), compressed_size: wide(compressed_size, second) }
     }
 }
 
@@ -140,8 +137,7 @@ fn descriptor_length(source: &Source, entry: &EntryHeader, position: u64) -> io:
         } else {
             (u32_at(&bytes, at + 4).map(u64::from), u32_at(&bytes, at + 8).map(u64::from))
         };
-        if u32_at(&bytes, at) == Some(entry.crc32)
-            && sizes == (Some(entry.compressed_size), Some(entry.size))
+        if u32_at(&bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
         {
             let length = at + if wide { 20 } else { 12 };
             return Ok(u64::try_from(length).ok());

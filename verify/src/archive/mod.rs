@@ -43,7 +43,6 @@ pub(crate) struct Archive {
     /// For each entry, the index of the entry that a look-up by its name finds: the last one.
     pub(crate) by_name: HashMap<String, usize>,
     pub(crate) findings: Vec<Finding>,
-    pub(crate) comment_length: u64,
 }
 
 impl Archive {
@@ -95,9 +94,8 @@ impl Archive {
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
-        let by_name =
-            entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
-        Ok(Ok(Self { entries, data, by_name, findings, comment_length: end.comment_length }))
+        let by_name = entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
+        Ok(Ok(Self { entries, data, by_name, findings }))
     }
 
     /// Reads a small entry whole; the JDK's limit for signature related files applies.

@@ -115,8 +115,8 @@ fn decompose_latin(character: char) -> Option<(char, char)> {
 }
 
 const RESERVED: [&str; 22] = [
-    "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9", "LPT1",
-    "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+    "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9",
+    "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
 ];
 
 #[cfg(test)]
@@ -126,11 +126,23 @@ mod tests {
     #[test]
     fn unsafe_names_are_named_with_a_reason() {
         for bad in [
-            "", "/etc/passwd", "../x", "a/../b", "a\\b", "C:x", "a//b", "./a", "a/nul.txt", "a.", "x\u{202e}y", "a\nb",
+            "",
+            "/etc/passwd",
+            "../x",
+            "a/../b",
+            "a\\b",
+            "C:x",
+            "a//b",
+            "./a",
+            "a/nul.txt",
+            "a.",
+            "x\u{202e}y",
+            "a\nb",
         ] {
             assert!(unsafe_name(bad).is_some(), "{bad:?}");
         }
-        for good in ["agent/", "META-INF/MANIFEST.MF", "agent/.hidden file", "a..b/c", "agent/lib/x-1.0.jar"] {
+        for good in ["agent/", "META-INF/MANIFEST.MF", "agent/.hidden file", "a..b/c", "agent/lib/x-1.0.jar"]
+        {
             assert_eq!(unsafe_name(good), None, "{good:?}");
         }
     }

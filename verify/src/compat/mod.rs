@@ -1,0 +1,129 @@
+//! What `jarsigner -verify` of JDK 17 concludes from a report: outcome, exit codes, errors and warnings.
+//!
+//! The conclusion depends on nothing but the report and the options.
+
+mod evaluation;
+mod messages;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::keystore::Keystore;
+use crate::report::Report;
+
+pub(crate) use evaluation::{EntryFlags, Evaluation, ONE_YEAR, SIX_MONTHS, SignerFlags, ends_within};
+pub(crate) use messages::notes;
+
+/// Options of `jarsigner -verify` that change what it concludes.
+#[derive(Debug, Clone, Default)]
+pub struct CompatOptions {
+    /// The keystore given with `-keystore`.
+    pub keystore: Option<Keystore>,
+    /// The aliases given after the file.
+    pub aliases: Vec<String>,
+    /// The time zone of dates in messages; without, UTC.
+    pub time_zone: Option<TimeZone>,
+}
+
+impl CompatOptions {
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.time_zone.clone().unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// The class of the conclusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Something is signed, and there is no complaint.
+    Verified,
+    /// Something is signed, but there are errors: unsigned entries, an invalid chain, an expired certificate.
+    VerifiedWithSignerErrors,
+    /// There is no signature.
+    Unsigned,
+    /// There is a signature, but it does not count.
+    TreatedAsUnsigned,
+    /// The archive cannot be read, or a signature or digest is wrong.
+    Aborted,
+}
+
+/// What `jarsigner` concludes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompatVerdict {
+    jdk: u32,
+    outcome: Outcome,
+    exit_code: u8,
+    exit_code_plain: u8,
+    result: String,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl CompatVerdict {
+    /// Draws the conclusion.
+    pub fn of(report: &Report, options: &CompatOptions) -> Self {
+        let evaluation = Evaluation::of(report, options);
+        let mut verdict = Self {
+            jdk: 17,
+            outcome: Outcome::Aborted,
+            exit_code: 1,
+            exit_code_plain: 1,
+            result: String::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        };
+        if let Some(error) = report.abort() {
+            verdict.result = format!("jarsigner: {error}");
+            return verdict;
+        }
+        verdict.exit_code_plain = 0;
+        verdict.exit_code = evaluation.exit_code(report.examined_at());
+        if evaluation.any_signed {
+            (verdict.errors, verdict.warnings) = messages::errors_and_warnings(&evaluation, report, options);
+            let clean = verdict.errors.is_empty();
+            verdict.outcome = if clean { Outcome::Verified } else { Outcome::VerifiedWithSignerErrors };
+            verdict.result = messages::verified(clean).to_owned();
+        } else {
+            let signature = evaluation.has_signature || evaluation.disabled_algorithm;
+            verdict.outcome = if signature { Outcome::TreatedAsUnsigned } else { Outcome::Unsigned };
+            verdict.result = messages::unsigned(&evaluation).to_owned();
+        }
+        verdict
+    }
+
+    /// The class of the conclusion.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The exit code with `-strict`.
+    pub fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+
+    /// The exit code without `-strict`.
+    pub fn exit_code_plain(&self) -> u8 {
+        self.exit_code_plain
+    }
+
+    /// The errors in the order of printing.
+    pub fn errors(&self) -> &[String] {
+        &self.errors
+    }
+
+    /// The warnings in the order of printing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The sentence that `-verify -verbose -strict` prints, for instance `jar verified.`
+    pub fn result_sentence(&self) -> &str {
+        &self.result
+    }
+
+    /// The JDK whose behaviour this is.
+    pub fn jdk(&self) -> u32 {
+        self.jdk
+    }
+}

@@ -1,0 +1,264 @@
+//! The content stage: every entry is read to its end, digests of covered entries are compared.
+//!
+//! Reading runs on all cores, the largest entries first; each worker has two buffers of 64 KiB, so memory does not
+//! depend on the archive. Judging is sequential and in the order of the central directory, because the JDK stops at
+//! the first failure.
+//!
+//! Attacks considered here: content that differs between two entries of one name (both are compared), disabled or
+//! unknown digests only (never counts as signed), content longer than declared (a finding).
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::algorithm_policy::{Strength, jar_digest_name};
+use crate::archive::{Archive, Content, ContentReader};
+use crate::digest_algorithm::{DigestAlgorithm, Hasher};
+use crate::finding::Finding;
+use crate::java_error::JavaError;
+use crate::manifest::{Manifest, decode_base64};
+use crate::signature_names::{has_signature_extension, is_signature_related};
+use crate::signatures::{Signatures, algorithms_at, strip_suffix_ignoring_case};
+use crate::source::Source;
+
+/// What the content stage found.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// For each entry, the indices of its signers.
+    pub(crate) signers: Vec<Vec<usize>>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) abort: Option<JavaError>,
+}
+
+/// One digest that an entry must have.
+struct Expected {
+    /// The name as the manifest spells it.
+    spelled: String,
+    digest: DigestAlgorithm,
+    value: Vec<u8>,
+}
+
+/// What was read of an entry.
+#[derive(Default)]
+struct Outcome {
+    content: Content,
+    digests: Vec<Vec<u8>>,
+}
+
+/// Reads and judges all entries.
+pub(crate) fn examine(
+    source: &Source,
+    archive: &Archive,
+    signatures: &Signatures,
+    threads: usize,
+    now: Timestamp,
+) -> io::Result<Contents> {
+    let plans: Vec<Option<Vec<Expected>>> = archive
+        .entries
+        .iter()
+        .map(|entry| {
+            let covered = !entry.is_directory()
+                && signatures.manifest_name.as_deref() != Some(entry.name.as_str())
+                && signatures.covered.contains_key(plain_name(&entry.name));
+            covered.then(|| expected_digests(signatures.manifest.as_ref(), plain_name(&entry.name)))
+        })
+        .collect();
+    let outcomes = read_all(source, archive, &plans, threads)?;
+    let mut contents = Contents::default();
+    note_findings(archive, &outcomes, &mut contents.findings);
+    judge(archive, signatures, &plans, &outcomes, now, &mut contents);
+    Ok(contents)
+}
+
+/// The name under which signature files know an entry.
+pub(crate) fn plain_name(name: &str) -> &str {
+    let name = name.strip_prefix("./").unwrap_or(name);
+    name.strip_prefix('/').unwrap_or(name)
+}
+
+/// The known digests that the manifest states for a name.
+fn expected_digests(manifest: Option<&Manifest>, name: &str) -> Vec<Expected> {
+    let Some(section) = manifest.and_then(|manifest| manifest.section_of_entry(name)) else {
+        return Vec::new();
+    };
+    section
+        .iter()
+        .filter_map(|(key, value)| {
+            let spelled = strip_suffix_ignoring_case(key, "-Digest")?;
+            let digest = DigestAlgorithm::from_jca(spelled)?;
+            // What is not Base64 cannot be equal to any digest.
+            let value = decode_base64(value).unwrap_or_default();
+            Some(Expected { spelled: spelled.to_owned(), digest, value })
+        })
+        .collect()
+}
+
+fn read_all(
+    source: &Source,
+    archive: &Archive,
+    plans: &[Option<Vec<Expected>>],
+    threads: usize,
+) -> io::Result<Vec<Outcome>> {
+    let mut order: Vec<usize> = (0..archive.entries.len()).collect();
+    order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
+    let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
+    let wanted = match threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    // Starting a thread costs more than hashing a small archive.
+    let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
+    let next = AtomicUsize::new(0);
+    let collected: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(order.len()));
+    let failure: Mutex<Option<io::Error>> = Mutex::new(None);
+    let work = || {
+        let mut reader = ContentReader::default();
+        let mut mine = Vec::new();
+        while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match read_one(source, archive, plans, *index, &mut reader) {
+                Ok(outcome) => mine.push((*index, outcome)),
+                Err(error) => {
+                    next.store(order.len(), Ordering::Relaxed);
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    break;
+                }
+            }
+        }
+        collected.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
+    };
+    if workers == 1 {
+        work();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(work);
+            }
+        });
+    }
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let mut collected = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
+    collected.sort_by_key(|(index, _)| *index);
+    Ok(collected.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn read_one(
+    source: &Source,
+    archive: &Archive,
+    plans: &[Option<Vec<Expected>>],
+    index: usize,
+    reader: &mut ContentReader,
+) -> io::Result<Outcome> {
+    let expected = plans.get(index).and_then(Option::as_deref).unwrap_or_default();
+    let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
+    let content = reader.digest(source, archive, index, &mut hashers)?;
+    Ok(Outcome { content, digests: hashers.into_iter().map(Hasher::finish).collect() })
+}
+
+fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {
+    for (entry, Outcome { content, .. }) in archive.entries.iter().zip(outcomes) {
+        let name = || entry.name.clone();
+        if let Some(error) = content.error.as_ref().or(content.late_error.as_ref()) {
+            findings.push(Finding::Unreadable { entry: name(), reason: error.to_string() });
+            continue;
+        }
+        if content.longer_than_declared || content.length != entry.size {
+            findings.push(Finding::WrongSize { entry: name(), declared: entry.size });
+        } else if !content.crc_matches {
+            findings.push(Finding::WrongCrc { entry: name() });
+        }
+        if content.unused_compressed > 0 {
+            findings
+                .push(Finding::UnusedCompressedBytes { entry: name(), length: content.unused_compressed });
+        }
+    }
+}
+
+/// Judges entries one after the other, as the JDK does while it reads them.
+fn judge(
+    archive: &Archive,
+    signatures: &Signatures,
+    plans: &[Option<Vec<Expected>>],
+    outcomes: &[Outcome],
+    now: Timestamp,
+    contents: &mut Contents,
+) {
+    let verifies = !signatures.covered.is_empty();
+    // Names move from "covered" to "verified" when the first entry of that name has been compared.
+    let mut verified: HashMap<&str, &Vec<usize>> = HashMap::new();
+    if let Some((name, signers)) =
+        signatures.manifest_name.as_deref().and_then(|name| signatures.covered.get_key_value(name))
+    {
+        verified.insert(name, signers);
+    }
+    let mut own: Vec<Option<&Vec<usize>>> = Vec::with_capacity(archive.entries.len());
+    for ((entry, plan), outcome) in archive.entries.iter().zip(plans).zip(outcomes) {
+        let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
+        let error =
+            outcome.content.error.as_ref().or(outcome.content.late_error.as_ref().filter(|_| !verifies));
+        if let Some(error) = error
+            && !described
+        {
+            contents.abort = Some(error.clone());
+            break;
+        }
+        let Some(expected) = plan else {
+            own.push(None);
+            continue;
+        };
+        let name = plain_name(&entry.name);
+        let Some((name, signers)) = signatures.covered.get_key_value(name) else {
+            own.push(None);
+            continue;
+        };
+        let at = algorithms_at(signers.iter().filter_map(|index| signatures.signers.get(*index)), now);
+        match compare(expected, outcome, name, at) {
+            Ok(true) => own.push(verified.insert(name, signers).is_none().then_some(signers)),
+            Ok(false) => own.push(None),
+            Err(error) => {
+                contents.abort = Some(error);
+                break;
+            }
+        }
+    }
+    own.resize(archive.entries.len(), None);
+    contents.signers = archive
+        .entries
+        .iter()
+        .zip(own)
+        .map(|(entry, own)| {
+            own.or_else(|| verified.get(entry.name.as_str()).copied()).cloned().unwrap_or_default()
+        })
+        .collect();
+    if contents.abort.is_none() {
+        contents.abort.clone_from(&signatures.late_error);
+    }
+}
+
+/// Compares all digests that are not disabled; `false` if there are only disabled ones.
+fn compare(expected: &[Expected], outcome: &Outcome, name: &str, at: Timestamp) -> Result<bool, JavaError> {
+    if expected.is_empty() {
+        return Err(JavaError::security(format!("digest missing for {name}")));
+    }
+    let mut compared = false;
+    let mut digests = outcome.digests.iter();
+    for Expected { spelled, digest, value } in expected {
+        let found = if digest.is_computed() { digests.next() } else { None };
+        if jar_digest_name(spelled, at) == Strength::Disabled {
+            continue;
+        }
+        if found != Some(value) {
+            return Err(JavaError::security(format!("{spelled} digest error for {name}")));
+        }
+        compared = true;
+    }
+    Ok(compared)
+}
+
+/// Below this many bytes one thread does everything.
+const SMALL_ARCHIVE: u64 = 1 << 20;

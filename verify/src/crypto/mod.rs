@@ -1,0 +1,341 @@
+//! Public keys and signature checks: the one place with cryptography, all of it by `aws-lc-rs`.
+//!
+//! A check has three outcomes, because the JDK treats them differently: a signature that is right, one that is
+//! wrong, and one that cannot be judged (malformed, or an algorithm that is not available). The last two are never
+//! taken for right.
+
+pub(crate) mod password;
+
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+
+use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::certificate::bit_string;
+use crate::digest_algorithm::DigestAlgorithm;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Check {
+    Right,
+    Wrong,
+    Unjudged(String),
+}
+
+/// A public key with what reports say of it.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicKey {
+    pub(crate) kind: KeyKind,
+    /// The encoded `SubjectPublicKeyInfo`.
+    pub(crate) spki: Vec<u8>,
+    /// The key bits alone.
+    bits: Vec<u8>,
+}
+
+/// The kind and size of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Rsa { bits: usize },
+    RsaPss { bits: usize },
+    Dsa { bits: usize },
+    Ec { curve: String, bits: usize },
+    Ed25519,
+    Ed448,
+    Other { oid: String },
+}
+
+impl KeyKind {
+    /// The JDK's name of the key algorithm.
+    pub(crate) fn algorithm(&self) -> &str {
+        match self {
+            Self::Rsa { .. } => "RSA",
+            Self::RsaPss { .. } => "RSASSA-PSS",
+            Self::Dsa { .. } => "DSA",
+            Self::Ec { .. } => "EC",
+            Self::Ed25519 | Self::Ed448 => "EdDSA",
+            Self::Other { oid } => oid,
+        }
+    }
+
+    /// The size in bits as the JDK counts it.
+    pub(crate) fn bits(&self) -> Option<usize> {
+        match self {
+            Self::Rsa { bits } | Self::RsaPss { bits } | Self::Dsa { bits } | Self::Ec { bits, .. } => {
+                Some(*bits)
+            }
+            Self::Ed25519 => Some(255),
+            Self::Ed448 => Some(448),
+            Self::Other { .. } => None,
+        }
+    }
+}
+
+impl PublicKey {
+    /// Parses an encoded `SubjectPublicKeyInfo`.
+    pub(crate) fn parse(spki: &[u8]) -> Result<Self, Asn1Error> {
+        let mut fields = Reader::new(spki).expect(tag::SEQUENCE)?.inside();
+        let algorithm = fields.expect(tag::SEQUENCE)?;
+        let bits = bit_string(fields.expect(tag::BIT_STRING)?.content)?;
+        let mut parts = algorithm.inside();
+        let oid = parts.expect(tag::OID)?.oid()?;
+        let kind = match oid.as_str() {
+            "1.2.840.113549.1.1.1" => KeyKind::Rsa { bits: rsa_bits(&bits)? },
+            "1.2.840.113549.1.1.10" => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
+            "1.2.840.10040.4.1" => {
+                let prime = parts.expect(tag::SEQUENCE)?.inside().expect(tag::INTEGER)?;
+                KeyKind::Dsa { bits: integer_bits(prime.content) }
+            }
+            "1.2.840.10045.2.1" => {
+                let curve = parts.expect(tag::OID)?.oid()?;
+                let (name, size) = CURVES
+                    .iter()
+                    .find(|(oid, ..)| *oid == curve)
+                    .map_or((curve.as_str(), 0), |(_, name, size)| (*name, *size));
+                KeyKind::Ec { curve: name.to_owned(), bits: size }
+            }
+            "1.3.101.112" => KeyKind::Ed25519,
+            "1.3.101.113" => KeyKind::Ed448,
+            _ => KeyKind::Other { oid },
+        };
+        Ok(Self { kind, spki: spki.to_vec(), bits })
+    }
+
+    /// SHA-256 of the encoded `SubjectPublicKeyInfo`, in hexadecimal.
+    pub(crate) fn sha256(&self) -> String {
+        use sha2::Digest as _;
+        hex::encode(sha2::Sha256::digest(&self.spki))
+    }
+
+    /// Checks a signature over `message`.
+    pub(crate) fn check(&self, scheme: &SignatureScheme, message: &[u8], signature: &[u8]) -> Check {
+        let unavailable = || Check::Unjudged(format!("{} is not available, not verified", scheme.name()));
+        match (&self.kind, scheme) {
+            (KeyKind::Rsa { bits }, SignatureScheme::Rsa(digest)) => {
+                if signature.len() != bits.div_ceil(8) {
+                    return Check::Unjudged(format!(
+                        "Bad signature length: got {} but was expecting {}",
+                        signature.len(),
+                        bits.div_ceil(8)
+                    ));
+                }
+                let algorithm: &'static dyn VerificationAlgorithm = match (digest, *bits) {
+                    (DigestAlgorithm::Sha1, 1024..=8192) => {
+                        &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
+                    }
+                    (DigestAlgorithm::Sha256, 1024..=8192) => {
+                        &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
+                    }
+                    (DigestAlgorithm::Sha384, 2048..=8192) => &signature::RSA_PKCS1_2048_8192_SHA384,
+                    (DigestAlgorithm::Sha512, 1024..=8192) => {
+                        &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY
+                    }
+                    _ => return unavailable(),
+                };
+                self.run(algorithm, message, signature)
+            }
+            (KeyKind::Rsa { bits } | KeyKind::RsaPss { bits }, SignatureScheme::RsaPss(parameters)) => {
+                if parameters.digest != parameters.mask_digest {
+                    return unavailable();
+                }
+                let algorithm: &'static dyn VerificationAlgorithm =
+                    match (parameters.digest, parameters.salt_length, *bits) {
+                        (DigestAlgorithm::Sha256, 32, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA256,
+                        (DigestAlgorithm::Sha384, 48, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA384,
+                        (DigestAlgorithm::Sha512, 64, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA512,
+                        _ => return unavailable(),
+                    };
+                self.run(algorithm, message, signature)
+            }
+            (KeyKind::Ec { curve, .. }, SignatureScheme::Ecdsa(digest)) => {
+                if !is_ecdsa_signature(signature) {
+                    return Check::Unjudged("Invalid encoding for signature".to_owned());
+                }
+                match ecdsa(curve, *digest) {
+                    Some(algorithm) => self.run(algorithm, message, signature),
+                    None => unavailable(),
+                }
+            }
+            (KeyKind::Ed25519, SignatureScheme::Ed25519) => {
+                if signature.len() != 64 {
+                    return Check::Unjudged("signature length invalid".to_owned());
+                }
+                self.run(&signature::ED25519, message, signature)
+            }
+            (kind, scheme) => {
+                Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name()))
+            }
+        }
+    }
+
+    fn run(&self, algorithm: &'static dyn VerificationAlgorithm, message: &[u8], signature: &[u8]) -> Check {
+        match UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature) {
+            Ok(()) => Check::Right,
+            Err(_) => Check::Wrong,
+        }
+    }
+}
+
+/// A signature algorithm with its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SignatureScheme {
+    Rsa(DigestAlgorithm),
+    RsaPss(PssParameters),
+    Ecdsa(DigestAlgorithm),
+    Dsa(DigestAlgorithm),
+    Ed25519,
+    Ed448,
+    Other(String),
+}
+
+/// RSASSA-PSS parameters (RFC 4055 section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PssParameters {
+    pub(crate) digest: DigestAlgorithm,
+    pub(crate) mask_digest: DigestAlgorithm,
+    pub(crate) salt_length: u64,
+}
+
+impl SignatureScheme {
+    /// The algorithm of a certificate's signature.
+    pub(crate) fn of_certificate(algorithm: &Value<'_>) -> Result<Self, Asn1Error> {
+        let mut parts = algorithm.inside();
+        let oid = parts.expect(tag::OID)?.oid()?;
+        if let Some((_, scheme)) = scheme_of(&oid) {
+            return Ok(scheme);
+        }
+        Ok(match oid.as_str() {
+            "1.2.840.113549.1.1.10" => match PssParameters::parse(&mut parts) {
+                Ok(parameters) => Self::RsaPss(parameters),
+                Err(_) => Self::Other("RSASSA-PSS".to_owned()),
+            },
+            _ => Self::Other(oid),
+        })
+    }
+
+    /// The JDK's name.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Rsa(digest) => format!("{}withRSA", digest.signature_prefix()),
+            Self::Ecdsa(digest) => format!("{}withECDSA", digest.signature_prefix()),
+            Self::Dsa(digest) => format!("{}withDSA", digest.signature_prefix()),
+            Self::RsaPss(_) => "RSASSA-PSS".to_owned(),
+            Self::Ed25519 => "Ed25519".to_owned(),
+            Self::Ed448 => "Ed448".to_owned(),
+            Self::Other(oid) => oid.clone(),
+        }
+    }
+
+    /// The digest inside, if the algorithm names one.
+    pub(crate) fn digest(&self) -> Option<DigestAlgorithm> {
+        match self {
+            Self::Rsa(digest) | Self::Ecdsa(digest) | Self::Dsa(digest) => Some(*digest),
+            Self::RsaPss(parameters) => Some(parameters.digest),
+            Self::Ed25519 | Self::Ed448 | Self::Other(_) => None,
+        }
+    }
+}
+
+impl PssParameters {
+    /// Parses the parameters; absent fields have the defaults of RFC 4055.
+    pub(crate) fn parse(parts: &mut Reader<'_>) -> Result<Self, Asn1Error> {
+        let mut parameters =
+            Self { digest: DigestAlgorithm::Sha1, mask_digest: DigestAlgorithm::Sha1, salt_length: 20 };
+        let unknown = Asn1Error("unknown digest in RSASSA-PSS parameters");
+        for field in parts.expect(tag::SEQUENCE)?.inside().all()? {
+            match field.tag {
+                tag::CONTEXT_0 => {
+                    let oid = field.inside().expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+                    parameters.digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
+                }
+                tag::CONTEXT_1 => {
+                    let mut mask = field.inside().expect(tag::SEQUENCE)?.inside();
+                    mask.next()?;
+                    let oid = mask.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+                    parameters.mask_digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
+                }
+                0xa2 => {
+                    let salt = field.inside().expect(tag::INTEGER)?;
+                    parameters.salt_length =
+                        salt.content.iter().take(8).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
+                }
+                _ => {}
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+/// Key part and scheme of an object identifier that names both.
+pub(crate) fn scheme_of(oid: &str) -> Option<(&'static str, SignatureScheme)> {
+    use DigestAlgorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
+    let (key, scheme) = match oid {
+        "1.2.840.113549.1.1.4" => ("RSA", SignatureScheme::Rsa(Md5)),
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => ("RSA", SignatureScheme::Rsa(Sha1)),
+        "1.2.840.113549.1.1.14" => ("RSA", SignatureScheme::Rsa(Sha224)),
+        "1.2.840.113549.1.1.11" => ("RSA", SignatureScheme::Rsa(Sha256)),
+        "1.2.840.113549.1.1.12" => ("RSA", SignatureScheme::Rsa(Sha384)),
+        "1.2.840.113549.1.1.13" => ("RSA", SignatureScheme::Rsa(Sha512)),
+        "1.2.840.10040.4.3" => ("DSA", SignatureScheme::Dsa(Sha1)),
+        "2.16.840.1.101.3.4.3.1" => ("DSA", SignatureScheme::Dsa(Sha224)),
+        "2.16.840.1.101.3.4.3.2" => ("DSA", SignatureScheme::Dsa(Sha256)),
+        "2.16.840.1.101.3.4.3.3" => ("DSA", SignatureScheme::Dsa(Sha384)),
+        "2.16.840.1.101.3.4.3.4" => ("DSA", SignatureScheme::Dsa(Sha512)),
+        "1.2.840.10045.4.1" => ("EC", SignatureScheme::Ecdsa(Sha1)),
+        "1.2.840.10045.4.3.1" => ("EC", SignatureScheme::Ecdsa(Sha224)),
+        "1.2.840.10045.4.3.2" => ("EC", SignatureScheme::Ecdsa(Sha256)),
+        "1.2.840.10045.4.3.3" => ("EC", SignatureScheme::Ecdsa(Sha384)),
+        "1.2.840.10045.4.3.4" => ("EC", SignatureScheme::Ecdsa(Sha512)),
+        "1.3.101.112" => ("EdDSA", SignatureScheme::Ed25519),
+        "1.3.101.113" => ("EdDSA", SignatureScheme::Ed448),
+        _ => return None,
+    };
+    Some((key, scheme))
+}
+
+fn ecdsa(curve: &str, digest: DigestAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
+    use DigestAlgorithm::{Sha1, Sha224, Sha256, Sha384, Sha512};
+    Some(match (curve, digest) {
+        ("secp256r1", Sha1) => &signature::ECDSA_P256_SHA1_ASN1,
+        ("secp256r1", Sha256) => &signature::ECDSA_P256_SHA256_ASN1,
+        ("secp256r1", Sha384) => &signature::ECDSA_P256_SHA384_ASN1,
+        ("secp256r1", Sha512) => &signature::ECDSA_P256_SHA512_ASN1,
+        ("secp384r1", Sha256) => &signature::ECDSA_P384_SHA256_ASN1,
+        ("secp384r1", Sha384) => &signature::ECDSA_P384_SHA384_ASN1,
+        ("secp384r1", Sha512) => &signature::ECDSA_P384_SHA512_ASN1,
+        ("secp521r1", Sha1) => &signature::ECDSA_P521_SHA1_ASN1,
+        ("secp521r1", Sha224) => &signature::ECDSA_P521_SHA224_ASN1,
+        ("secp521r1", Sha256) => &signature::ECDSA_P521_SHA256_ASN1,
+        ("secp521r1", Sha384) => &signature::ECDSA_P521_SHA384_ASN1,
+        ("secp521r1", Sha512) => &signature::ECDSA_P521_SHA512_ASN1,
+        _ => return None,
+    })
+}
+
+/// Whether the bytes are a sequence of two integers.
+fn is_ecdsa_signature(signature: &[u8]) -> bool {
+    let parse = || -> Result<bool, Asn1Error> {
+        let mut outer = Reader::new(signature);
+        let mut parts = outer.expect(tag::SEQUENCE)?.inside();
+        parts.expect(tag::INTEGER)?;
+        parts.expect(tag::INTEGER)?;
+        Ok(parts.is_empty() && outer.is_empty())
+    };
+    parse().unwrap_or(false)
+}
+
+fn rsa_bits(key: &[u8]) -> Result<usize, Asn1Error> {
+    let modulus = Reader::new(key).expect(tag::SEQUENCE)?.inside().expect(tag::INTEGER)?;
+    Ok(integer_bits(modulus.content))
+}
+
+fn integer_bits(content: &[u8]) -> usize {
+    let mut bytes = content.iter().skip_while(|byte| **byte == 0);
+    let Some(first) = bytes.next() else { return 0 };
+    let high = usize::try_from(8 - first.leading_zeros()).unwrap_or(8);
+    high + 8 * bytes.count()
+}
+
+/// Curves by object identifier, with the JDK's name and size.
+const CURVES: [(&str, &str, usize); 3] = [
+    ("1.2.840.10045.3.1.7", "secp256r1", 256),
+    ("1.3.132.0.34", "secp384r1", 384),
+    ("1.3.132.0.35", "secp521r1", 521),
+];

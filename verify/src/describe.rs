@@ -1,0 +1,147 @@
+//! Signature files and blocks as they describe themselves, for listings. Nothing here is evidence.
+
+use std::collections::HashSet;
+use std::io;
+
+use jiff::Timestamp;
+
+use crate::algorithm_policy::{Strength, jar_digest_name, jar_key};
+use crate::archive::Archive;
+use crate::crypto::{KeyKind, SignatureScheme};
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::report::{AlgorithmReport, BlockDescription, KeyReport, SignatureFileReport, TokenReport};
+use crate::signature_names::{has_signature_extension, is_signature_related};
+use crate::signed_data::SignedData;
+use crate::source::Source;
+use crate::timestamp;
+
+/// Describes all files that a listing looks at: those directly in `META-INF/` with an extension in capitals.
+pub(crate) fn describe(
+    source: &Source,
+    archive: &Archive,
+    limits: &Limits,
+    now: Timestamp,
+) -> io::Result<Vec<SignatureFileReport>> {
+    let mut found = Vec::new();
+    for (index, entry) in archive.entries.iter().enumerate() {
+        if found.len() >= limits.signature_blocks {
+            break;
+        }
+        if !is_signature_related(&entry.name) || !has_signature_extension(&entry.name) {
+            continue;
+        }
+        let file = entry.name.rsplit_once('/').map_or(entry.name.as_str(), |(_, file)| file);
+        let base = file.rsplit_once('.').map_or(file, |(base, _)| base);
+        let report = report_of(&mut found, base);
+        match archive.read_small(source, index, limits)? {
+            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, &bytes),
+            Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
+            Err(_) => unparsable(report, &entry.name),
+        }
+    }
+    for report in &mut found {
+        judge(report, now);
+    }
+    Ok(found)
+}
+
+/// Keeps of each file's names only those without a signed entry.
+pub(crate) fn keep_nonexistent(reports: &mut [SignatureFileReport], signed: &HashSet<&str>) {
+    for report in reports {
+        report.nonexistent.retain(|name| !signed.contains(name.as_str()));
+    }
+}
+
+fn report_of<'a>(found: &'a mut Vec<SignatureFileReport>, base: &str) -> &'a mut SignatureFileReport {
+    let index = found.iter().position(|report| report.base == base).unwrap_or(found.len());
+    if index == found.len() {
+        found.push(SignatureFileReport { base: base.to_owned(), ..SignatureFileReport::default() });
+    }
+    // The index is in bounds: it was found, or the element has just been pushed.
+    let last = found.len() - 1;
+    found.get_mut(index.min(last)).unwrap_or_else(|| unreachable!("the list holds index {index}"))
+}
+
+fn unparsable(report: &mut SignatureFileReport, name: &str) {
+    report.unparsable.get_or_insert_with(|| name.to_owned());
+}
+
+fn describe_file(report: &mut SignatureFileReport, name: &str, bytes: &[u8]) {
+    let Ok(file) = Manifest::parse(bytes) else { return unparsable(report, name) };
+    report.nonexistent = file.sections().map(|(name, _)| name.to_owned()).collect();
+    let digest = file.main().iter().find_map(|(key, _)| {
+        key.strip_suffix("-Digest-Manifest").or_else(|| key.strip_suffix("-Digest-Manifest-Main-Attributes"))
+    });
+    match digest {
+        Some(digest) => report.digest = Some(algorithm(digest, Strength::Fine)),
+        None => unparsable(report, name),
+    }
+}
+
+fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], limits: &Limits) {
+    report.block = Some(name.to_owned());
+    let Ok(block) = SignedData::parse(bytes, limits) else { return unparsable(report, name) };
+    report.block_parses = true;
+    report.description = description(&block, limits);
+}
+
+fn description(block: &SignedData, limits: &Limits) -> Option<BlockDescription> {
+    let signer = block.signer_infos.first()?;
+    let certificate = block.certificate_of(signer)?;
+    let timestamp = match &signer.timestamp_token {
+        Some(token) => {
+            let token = timestamp::describe(token, limits)?;
+            Some(TokenReport {
+                subject: token.subject,
+                gen_time: token.gen_time,
+                digest: algorithm(&token.imprint_name, Strength::Fine),
+                signature: scheme_report(&token.scheme, &token.signature_name),
+                key: key_report(&token.key),
+            })
+        }
+        None => None,
+    };
+    Some(BlockDescription {
+        subject: certificate.subject.to_java_string(),
+        signature: scheme_report(&signer.scheme.clone().ok(), &signer.signature_name()),
+        key: key_report(&certificate.key.kind),
+        timestamp,
+    })
+}
+
+fn algorithm(name: &str, strength: Strength) -> AlgorithmReport {
+    AlgorithmReport { name: name.to_owned(), strength }
+}
+
+fn scheme_report(scheme: &Option<SignatureScheme>, name: &str) -> AlgorithmReport {
+    let mut report = algorithm(name, Strength::Fine);
+    if let Some(scheme) = scheme {
+        report.name = scheme.name();
+    }
+    report
+}
+
+fn key_report(key: &KeyKind) -> KeyReport {
+    KeyReport::of(key, jar_key(key))
+}
+
+/// Judges the algorithms at the time of the timestamp, or now.
+fn judge(report: &mut SignatureFileReport, now: Timestamp) {
+    let timestamp = report.description.as_ref().and_then(|description| description.timestamp.as_ref());
+    let at = timestamp.map_or(now, |timestamp| timestamp.gen_time);
+    if let Some(digest) = &mut report.digest {
+        digest.strength = jar_digest_name(&digest.name, at);
+    }
+    let Some(description) = &mut report.description else { return };
+    description.signature.strength = signature_strength(&description.signature.name, at);
+    if let Some(timestamp) = &mut description.timestamp {
+        timestamp.digest.strength = jar_digest_name(&timestamp.digest.name, at);
+        timestamp.signature.strength = signature_strength(&timestamp.signature.name, at);
+    }
+}
+
+/// Judges a composed name such as `SHA1withRSA` by its digest.
+fn signature_strength(name: &str, at: Timestamp) -> Strength {
+    name.split_once("with").map_or(Strength::Fine, |(digest, _)| jar_digest_name(digest, at))
+}

@@ -1,0 +1,110 @@
+//! Habits of Java that show in the text: dates, the order of hash maps, messages of exceptions.
+
+use std::io;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+
+use crate::archive::Modified;
+
+/// A moment as `java.util.Date.toString()` prints it.
+pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
+}
+
+/// A moment as the short format for date and time of the locale en-US (JDK 17).
+pub(super) fn short_date(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%-m/%-d/%y, %-I:%M %p").to_string()
+}
+
+/// The time of last modification as `ZipEntry.getTime` gives it.
+pub(super) fn modification_time(modified: Modified, zone: &TimeZone) -> Timestamp {
+    match modified {
+        Modified::Utc(millis) => Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH),
+        Modified::Dos(dos) => dos_time(dos, zone).unwrap_or(Timestamp::UNIX_EPOCH),
+    }
+}
+
+/// An MS-DOS time in the local zone; fields out of range run over into the next larger one.
+fn dos_time(dos: u32, zone: &TimeZone) -> Option<Timestamp> {
+    let field = |shift: u32, mask: u32| i64::from(dos >> shift & mask);
+    let year = i16::try_from(1980 + field(25, 0x7f)).ok()?;
+    let start = Date::new(year, 1, 1).ok()?.at(0, 0, 0, 0);
+    let shift = Span::new()
+        .try_months(field(21, 0x0f) - 1)
+        .and_then(|span| span.try_days(field(16, 0x1f) - 1))
+        .and_then(|span| span.try_hours(field(11, 0x1f)))
+        .and_then(|span| span.try_minutes(field(5, 0x3f)))
+        .and_then(|span| span.try_seconds(field(0, 0x1f) * 2))
+        .ok()?;
+    Some(start.checked_add(shift).ok()?.to_zoned(zone.clone()).ok()?.timestamp())
+}
+
+/// Puts names into the order of a `java.util.HashMap` that they were added to one by one.
+pub(super) fn hash_order<T>(items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let mut capacity = 16;
+    while items.len() * 4 > capacity * 3 {
+        capacity *= 2;
+    }
+    let mask = u32::try_from(capacity - 1).unwrap_or(u32::MAX);
+    let mut items = items;
+    items.sort_by_key(|item| {
+        let hash = name(item)
+            .encode_utf16()
+            .fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+        (hash ^ (hash >> 16)) & mask
+    });
+    items
+}
+
+/// What Java says of a file that cannot be opened by its path.
+pub(super) fn open_failure(path: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("java.nio.file.NoSuchFileException: {path}"),
+        io::ErrorKind::PermissionDenied => format!("java.nio.file.AccessDeniedException: {path}"),
+        _ => format!("java.io.IOException: {error}"),
+    }
+}
+
+/// What Java says of a file that cannot be read.
+pub(super) fn read_failure(error: &io::Error) -> String {
+    format!("java.io.IOException: {error}")
+}
+
+/// What `FileInputStream` says.
+pub(super) fn file_failure(path: &str, error: &io::Error) -> String {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "No such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "Permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "Is a directory".to_owned(),
+        _ => error.to_string(),
+    };
+    format!("{path} ({reason})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_maps_list_in_the_order_of_java() {
+        let names = vec!["ZULU", "ALPHA", "MIKE", "ECHO"];
+        assert_eq!(hash_order(names, |name| name), ["MIKE", "ECHO", "ALPHA", "ZULU"]);
+    }
+
+    #[test]
+    fn dates_have_the_forms_of_java() {
+        let at: Timestamp = "2017-06-01T00:00:00Z".parse().unwrap();
+        assert_eq!(long_date(at, &TimeZone::UTC), "Thu Jun 01 00:00:00 UTC 2017");
+        assert_eq!(short_date(at, &TimeZone::UTC), "6/1/17, 12:00 AM");
+        let at = "2024-12-24T15:04:05Z".parse().unwrap();
+        assert_eq!(short_date(at, &TimeZone::UTC), "12/24/24, 3:04 PM");
+    }
+
+    #[test]
+    fn a_zero_date_is_the_last_day_of_november() {
+        let at = modification_time(Modified::Dos(0), &TimeZone::UTC);
+        assert_eq!(at.to_string(), "1979-11-30T00:00:00Z");
+    }
+}

@@ -1,0 +1,275 @@
+//! The listing of entries with their certificates (`-verbose`, `-certs`).
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::java::{long_date, modification_time, short_date};
+use super::{TextOptions, Verbosity};
+use crate::algorithm_policy::Strength;
+use crate::compat::{EntryFlags, Evaluation, ONE_YEAR, SIX_MONTHS, SignerFlags, ends_within};
+use crate::report::{
+    CertificateReport, EntryKind, EntryReport, KeyReport, Report, SignerReport, TimestampReport,
+};
+
+/// Prints entries, certificates and the legend.
+pub(super) fn print(
+    text: &mut String,
+    report: &Report,
+    evaluation: &Evaluation,
+    verbosity: Verbosity,
+    options: &TextOptions,
+) {
+    if report.has_manifest() {
+        text.push('\n');
+        for group in groups(report, evaluation, verbosity, options) {
+            print_group(text, &group, verbosity);
+        }
+    }
+    text.push_str("\n  s = signature was verified \n  m = entry is listed in manifest\n");
+    text.push_str("  k = at least one certificate was found in keystore\n");
+    if !options.compat.aliases.is_empty() {
+        text.push_str("  X = not signed by specified alias(es)\n");
+    }
+    if evaluation.unsigned_entry {
+        text.push_str("  ? = unsigned entry\n");
+    }
+}
+
+/// Entries with equal flags and equal certificates.
+struct Group {
+    flags: String,
+    lines: Vec<String>,
+    certificates: String,
+}
+
+fn print_group(text: &mut String, group: &Group, verbosity: Verbosity) {
+    match verbosity {
+        Verbosity::All => {
+            for line in &group.lines {
+                text.push_str(&group.flags);
+                text.push_str(line);
+                text.push('\n');
+                text.push_str(&group.certificates);
+            }
+            return;
+        }
+        Verbosity::Grouped => {
+            for line in &group.lines {
+                text.push_str(&group.flags);
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        Verbosity::Summary => {
+            text.push_str(&group.flags);
+            text.push_str(group.lines.first().map_or("", String::as_str));
+            if group.lines.len() > 1 {
+                let _ = write!(text, " (and {} more)", group.lines.len() - 1);
+            }
+            text.push('\n');
+        }
+        Verbosity::Unknown => {}
+    }
+    text.push_str(&group.certificates);
+}
+
+fn groups(
+    report: &Report,
+    evaluation: &Evaluation,
+    verbosity: Verbosity,
+    options: &TextOptions,
+) -> Vec<Group> {
+    let zone = options.compat.zone();
+    let mut certificates = Certificates { report, evaluation, options, zone: &zone, seen: Vec::new() };
+    let mut groups: Vec<Group> = Vec::new();
+    let mut index: HashMap<(String, bool, String), usize> = HashMap::new();
+    for (entry, flags) in report.entries().iter().zip(&evaluation.entries) {
+        let certificates = match (options.certs, entry.is_signed()) {
+            (true, true) => certificates.of(entry),
+            (true, false) if verbosity != Verbosity::All => unsigned_note(entry),
+            _ => String::new(),
+        };
+        let related = entry.kind() == EntryKind::SignatureRelated;
+        let key = (columns(entry, flags), related, certificates);
+        let slot = *index.entry(key).or_insert_with_key(|(flags, _, certificates)| {
+            groups.push(Group {
+                flags: flags.clone(),
+                lines: Vec::new(),
+                certificates: certificates.clone(),
+            });
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(slot) {
+            let date = long_date(modification_time(entry.modified(), &zone), &zone);
+            group.lines.push(format!("{:>6} {date} {}", entry.size(), entry.name()));
+        }
+    }
+    groups
+}
+
+fn columns(entry: &EntryReport, flags: &EntryFlags) -> String {
+    let column = |set: bool, letter: char| if set { letter } else { ' ' };
+    [
+        column(entry.is_signed(), 's'),
+        column(entry.in_manifest(), 'm'),
+        column(flags.in_keystore, 'k'),
+        column(flags.not_by_alias, 'X'),
+        column(entry.is_unsigned(), '?'),
+        ' ',
+    ]
+    .iter()
+    .collect()
+}
+
+fn unsigned_note(entry: &EntryReport) -> String {
+    let what = match entry.kind() {
+        EntryKind::SignatureRelated => "Signature related",
+        _ if entry.is_unsigned() => "Unsigned",
+        _ => "Directory",
+    };
+    format!("\n{TAB}({what} entries)\n\n")
+}
+
+struct Certificates<'a> {
+    report: &'a Report,
+    evaluation: &'a Evaluation,
+    options: &'a TextOptions,
+    zone: &'a TimeZone,
+    /// Signers printed so far, with their text.
+    seen: Vec<(usize, String)>,
+}
+
+impl Certificates<'_> {
+    /// The text for an entry. The first time a signer is printed, the line with the time of signing is missing.
+    fn of(&mut self, entry: &EntryReport) -> String {
+        let mut text = String::from("\n");
+        for index in entry.signers() {
+            let (Some(signer), Some(flags)) =
+                (self.report.signers().get(*index), self.evaluation.signers.get(*index))
+            else {
+                continue;
+            };
+            if let Some((_, known)) = self.seen.iter().find(|(seen, _)| seen == index) {
+                if let Some(timestamp) = signer.timestamp() {
+                    let date = short_date(timestamp.gen_time(), self.zone);
+                    let _ = writeln!(text, "{TAB}[entry was signed on {date}]");
+                }
+                text.push_str(known);
+            } else {
+                let known = self.signer(signer, flags);
+                text.push_str(&known);
+                self.seen.push((*index, known));
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn signer(&self, signer: &SignerReport, flags: &SignerFlags) -> String {
+        let mut text = format!("{TAB}>>> Signer\n");
+        let signed_at = signer.timestamp().map(TimestampReport::gen_time);
+        for (position, certificate) in signer.chain().iter().enumerate() {
+            self.certificate(&mut text, certificate, signed_at, false);
+            if position == 0 {
+                usage_note(&mut text, certificate);
+            }
+        }
+        if let Some(reason) = &flags.chain_failure {
+            let _ = writeln!(text, "{TAB}[Invalid certificate chain: {reason}]");
+        }
+        if let Some(timestamp) = signer.timestamp() {
+            let _ = writeln!(text, "{TAB}>>> TSA");
+            for certificate in timestamp.chain() {
+                self.certificate(&mut text, certificate, None, true);
+            }
+            if let Some(reason) = &flags.timestamp_chain_failure {
+                let _ = writeln!(text, "{TAB}[Invalid TSA certificate chain: {reason}]");
+            }
+        }
+        text
+    }
+
+    fn certificate(
+        &self,
+        text: &mut String,
+        certificate: &CertificateReport,
+        signed_at: Option<Timestamp>,
+        authority: bool,
+    ) {
+        let alias =
+            self.options.compat.keystore.as_ref().and_then(|store| store.alias_of(certificate.sha256()));
+        let _ = write!(text, "{TAB}X.509, {}", certificate.subject());
+        if let Some(alias) = alias {
+            let _ = write!(text, " ({alias})");
+        }
+        let strength =
+            if certificate.is_trusted() { Strength::Fine } else { certificate.signature_strength() };
+        let algorithm = judged(certificate.signature_algorithm(), strength);
+        let key = key_text(certificate.key());
+        let validity = self.validity(certificate, signed_at, authority);
+        let _ = writeln!(text, "\n{TAB}Signature algorithm: {algorithm}, {key}\n{TAB}[{validity}]");
+    }
+
+    fn validity(
+        &self,
+        certificate: &CertificateReport,
+        signed_at: Option<Timestamp>,
+        authority: bool,
+    ) -> String {
+        if certificate.is_trusted() {
+            return "trusted certificate".to_owned();
+        }
+        let now = self.report.examined_at();
+        let at = signed_at.unwrap_or(now);
+        let (start, end) = (certificate.not_before(), certificate.not_after());
+        let date = |at| short_date(at, self.zone);
+        let notice = if authority { ONE_YEAR } else { SIX_MONTHS };
+        if at > end {
+            format!("certificate expired on {}", date(end))
+        } else if at < start {
+            format!("certificate is not valid until {}", date(start))
+        } else if signed_at.is_none() && ends_within(certificate, now, notice) {
+            format!("certificate will expire on {}", date(end))
+        } else {
+            format!("certificate is valid from {} to {}", date(start), date(end))
+        }
+    }
+}
+
+fn usage_note(text: &mut String, certificate: &CertificateReport) {
+    let usage = certificate.usage();
+    let bad: Vec<&str> = [
+        (usage.key_usage, "KeyUsage"),
+        (usage.extended_key_usage, "ExtendedKeyUsage"),
+        (usage.netscape_type, "NetscapeCertType"),
+    ]
+    .iter()
+    .filter(|(good, _)| !good)
+    .map(|(_, name)| *name)
+    .collect();
+    if !bad.is_empty() {
+        let _ = writeln!(text, "{TAB}[{} extension does not support code signing]", bad.join(", "));
+    }
+}
+
+/// A name with what the policy says of it.
+pub(super) fn judged(name: &str, strength: Strength) -> String {
+    match strength {
+        Strength::Fine => name.to_owned(),
+        Strength::Legacy => format!("{name} (weak)"),
+        Strength::Disabled => format!("{name} (disabled)"),
+    }
+}
+
+/// A key by its size.
+pub(super) fn key_text(key: &KeyReport) -> String {
+    match key.bits() {
+        Some(bits) => judged(&format!("{bits}-bit key"), key.strength()),
+        None => "unknown size".to_owned(),
+    }
+}
+
+const TAB: &str = "      ";

@@ -1,0 +1,183 @@
+//! The drop-in for `jarsigner -verify`: its arguments, its text, its exit code.
+//!
+//! The text is that of JDK 17 in English. Arguments of other commands (signing) are refused.
+
+mod arguments;
+mod java;
+mod listing;
+mod signature_list;
+mod summary;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use self::arguments::{ArgumentError, Arguments};
+use crate::compat::{CompatOptions, CompatVerdict, Evaluation};
+use crate::examine::{Inputs, examine};
+use crate::keystore::Keystore;
+use crate::limits::Limits;
+use crate::report::Report;
+use crate::source::Source;
+use crate::trust_store::{TrustStore, TrustStoreError};
+
+pub use self::arguments::Verbosity;
+
+/// What a run depends on besides its arguments.
+#[derive(Debug, Clone)]
+pub struct Environment<'a> {
+    /// The trust anchors that count in any case, as `cacerts` does for the JDK.
+    pub trust: &'a TrustStore,
+    /// The moment that counts as now.
+    pub at: Timestamp,
+    /// The time zone of dates in the text.
+    pub time_zone: TimeZone,
+    /// Bounds on memory and work.
+    pub limits: Limits,
+    /// How many threads read entries; 0 means one per core.
+    pub threads: usize,
+    /// Environment variables, for `-storepass:env`.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl<'a> Environment<'a> {
+    /// The defaults: UTC, all cores, no variables.
+    pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
+        Self {
+            trust,
+            at,
+            time_zone: TimeZone::UTC,
+            limits: Limits::default(),
+            threads: 0,
+            variables: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a run prints and returns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// The exit code.
+    pub exit_code: u8,
+}
+
+/// How much is printed.
+#[derive(Debug, Clone, Default)]
+pub struct TextOptions {
+    /// The entries, as with `-verbose`.
+    pub verbosity: Option<Verbosity>,
+    /// The certificates, as with `-certs`.
+    pub certs: bool,
+    /// Errors apart from warnings, as with `-strict`.
+    pub strict: bool,
+    /// Keystore, aliases and time zone.
+    pub compat: CompatOptions,
+}
+
+impl TextOptions {
+    /// The options of `-verify -verbose -certs -strict`.
+    pub fn full() -> Self {
+        Self { verbosity: Some(Verbosity::All), certs: true, strict: true, compat: CompatOptions::default() }
+    }
+}
+
+/// The text that `jarsigner -verify` prints for a report.
+pub fn text(report: &Report, options: &TextOptions) -> String {
+    if let Some(error) = report.abort() {
+        return format!("jarsigner: {error}\n");
+    }
+    let evaluation = Evaluation::of(report, &options.compat);
+    let verdict = CompatVerdict::of(report, &options.compat);
+    let mut text = String::new();
+    if let Some(verbosity) = options.verbosity {
+        listing::print(&mut text, report, &evaluation, verbosity, options);
+    }
+    if !report.has_manifest() {
+        text.push_str("\nno manifest.\n");
+    }
+    if options.verbosity.is_some() {
+        signature_list::print(&mut text, report);
+    }
+    summary::print(&mut text, report, &evaluation, &verdict, options);
+    text
+}
+
+/// Runs `jarsigner` with these arguments (without the program's name).
+pub fn run(args: &[String], environment: &Environment<'_>) -> Output {
+    match try_run(args, environment) {
+        Ok(output) | Err(output) => output,
+    }
+}
+
+fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Output> {
+    let arguments = Arguments::parse(args).map_err(refused)?;
+    let mut trust = environment.trust.clone();
+    let keystore = load_keystore(&arguments, environment).map_err(|reason| failed(&reason))?;
+    if let Some(keystore) = &keystore {
+        trust.add_keystore(keystore);
+    }
+    let source = Source::open(Path::new(&arguments.file))
+        .map_err(|error| failed(&format!("jarsigner: {}", java::open_failure(&arguments.file, &error))))?;
+    let inputs = Inputs {
+        trust: &trust,
+        at: environment.at,
+        limits: environment.limits.clone(),
+        threads: environment.threads,
+    };
+    let mut report = examine(&source, &inputs)
+        .map_err(|error| failed(&format!("jarsigner: {}", java::read_failure(&error))))?;
+    if arguments.revocation {
+        report.fail_revocation();
+    }
+    let options = TextOptions {
+        verbosity: arguments.verbosity,
+        certs: arguments.certs,
+        strict: arguments.strict,
+        compat: CompatOptions {
+            keystore,
+            aliases: arguments.aliases.clone(),
+            time_zone: Some(environment.time_zone.clone()),
+        },
+    };
+    let verdict = CompatVerdict::of(&report, &options.compat);
+    let exit_code = if arguments.strict { verdict.exit_code() } else { verdict.exit_code_plain() };
+    Ok(Output { stdout: text(&report, &options), stderr: String::new(), exit_code })
+}
+
+/// Loads the keystore of `-keystore`; the error is the line that is printed.
+fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result<Option<Keystore>, String> {
+    let Some(name) = &arguments.keystore else { return Ok(None) };
+    let load_failed = |reason: &str| format!("jarsigner error: keystore load: {reason}");
+    let path = std::path::absolute(name.strip_prefix("file:").unwrap_or(name))
+        .map_err(|error| load_failed(&java::file_failure(name, &error)))?;
+    let shown = path.display().to_string();
+    let read = |path: &Path| -> io::Result<Vec<u8>> { std::fs::read(path) };
+    let bytes = read(&path).map_err(|error| load_failed(&java::file_failure(&shown, &error)))?;
+    let password = match &arguments.password {
+        Some(password) => Some(password.resolve(environment).map_err(|reason| load_failed(&reason))?),
+        None => None,
+    };
+    Keystore::read(&shown, &bytes, password.as_deref()).map(Some).map_err(|error| match error {
+        TrustStoreError::Malformed { reason, .. } => load_failed(&reason),
+        other => load_failed(&other.to_string()),
+    })
+}
+
+fn failed(line: &str) -> Output {
+    Output { stdout: format!("{line}\n"), stderr: String::new(), exit_code: 1 }
+}
+
+fn refused(error: ArgumentError) -> Output {
+    Output {
+        stdout: "\nPlease type jarsigner --help for usage\n".to_owned(),
+        stderr: format!("{error}\n"),
+        exit_code: 1,
+    }
+}

@@ -1,0 +1,149 @@
+//! The facts about an archive: what is in it, who signed what, what is odd. No opinion.
+//!
+//! Serialised, a report is a JSON object with `schema` 1; names of fields are those of the accessors. Fields may be
+//! added within a schema version, never renamed or removed.
+
+mod certificate;
+mod entry;
+mod signature_file;
+mod signer;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::finding::Finding;
+use crate::java_error::JavaError;
+
+pub use certificate::{CertificateReport, KeyReport};
+pub use entry::{EntryKind, EntryReport};
+pub use signature_file::{
+    AlgorithmReport, BlockDescription, BlockOutcome, BlockReport, SignatureFileReport, TokenReport,
+};
+pub use signer::{AnchorReport, ChainReport, SignerReport, TimestampReport};
+
+/// The facts about an archive.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub(crate) schema: u32,
+    pub(crate) examined_at: Timestamp,
+    pub(crate) trust_store: TrustStoreReport,
+    pub(crate) length: u64,
+    pub(crate) abort: Option<JavaError>,
+    pub(crate) has_manifest: bool,
+    pub(crate) entry_count: usize,
+    pub(crate) total_size: u64,
+    pub(crate) signers: Vec<SignerReport>,
+    pub(crate) blocks: Vec<BlockReport>,
+    pub(crate) signature_files: Vec<SignatureFileReport>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) removed_entries: Vec<String>,
+    pub(crate) entries: Vec<EntryReport>,
+}
+
+/// Which trust anchors were used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrustStoreReport {
+    pub(crate) name: String,
+    pub(crate) sha256: String,
+    pub(crate) anchors: usize,
+}
+
+/// The version of the JSON schema.
+pub const REPORT_SCHEMA: u32 = 1;
+
+impl Report {
+    /// Oddities of the archive.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Why the examination ended early: the archive cannot be read, or something in it is forged.
+    pub fn abort(&self) -> Option<&JavaError> {
+        self.abort.as_ref()
+    }
+
+    /// The signers whose signatures are right, in the order of their discovery.
+    pub fn signers(&self) -> &[SignerReport] {
+        &self.signers
+    }
+
+    /// What became of each signature block.
+    pub fn blocks(&self) -> &[BlockReport] {
+        &self.blocks
+    }
+
+    /// Signature files and blocks as they describe themselves.
+    pub fn signature_files(&self) -> &[SignatureFileReport] {
+        &self.signature_files
+    }
+
+    /// All entries in the order of the central directory.
+    pub fn entries(&self) -> &[EntryReport] {
+        &self.entries
+    }
+
+    /// The number of entries.
+    pub fn entry_count(&self) -> usize {
+        self.entry_count
+    }
+
+    /// The sum of the declared sizes of all entries.
+    pub fn total_size(&self) -> u64 {
+        self.total_size
+    }
+
+    /// The length of the archive in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Entries that ought to be signed and are not.
+    pub fn unsigned_entries(&self) -> impl Iterator<Item = &EntryReport> {
+        self.entries.iter().filter(|entry| entry.is_unsigned())
+    }
+
+    /// Names covered by an accepted signature for which the archive has no entry.
+    pub fn removed_entries(&self) -> &[String] {
+        &self.removed_entries
+    }
+
+    /// Whether there is a manifest.
+    pub fn has_manifest(&self) -> bool {
+        self.has_manifest
+    }
+
+    /// The name of the trust anchor set.
+    pub fn trust_store_name(&self) -> &str {
+        &self.trust_store.name
+    }
+
+    /// The digest of the trust anchor set, see [`crate::TrustStore::digest`].
+    pub fn trust_store_digest(&self) -> &str {
+        &self.trust_store.sha256
+    }
+
+    /// The moment that validity was judged at.
+    pub fn examined_at(&self) -> Timestamp {
+        self.examined_at
+    }
+
+    /// Marks every chain as one whose revocation could not be asked: there is no network here.
+    pub(crate) fn fail_revocation(&mut self) {
+        for signer in &mut self.signers {
+            signer.validation.fail_revocation();
+            if let Some(timestamp) = &mut signer.timestamp {
+                timestamp.validation.fail_revocation();
+            }
+        }
+    }
+
+    /// The subject of the first signer.
+    pub fn signer_subject(&self) -> Option<&str> {
+        self.signers.first().map(SignerReport::subject)
+    }
+
+    /// The time in the timestamp of the first signer that has one.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        self.signers.iter().find_map(SignerReport::timestamp).map(TimestampReport::gen_time)
+    }
+}
