@@ -14,6 +14,7 @@ use crate::certificate::{
     Certificate, EKU_CODE_SIGNING, EKU_TIME_STAMPING, KU_DIGITAL_SIGNATURE, KU_KEY_CERT_SIGN, Validity,
 };
 use crate::crypto::Check;
+use crate::digest_algorithm::DigestAlgorithm;
 use crate::trust_store::TrustStore;
 
 /// What the end entity certificate is used for.
@@ -211,6 +212,14 @@ impl Context<'_> {
     fn check_algorithms(&self, certificate: &Certificate, issuer: &Certificate) -> Result<(), ChainFailure> {
         let scheme = &certificate.signature_scheme;
         if path_scheme(scheme, self.algorithms_at) == Strength::Disabled {
+            if scheme.digest() == Some(DigestAlgorithm::Sha1) {
+                let at = Timestamp::from_millisecond(self.algorithms_at.as_millisecond())
+                    .unwrap_or(self.algorithms_at);
+                return Err(other(&format!(
+                    "denyAfter constraint check failed: SHA1 used with Constraint date: 2019-01-01; params date: {at} used with certificate: {}",
+                    certificate.subject.to_java_string()
+                )));
+            }
             return Err(other(&format!(
                 "Algorithm constraints check failed on signature algorithm: {}",
                 scheme.name()

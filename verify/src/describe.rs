@@ -88,6 +88,9 @@ fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], li
 
 fn description(block: &SignedData, limits: &Limits) -> Option<BlockDescription> {
     let signer = block.signer_infos.first()?;
+    if signer.has_contradictory_parameters() {
+        return None;
+    }
     let certificate = block.certificate_of(signer)?;
     let timestamp = match &signer.timestamp_token {
         Some(token) => {

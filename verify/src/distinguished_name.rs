@@ -62,11 +62,12 @@ impl DistinguishedName {
             .filter_map(|attribute| attribute.value.as_deref().ok())
     }
 
-    /// The name as `X500Principal.toString()` prints it.
+    /// The name as `X500Principal.toString()` prints it: the last part first.
     pub(crate) fn to_java_string(&self) -> String {
         let parts: Vec<String> = self
             .relative
             .iter()
+            .rev()
             .map(|set| set.iter().map(Attribute::to_java_string).collect::<Vec<_>>().join(" + "))
             .collect();
         parts.join(", ")

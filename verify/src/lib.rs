@@ -21,6 +21,7 @@ mod digest_algorithm;
 mod distinguished_name;
 mod examine;
 mod finding;
+mod hash_order;
 pub mod jarsigner;
 mod java_error;
 mod keystore;

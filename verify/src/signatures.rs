@@ -21,6 +21,7 @@ use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::{Check, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
+use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
 use crate::limits::Limits;
 use crate::manifest::{Attributes, Manifest, RawSections, decode_base64};
@@ -295,7 +296,7 @@ impl Stage<'_> {
             );
         }
         let mut names = Vec::new();
-        for (name, attributes) in file.sections() {
+        for (name, attributes) in hash_order(file.sections().collect(), |(name, _)| name) {
             if whole || self.covers_section(name, attributes, at)? {
                 let plain = name.strip_prefix("./").unwrap_or(name);
                 names.push(plain.strip_prefix('/').unwrap_or(plain).to_owned());
@@ -371,10 +372,8 @@ impl Stage<'_> {
         let main = self.sections.main(&self.bytes).unwrap_or_default();
         let mut digests = Digests::new(file.main(), "-Digest-Manifest-Main-Attributes", at);
         let wrong = digests.any(|digest, expected| !digest.matches(&[main], expected));
-        if digests.only_disabled() {
-            return ignored(
-                "the signature file has digests of the main attributes by disabled algorithms only",
-            );
+        if digests.only_disabled() || digests.only_unknown() {
+            return ignored("the signature file has no usable digest of the main attributes");
         }
         Ok(!wrong)
     }
@@ -432,11 +431,19 @@ struct Digests<'a> {
     at: Timestamp,
     present: bool,
     allowed: bool,
+    known: bool,
 }
 
 impl<'a> Digests<'a> {
     fn new(attributes: &'a Attributes, suffix: &'static str, at: Timestamp) -> Self {
-        Self { headers: Box::new(attributes.iter()), suffix, at, present: false, allowed: false }
+        Self {
+            headers: Box::new(attributes.iter()),
+            suffix,
+            at,
+            present: false,
+            allowed: false,
+            known: false,
+        }
     }
 
     fn next(&mut self) -> Option<(&'a str, DigestAlgorithm, Vec<u8>)> {
@@ -448,6 +455,7 @@ impl<'a> Digests<'a> {
             }
             self.allowed = true;
             if let Some(digest) = DigestAlgorithm::from_jca(name) {
+                self.known = true;
                 // What is not Base64 cannot be equal to any digest.
                 return Some((name, digest, decode_base64(value).unwrap_or_default()));
             }
@@ -462,6 +470,11 @@ impl<'a> Digests<'a> {
             found |= condition(digest, &expected);
         }
         found
+    }
+
+    /// Whether there are digests, but only by algorithms nobody knows; to be asked at the end.
+    fn only_unknown(&self) -> bool {
+        self.allowed && !self.known
     }
 
     /// Whether there are digests, but only by disabled algorithms; to be asked at the end.

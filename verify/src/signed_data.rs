@@ -171,7 +171,12 @@ impl SignerInfo {
         let signature_oid = signature_algorithm.inside().next()?.oid()?;
         let signature = asn1::octets(&fields.next()?)?;
         let timestamp_token = match fields.optional(tag::CONTEXT_1)? {
-            Some(unsigned) => attribute(&unsigned, ID_TIMESTAMP_TOKEN)?.map(|token| token.raw.to_vec()),
+            Some(unsigned) => match attribute(&unsigned, ID_TIMESTAMP_TOKEN)? {
+                Some(token) if token.tag != tag::SEQUENCE => {
+                    return Err(Asn1Error("the timestamp token is no sequence"));
+                }
+                token => token.map(|token| token.raw.to_vec()),
+            },
             None => None,
         };
         let signed_attributes = match attributes {
@@ -192,11 +197,15 @@ impl SignerInfo {
         })
     }
 
+    /// Whether the parameters of RSASSA-PSS are missing or contradict the digest field.
+    pub(crate) fn has_contradictory_parameters(&self) -> bool {
+        self.scheme.is_err() && self.signature_oid == ID_RSASSA_PSS
+    }
+
     /// A name for the signature algorithm, whether it can be judged or not.
     pub(crate) fn signature_name(&self) -> String {
         match &self.scheme {
             Ok(scheme) => scheme.name(),
-            Err(_) if self.signature_oid == "1.2.840.113549.1.1.10" => "RSASSA-PSS".to_owned(),
             Err(_) => self.signature_oid.clone(),
         }
     }
@@ -222,6 +231,11 @@ impl SignedAttributes {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
         }
+        if let Some(time) = attribute(value, ID_SIGNING_TIME)?
+            && ![tag::UTC_TIME, tag::GENERALIZED_TIME].contains(&time.tag)
+        {
+            return Err(Asn1Error("the signingTime attribute is no time"));
+        }
         let content_type = attribute(value, ID_CONTENT_TYPE)?.map(|value| value.oid()).transpose()?;
         let message_digest =
             attribute(value, ID_MESSAGE_DIGEST)?.map(|value| asn1::octets(&value)).transpose()?;
@@ -229,13 +243,19 @@ impl SignedAttributes {
     }
 }
 
-/// The first value of an attribute; of several attributes of one type the last counts, as in the JDK.
+/// The value of an attribute; of several attributes of one type the last counts, as in the JDK.
+///
+/// All attributes here are single-valued (RFC 5652 section 11, RFC 3161 appendix A): a second value is an error.
 fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>, Asn1Error> {
     let mut found = None;
     for attribute in attributes.inside().all()? {
         let mut parts = attribute.inside();
         if parts.expect(tag::OID)?.oid()? == oid {
-            found = Some(parts.expect(tag::SET)?.inside().next()?);
+            let mut values = parts.expect(tag::SET)?.inside();
+            found = Some(values.next()?);
+            if !values.is_empty() {
+                return Err(Asn1Error("several values of a single-valued attribute"));
+            }
         }
     }
     Ok(found)
@@ -253,7 +273,7 @@ fn scheme(
         "1.2.840.113549.1.1.1" => return Ok(SignatureScheme::Rsa(digest?)),
         "1.2.840.10045.2.1" => return Ok(SignatureScheme::Ecdsa(digest?)),
         "1.2.840.10040.4.1" => return Ok(SignatureScheme::Dsa(digest?)),
-        "1.2.840.113549.1.1.10" => {
+        ID_RSASSA_PSS => {
             let mut parts = algorithm.inside();
             let parameters = parts.next().and_then(|_| PssParameters::parse(&mut parts));
             let parameters = parameters.map_err(|error| error.to_string())?;
@@ -286,10 +306,10 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     Ok((content_type, content))
 }
 
-/// Content type data (RFC 5652 section 4).
-pub(crate) const ID_DATA: &str = "1.2.840.113549.1.7.1";
+const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
 const ID_CONTENT_TYPE: &str = "1.2.840.113549.1.9.3";
 const ID_MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
+const ID_SIGNING_TIME: &str = "1.2.840.113549.1.9.5";
 const ID_ALGORITHM_PROTECTION: &str = "1.2.840.113549.1.9.52";
 const ID_TIMESTAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";

@@ -87,7 +87,7 @@ impl VerifiedPackage {
             quarantined,
             label: Label::Verified,
             signer: Some("CN=Test, O=ServiceNow Inc.".to_owned()),
-            signed_at: Some(jiff::Timestamp::UNIX_EPOCH),
+            signed_at: Some(Timestamp::UNIX_EPOCH),
             evidence: Evidence {
                 report_json: report_json.to_vec(),
                 jarsigner_text: "jar verified.\n".to_owned(),

@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::error::{CatalogError, TrustError};
 use super::keys::{RoleKey, SigningKeys};
+use super::lifetimes::Lifetimes;
 use super::metadata::{self, Role, SPECIFICATION};
 use super::source::FolderSource;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
@@ -21,38 +22,6 @@ use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions};
 use crate::store::StoreWriter;
 use crate::store::durable::{self, FileMode};
-
-/// How long new metadata is valid. What has less than half of it left is signed anew at the next publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// Of root metadata, which only the root key can renew.
-    pub root: SignedDuration,
-    /// Of targets metadata.
-    pub targets: SignedDuration,
-    /// Of snapshot metadata.
-    pub snapshot: SignedDuration,
-    /// Of timestamp metadata: how long a catalog that is held back goes unnoticed.
-    pub timestamp: SignedDuration,
-}
-
-impl Lifetimes {
-    /// For a mirror that signs regularly: root 5 years, targets and snapshot 1 year, timestamp 30 days.
-    pub const CONNECTED: Self =
-        Self { root: years(5), targets: years(1), snapshot: years(1), timestamp: days(30) };
-
-    /// For a site that is visited with a medium now and then: root 10 years, the rest 2 years.
-    pub const ISOLATED: Self =
-        Self { root: years(10), targets: years(2), snapshot: years(2), timestamp: years(2) };
-
-    fn of(&self, role: Role) -> SignedDuration {
-        match role {
-            Role::Root => self.root,
-            Role::Targets => self.targets,
-            Role::Snapshot => self.snapshot,
-            Role::Timestamp => self.timestamp,
-        }
-    }
-}
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -293,14 +262,6 @@ fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
     version.checked_add(1).and_then(NonZeroU64::new).ok_or(CatalogError::VersionsUsedUp { role })
 }
 
-const fn days(days: i64) -> SignedDuration {
-    SignedDuration::from_hours(24 * days)
-}
-
-const fn years(years: i64) -> SignedDuration {
-    days(365 * years)
-}
-
 /// Where every chain of root metadata begins.
 pub(super) const FIRST_ROOT_FILE: &str = "1.root.json";
 /// The pointer to the current state.
@@ -313,7 +274,7 @@ mod tests {
     use crate::store::testing::{at, path};
 
     fn days(days: i64) -> Timestamp {
-        at(10) + super::days(days)
+        at(10) + SignedDuration::from_hours(24 * days)
     }
 
     fn versions(publication: Publication) -> (u64, u64, u64, u64) {

@@ -61,8 +61,8 @@ pub(super) struct Update<'a> {
 enum Stage {
     Root,
     Timestamp,
-    Snapshot(Accepted),
-    Targets(Accepted, Accepted),
+    Snapshot(Box<Accepted>),
+    Targets(Box<Accepted>, Box<Accepted>),
     Done(Box<Outcome>, Sha256Digest),
 }
 
@@ -242,11 +242,11 @@ impl<'a> Update<'a> {
         }
         self.check_expiry(Role::Timestamp, timestamp.expires)?;
         let validity = Validity { version, expires: timestamp.expires };
-        Ok(Stage::Snapshot(Accepted { validity, sha256, next }))
+        Ok(Stage::Snapshot(Box::new(Accepted { validity, sha256, next })))
     }
 
     /// 5.5: the snapshot metadata.
-    fn take_snapshot(&self, what: &str, bytes: &[u8], timestamp: Accepted) -> Result<Stage, TrustError> {
+    fn take_snapshot(&self, what: &str, bytes: &[u8], timestamp: Box<Accepted>) -> Result<Stage, TrustError> {
         let sha256 = self.as_announced(what, bytes, &timestamp.next)?;
         let snapshot: Snapshot = self.verified(what, bytes)?;
         self.same_version(what, &timestamp.next, snapshot.version.get())?;
@@ -256,7 +256,7 @@ impl<'a> Update<'a> {
         }
         self.check_expiry(Role::Snapshot, snapshot.expires)?;
         let validity = Validity { version: snapshot.version.get(), expires: snapshot.expires };
-        Ok(Stage::Targets(timestamp, Accepted { validity, sha256, next }))
+        Ok(Stage::Targets(timestamp, Box::new(Accepted { validity, sha256, next })))
     }
 
     /// 5.6: the targets metadata.
@@ -264,8 +264,8 @@ impl<'a> Update<'a> {
         &self,
         what: &str,
         bytes: &[u8],
-        timestamp: Accepted,
-        snapshot: Accepted,
+        timestamp: Box<Accepted>,
+        snapshot: Box<Accepted>,
     ) -> Result<Stage, TrustError> {
         self.as_announced(what, bytes, &snapshot.next)?;
         let targets: Targets = self.verified(what, bytes)?;

@@ -1,4 +1,7 @@
-//! Stops commit and publication after every durable step, as a kill would, and goes on from there.
+//! Stops commit and publication after every durable step, kills a writing process for good, and goes on from there.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use crate::catalog::testing::TestCatalog;
 use crate::catalog::{
@@ -74,3 +77,51 @@ fn stop_at_any_step_of_the_first_publication_can_be_made_good() {
     }
     assert!(stops >= 12, "only {stops} steps were counted");
 }
+
+/// Not a test of its own: what the killed process of the next test does until its end.
+#[test]
+#[ignore = "is started by killed_writer_loses_nothing"]
+fn writer_to_be_killed() {
+    let Some(folder) = std::env::var_os(KILLED_STORE) else { return };
+    let test = TestStore::of_another(folder.into());
+    let keys = SigningKeys::load(&test.beside("keys")).unwrap();
+    let first = u32::try_from(test.store.admissions().unwrap().len()).unwrap() + 1;
+    for number in first.. {
+        let mut writer = test.store.write().unwrap();
+        test.commit(&mut writer, &path(number), format!("package {number}").as_bytes());
+        println!("{COMMITTED}");
+        publish(&mut writer, &keys, at(20), &Lifetimes::CONNECTED).unwrap();
+    }
+}
+
+#[test]
+fn killed_writer_loses_nothing() {
+    let catalog = TestCatalog::new(1);
+    let mut seen = 1;
+    for round in 1..=6 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::crashes::writer_to_be_killed", "--include-ignored", "--nocapture"])
+            .env(KILLED_STORE, catalog.test.beside(""))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let committed =
+            lines.map_while(Result::ok).filter(|line| line.ends_with(COMMITTED)).take(round).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(committed, round, "the child ended by itself");
+
+        let trusted = catalog.trust_remembering(at(30)).unwrap();
+        let admitted = catalog.test.store.admitted().unwrap().len();
+        assert!(admitted >= seen + round, "{admitted} of {} packages", seen + round);
+        assert!(admitted - trusted.entries().len() <= 1, "at most the last one is not published");
+        let report = check(&catalog.test.store, Some(&trusted), CheckDepth::Full, &mut |_| {}).unwrap();
+        assert!(report.is_sound(), "round {round}: {:?}", report.problems);
+        seen = admitted;
+    }
+    assert_eq!(catalog.publish(at(20)).packages, seen);
+}
+
+const KILLED_STORE: &str = "MIDMIRROR_TEST_KILLED_STORE";
+const COMMITTED: &str = "committed";

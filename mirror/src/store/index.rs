@@ -3,10 +3,10 @@
 //! Whatever is wrong with it (missing, of another version, garbled, behind or ahead of the evidence), it is thrown away
 //! and built again from the evidence. The catalog is never made from it. A failing index fails no commit.
 
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use thiserror::Error;
 use tracing::warn;
 
 use super::evidence::{self, Admission, AdmissionName};
@@ -21,7 +21,7 @@ pub(super) struct Index {
 }
 
 /// Why the index has to be built again. Never leaves this module.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 enum IndexError {
     #[error("the database failed")]
     Database(#[from] sled::Error),
@@ -38,20 +38,23 @@ impl Index {
         match index.open_and_catch_up(names)? {
             Ok(()) => return Ok(index),
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "the index is unusable and is built again");
+                let error: &dyn Error = &error;
+                warn!(error, "the index is unusable and is built again");
             }
         }
         index.database = None;
         let folder = store.index_dir();
         match std::fs::remove_dir_all(&folder) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                warn!(folder = %folder.display(), error = &e as &dyn std::error::Error, "cannot remove the old index");
+                let error: &dyn Error = &e;
+                warn!(folder = %folder.display(), error, "cannot remove the old index");
                 return Ok(index);
             }
             _ => {}
         }
         if let Err(error) = index.open_and_catch_up(names)? {
-            warn!(error = &error as &dyn std::error::Error, "working without index");
+            let error: &dyn Error = &error;
+            warn!(error, "working without index");
             index.database = None;
         }
         Ok(index)
@@ -61,7 +64,8 @@ impl Index {
     pub(super) fn put(&mut self, admission: &Admission) {
         let Some(database) = &self.database else { return };
         if let Err(error) = guarded(|| put(database, admission)) {
-            warn!(error = &error as &dyn std::error::Error, "the index failed; working without it");
+            let error: &dyn Error = &error;
+            warn!(error, "the index failed; working without it");
             self.database = None;
         }
     }
@@ -72,7 +76,8 @@ impl Index {
             match guarded(|| find(database, path)) {
                 Ok(found) => return Ok(found),
                 Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "the index failed; working without it");
+                    let error: &dyn Error = &error;
+                    warn!(error, "the index failed; working without it");
                     self.database = None;
                 }
             }

@@ -1,6 +1,6 @@
 //! Stores and packages for the unit tests of this crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -12,15 +12,35 @@ use crate::package::PackagePath;
 
 /// A store in a temporary folder, which goes away with it.
 pub(crate) struct TestStore {
-    folder: tempfile::TempDir,
+    folder: Folder,
     pub(crate) store: Store,
+}
+
+enum Folder {
+    Ours(tempfile::TempDir),
+    Foreign(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Ours(folder) => folder.path(),
+            Self::Foreign(folder) => folder,
+        }
+    }
 }
 
 impl TestStore {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("store"), at(0)).unwrap();
-        Self { folder, store }
+        Self { folder: Folder::Ours(folder), store }
+    }
+
+    /// The store of another process, in the folder that process has made.
+    pub(crate) fn of_another(folder: PathBuf) -> Self {
+        let store = Store::open(&folder.join("store")).unwrap();
+        Self { folder: Folder::Foreign(folder), store }
     }
 
     /// A path beside the store.

@@ -64,9 +64,14 @@ impl StoreWriter {
         &self.leftovers
     }
 
-    /// Finds the newest admission under a vendor path.
+    /// Finds the newest admission under a vendor path whose bytes are there.
+    ///
+    /// A package whose bytes were lost counts as not there, so that it is fetched again.
     pub fn find(&mut self, path: &PackagePath) -> Result<Option<CatalogEntry>, StoreError> {
-        Ok(self.index.find(path)?.map(Admission::into_entry))
+        let Some(entry) = self.index.find(path)?.map(Admission::into_entry) else { return Ok(None) };
+        let blob = self.store.blob_path(&entry.sha256);
+        let is_there = blob.metadata().is_ok_and(|blob| blob.is_file() && blob.len() == entry.length);
+        Ok(is_there.then_some(entry))
     }
 
     /// Stores a verified package: first the bytes, then the evidence, the index last.
@@ -115,7 +120,8 @@ fn remove_attempt(store: &Store, package: &QuarantinedPackage) {
     };
     match removed {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            warn!(file = %file.display(), error = &e as &dyn std::error::Error, "cannot remove the attempt");
+            let error: &dyn std::error::Error = &e;
+            warn!(file = %file.display(), error, "cannot remove the attempt");
         }
         _ => {}
     }
@@ -211,6 +217,17 @@ mod tests {
             test.store.open_blob(&stored.entry().sha256).unwrap();
             assert!(test.store.evidence_dir(&stored.entry().sha256).is_dir());
         }
+    }
+
+    #[test]
+    fn lost_bytes_are_stored_again() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let stored = test.commit(&mut writer, &path(1), b"package");
+        std::fs::remove_file(test.store.blob_path(&stored.entry().sha256)).unwrap();
+        assert_eq!(writer.find(&path(1)).unwrap(), None);
+        let again = test.commit(&mut writer, &path(1), b"package");
+        assert_eq!(writer.find(&path(1)).unwrap().as_ref(), Some(again.entry()));
     }
 
     #[test]

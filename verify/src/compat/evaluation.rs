@@ -202,7 +202,7 @@ impl Evaluation {
 
     /// Algorithms of the signature as it describes itself.
     fn look_at_file(&mut self, file: &SignatureFileReport) {
-        self.nonexistent |= !file.nonexistent.is_empty();
+        self.nonexistent |= file.digest.is_some() && file.block_parses && !file.nonexistent.is_empty();
         let (Some(digest), Some(description)) = (&file.digest, &file.description) else { return };
         self.token_present |= description.timestamp.is_some();
         let timestamp = description.timestamp.as_ref();

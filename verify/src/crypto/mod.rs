@@ -1,9 +1,12 @@
-//! Public keys and signature checks: the one place with cryptography, all of it by `aws-lc-rs`.
+//! Public keys and signature checks: the one place with cryptography, by `aws-lc-rs` where it
+//! offers the algorithm, over plain integers for the rare rest.
 //!
 //! A check has three outcomes, because the JDK treats them differently: a signature that is right, one that is
 //! wrong, and one that cannot be judged (malformed, or an algorithm that is not available). The last two are never
 //! taken for right.
 
+mod ed448;
+mod integers;
 pub(crate) mod password;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
@@ -127,20 +130,27 @@ impl PublicKey {
                     (DigestAlgorithm::Sha512, 1024..=8192) => {
                         &signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY
                     }
-                    _ => return unavailable(),
+                    _ => return integers::check_pkcs1(&self.bits, *digest, message, signature),
                 };
                 self.run(algorithm, message, signature)
             }
             (KeyKind::Rsa { bits } | KeyKind::RsaPss { bits }, SignatureScheme::RsaPss(parameters)) => {
-                if parameters.digest != parameters.mask_digest {
-                    return unavailable();
+                if signature.len() != bits.div_ceil(8) {
+                    return Check::Unjudged("Bad signature length".to_owned());
                 }
+                let same_digest = parameters.digest == parameters.mask_digest;
                 let algorithm: &'static dyn VerificationAlgorithm =
                     match (parameters.digest, parameters.salt_length, *bits) {
-                        (DigestAlgorithm::Sha256, 32, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA256,
-                        (DigestAlgorithm::Sha384, 48, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA384,
-                        (DigestAlgorithm::Sha512, 64, 2048..=8192) => &signature::RSA_PSS_2048_8192_SHA512,
-                        _ => return unavailable(),
+                        (DigestAlgorithm::Sha256, 32, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA256
+                        }
+                        (DigestAlgorithm::Sha384, 48, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA384
+                        }
+                        (DigestAlgorithm::Sha512, 64, 2048..=8192) if same_digest => {
+                            &signature::RSA_PSS_2048_8192_SHA512
+                        }
+                        _ => return integers::check_pss(&self.bits, parameters, message, signature),
                     };
                 self.run(algorithm, message, signature)
             }
@@ -158,6 +168,14 @@ impl PublicKey {
                     return Check::Unjudged("signature length invalid".to_owned());
                 }
                 self.run(&signature::ED25519, message, signature)
+            }
+            (KeyKind::Ed448, SignatureScheme::Ed448) => match ed448::check(&self.bits, message, signature) {
+                Some(true) => Check::Right,
+                Some(false) => Check::Wrong,
+                None => Check::Unjudged("malformed Ed448 signature".to_owned()),
+            },
+            (KeyKind::Dsa { .. }, SignatureScheme::Dsa(digest)) => {
+                integers::check_dsa(&self.spki, &self.bits, *digest, message, signature)
             }
             (kind, scheme) => {
                 Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name()))
@@ -334,8 +352,19 @@ fn integer_bits(content: &[u8]) -> usize {
 }
 
 /// Curves by object identifier, with the JDK's name and size.
-const CURVES: [(&str, &str, usize); 3] = [
+const CURVES: [(&str, &str, usize); 14] = [
+    ("1.2.840.10045.3.1.1", "secp192r1", 192),
     ("1.2.840.10045.3.1.7", "secp256r1", 256),
+    ("1.3.132.0.8", "secp160r1", 160),
+    ("1.3.132.0.10", "secp256k1", 256),
+    ("1.3.132.0.31", "secp192k1", 192),
+    ("1.3.132.0.32", "secp224k1", 224),
+    ("1.3.132.0.33", "secp224r1", 224),
     ("1.3.132.0.34", "secp384r1", 384),
     ("1.3.132.0.35", "secp521r1", 521),
+    ("1.3.36.3.3.2.8.1.1.3", "brainpoolP192r1", 192),
+    ("1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1", 256),
+    ("1.3.36.3.3.2.8.1.1.9", "brainpoolP320r1", 320),
+    ("1.3.36.3.3.2.8.1.1.11", "brainpoolP384r1", 384),
+    ("1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1", 512),
 ];

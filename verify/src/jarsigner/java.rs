@@ -41,23 +41,6 @@ fn dos_time(dos: u32, zone: &TimeZone) -> Option<Timestamp> {
     Some(start.checked_add(shift).ok()?.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
-/// Puts names into the order of a `java.util.HashMap` that they were added to one by one.
-pub(super) fn hash_order<T>(items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
-    let mut capacity = 16;
-    while items.len() * 4 > capacity * 3 {
-        capacity *= 2;
-    }
-    let mask = u32::try_from(capacity - 1).unwrap_or(u32::MAX);
-    let mut items = items;
-    items.sort_by_key(|item| {
-        let hash = name(item)
-            .encode_utf16()
-            .fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-        (hash ^ (hash >> 16)) & mask
-    });
-    items
-}
-
 /// What Java says of a file that cannot be opened by its path.
 pub(super) fn open_failure(path: &str, error: &io::Error) -> String {
     match error.kind() {
@@ -86,12 +69,6 @@ pub(super) fn file_failure(path: &str, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hash_maps_list_in_the_order_of_java() {
-        let names = vec!["ZULU", "ALPHA", "MIKE", "ECHO"];
-        assert_eq!(hash_order(names, |name| name), ["MIKE", "ECHO", "ALPHA", "ZULU"]);
-    }
 
     #[test]
     fn dates_have_the_forms_of_java() {

@@ -199,8 +199,12 @@ impl Certificates<'_> {
         signed_at: Option<Timestamp>,
         authority: bool,
     ) {
-        let alias =
-            self.options.compat.keystore.as_ref().and_then(|store| store.alias_of(certificate.sha256()));
+        // Only certificates of signers are looked up; one of an authority has an alias if it is also a signer's.
+        let is_signers =
+            |signer: &SignerReport| signer.chain().iter().any(|other| other.sha256() == certificate.sha256());
+        let known = !authority || self.report.signers().iter().any(is_signers);
+        let keystore = self.options.compat.keystore.as_ref().filter(|_| known);
+        let alias = keystore.and_then(|store| store.alias_of(certificate.sha256()));
         let _ = write!(text, "{TAB}X.509, {}", certificate.subject());
         if let Some(alias) = alias {
             let _ = write!(text, " ({alias})");

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 
-use super::java::{hash_order, long_date};
+use super::java::long_date;
 use super::listing::{judged, key_text};
+use crate::hash_order::hash_order;
 use crate::report::{AlgorithmReport, BlockDescription, Report, SignatureFileReport};
 
 /// Prints the list, if there is anything in it.
