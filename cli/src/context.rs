@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::failure::coded;
+use crate::failure::{BadConfiguration, coded};
 
 /// Configuration with the command line applied.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Context {
         let default = Path::new(DEFAULT_CONFIG);
         let file = config.or_else(|| default.exists().then(|| default.to_owned()));
         let mut config = match &file {
-            Some(file) => Config::read(file)?,
+            Some(file) => Config::read(file).map_err(|error| error.context(BadConfiguration))?,
             None => Config::default(),
         };
         if let Some(store) = store {

@@ -28,6 +28,11 @@ pub(crate) struct Coded {
     hint: String,
 }
 
+/// The configuration file is at fault; the cause says how.
+#[derive(Debug, Error)]
+#[error("the configuration cannot be used")]
+pub(crate) struct BadConfiguration;
+
 /// Makes an error with its exit code and a hint.
 pub(crate) fn coded(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Coded { message: message.into(), exit, hint: hint.into() }.into()
@@ -42,6 +47,9 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 
 /// Looks through the chain of causes for the first error whose class is known.
 fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if error.is::<BadConfiguration>() {
+        return (Exit::Usage, Some("deploy/midmirror.toml describes all keys".to_owned()));
+    }
     error.chain().find_map(known).unwrap_or((Exit::Failed, None))
 }
 
@@ -82,9 +90,15 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     if usage {
         return Some((Exit::Usage, None));
     }
-    // Wrappers: their sources come next in the chain.
-    if error.is::<PipelineError>() || error.is::<StageError>() {
-        return None;
+    match error.downcast_ref::<PipelineError>() {
+        Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
+        Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        _ => {}
+    }
+    if let Some(StageError::NoSpace { .. } | StageError::Io { .. } | StageError::Staging { .. }) =
+        error.downcast_ref::<StageError>()
+    {
+        return Some((Exit::Storage, None));
     }
     let io = error.downcast_ref::<std::io::Error>()?;
     Some((of_io(io), None))
