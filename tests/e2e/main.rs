@@ -4,5 +4,6 @@ mod damage;
 mod exit_codes;
 mod flow;
 mod interruption;
+mod real_files;
 mod site;
 mod upstream_faults;
