@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod agent;
 pub mod catalog;
+pub mod enrol;
 pub mod fetch;
 pub mod package;
 pub mod pipeline;

@@ -27,6 +27,7 @@ mod java_error;
 mod keystore;
 mod limits;
 mod manifest;
+mod read_entry;
 mod report;
 mod second_reader;
 mod signature_names;
@@ -46,6 +47,7 @@ pub use finding::{Finding, HeaderField};
 pub use java_error::JavaError;
 pub use keystore::Keystore;
 pub use limits::Limits;
+pub use read_entry::read_entry;
 pub use report::{
     AlgorithmReport, AnchorReport, BlockDescription, BlockOutcome, BlockReport, CertificateReport,
     ChainReport, EntryKind, EntryReport, KeyReport, REPORT_SCHEMA, Report, SignatureFileReport, SignerReport,

@@ -1,8 +1,31 @@
 //! Admission: verify quarantined bytes, apply this mirror's policy, and make the proof that both happened.
 //!
-//! Only this module makes a [`VerifiedPackage`].
+//! Only this module makes a [`VerifiedPackage`]. The steps:
+//!
+//! 1. `midmirror-verify` examines the private copy in quarantine and reports facts.
+//! 2. Two verdicts are drawn from the facts: jarsigner's (strict) and that of the MID Server's own verifier.
+//! 3. [`AdmissionPolicy`] judges facts and verdicts; each refusal names its rule.
+//!
+//! Attacks considered here: a file replaced between check and use (the bytes in quarantine are the ones that are
+//! hashed, verified and moved into the store); a ZIP without a signature, for which jarsigner ends 0; a package of
+//! another publisher whose certificate is also trusted; a package under another package's name (the name is bound
+//! by the vendor path, and the signed content by `agent/package/meta`, see [`policy`]).
 
+mod decision;
+pub mod policy;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use midmirror_verify::TrustStore;
+use thiserror::Error;
+
+use crate::Sha256Digest;
 use crate::fetch::QuarantinedPackage;
+use crate::package::PackageName;
+
+pub use decision::{Decision, Refusal, RefusalClass, judge_file};
+pub use policy::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 
 /// What the signed catalog says about how a package was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -12,6 +35,27 @@ pub enum Label {
     Verified,
     /// The file cannot carry a JAR signature; only its digest was pinned by an operator.
     SignatureNotChecked,
+}
+
+impl Label {
+    /// The words that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::SignatureNotChecked => "signature not checked",
+        }
+    }
+}
+
+/// Everything a decision depends on besides the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct AdmissionInputs<'a> {
+    /// Trust anchors for signers and timestamp authorities.
+    pub trust: &'a TrustStore,
+    /// What this mirror accepts.
+    pub policy: &'a AdmissionPolicy,
+    /// The moment at which certificates are judged.
+    pub at: Timestamp,
 }
 
 /// The documents that are stored beside a package as proof of its admission.
@@ -31,11 +75,27 @@ pub struct VerifiedPackage {
     quarantined: QuarantinedPackage,
     label: Label,
     signer: Option<String>,
-    signed_at: Option<jiff::Timestamp>,
+    signed_at: Option<Timestamp>,
     evidence: Evidence,
 }
 
 impl VerifiedPackage {
+    /// Claims a verification that did not happen, for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn for_tests(quarantined: QuarantinedPackage, report_json: &[u8]) -> Self {
+        Self {
+            quarantined,
+            label: Label::Verified,
+            signer: Some("CN=Test, O=ServiceNow Inc.".to_owned()),
+            signed_at: Some(Timestamp::UNIX_EPOCH),
+            evidence: Evidence {
+                report_json: report_json.to_vec(),
+                jarsigner_text: "jar verified.\n".to_owned(),
+                anchors_pem: b"(none)\n".to_vec(),
+            },
+        }
+    }
+
     /// The bytes in quarantine that were verified.
     pub fn quarantined(&self) -> &QuarantinedPackage {
         &self.quarantined
@@ -52,12 +112,81 @@ impl VerifiedPackage {
     }
 
     /// The time of the RFC 3161 timestamp.
-    pub fn signed_at(&self) -> Option<jiff::Timestamp> {
+    pub fn signed_at(&self) -> Option<Timestamp> {
         self.signed_at
     }
 
     /// The documents to store beside the package.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+}
+
+/// A package that was not admitted; it stays in quarantine.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AdmitError {
+    /// The bytes could not be read to the end.
+    #[error("failed to read {file}")]
+    Read {
+        /// The file in quarantine.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Verification or policy refuse the package.
+    #[error("{name} is refused: {}", .decision.summary())]
+    Refused {
+        /// The package.
+        name: PackageName,
+        /// The facts, verdicts and refusals.
+        decision: Box<Decision>,
+    },
+    /// The evidence could not be written down.
+    #[error("failed to write down the report of {name}")]
+    Evidence {
+        /// The package.
+        name: PackageName,
+        /// What the serializer said.
+        source: serde_json::Error,
+    },
+}
+
+/// Judges a quarantined package. Consumes it: there is no way to a [`VerifiedPackage`] around this function.
+pub fn admit(
+    quarantined: QuarantinedPackage,
+    inputs: &AdmissionInputs<'_>,
+) -> Result<VerifiedPackage, AdmitError> {
+    let name = quarantined.path().name().clone();
+    let decision = verify_file(quarantined.file(), &name, quarantined.sha256(), inputs)?;
+    let report_json =
+        decision.to_json().map_err(|source| AdmitError::Evidence { name: name.clone(), source })?;
+    let evidence = Evidence {
+        report_json,
+        jarsigner_text: decision.jarsigner_text().to_owned(),
+        anchors_pem: inputs.trust.to_pem().into_bytes(),
+    };
+    Ok(VerifiedPackage {
+        label: decision.label(),
+        signer: decision.signer().map(str::to_owned),
+        signed_at: decision.signed_at(),
+        quarantined,
+        evidence,
+    })
+}
+
+/// Judges a file that is not (or no longer) in quarantine: by the importer, and by the audit of a store.
+pub fn verify_file(
+    file: &std::path::Path,
+    name: &PackageName,
+    sha256: Sha256Digest,
+    inputs: &AdmissionInputs<'_>,
+) -> Result<Decision, AdmitError> {
+    let decision = judge_file(file, Some(name), sha256, inputs)
+        .map_err(|source| AdmitError::Read { file: file.to_owned(), source })?;
+    if decision.is_admitted() {
+        Ok(decision)
+    } else {
+        Err(AdmitError::Refused { name: name.clone(), decision: Box::new(decision) })
     }
 }

@@ -26,3 +26,16 @@ pub struct CatalogEntry {
     /// Digest of the stored report.
     pub report: Option<Sha256Digest>,
 }
+
+/// The version of each of the four metadata files of a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogVersions {
+    /// Version of the newest root metadata.
+    pub root: u64,
+    /// Version of the timestamp metadata; grows with every publication.
+    pub timestamp: u64,
+    /// Version of the snapshot metadata.
+    pub snapshot: u64,
+    /// Version of the targets metadata; grows when packages are added or moved.
+    pub targets: u64,
+}

@@ -1,5 +1,37 @@
 //! The signed catalog: a TUF 1.0 repository whose target names are the vendor paths.
+//!
+//! ```text
+//! STORE/repository/
+//!   N.root.json        who may sign what; every version from 1 on is kept
+//!   N.targets.json     the packages: vendor path, length, digest, and what was found about them
+//!   N.snapshot.json    which version of targets.json belongs to this state
+//!   timestamp.json     which version of snapshot.json is the current one; written last
+//! ```
+//!
+//! [`publish`] writes it, [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
+//! `targets.pem`, `snapshot.pem` and `timestamp.pem` stands wherever the operator wants it, see [`SigningKeys`].
 
+#[cfg(test)]
+mod attacks;
+mod checks;
 mod entry;
+mod error;
+mod keys;
+mod lifetimes;
+mod metadata;
+mod publish;
+mod source;
+mod state;
+#[cfg(test)]
+pub(crate) mod testing;
+mod trust;
+mod update;
 
-pub use entry::CatalogEntry;
+pub use entry::{CatalogEntry, CatalogVersions};
+pub use error::{CatalogError, Distrust, TrustError};
+pub use keys::SigningKeys;
+pub use lifetimes::Lifetimes;
+pub use metadata::Role;
+pub use publish::{Publication, PublicationOutcome, publish};
+pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};

@@ -1,4 +1,23 @@
 //! Fetching: from a planned package to bytes in quarantine.
+//!
+//! [`HttpClient`] speaks HTTPS under our rules, [`HttpClient::download`] brings one file, [`fetch`] and
+//! [`import_file`] put a package into the quarantine folder.
+
+mod answer;
+mod client;
+mod config;
+mod connect;
+mod download;
+mod error;
+mod part_file;
+mod quarantine;
+mod retry;
+<<<<<<< HEAD
+mod set_aside;
+=======
+mod url_source;
+>>>>>>> h-net
+mod validator;
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +25,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::Sha256Digest;
 use crate::package::PackagePath;
+
+pub use client::HttpClient;
+pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
+pub use download::{Downloaded, Expectation, Progress, ProgressFn};
+pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
+pub use quarantine::{FetchOptions, fetch, import_file};
+<<<<<<< HEAD
+pub(crate) use set_aside::set_aside;
+=======
+pub use url_source::UrlSource;
+>>>>>>> h-net
 
 /// Where bytes came from; stored as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +60,6 @@ pub struct QuarantinedPackage {
 
 impl QuarantinedPackage {
     /// Only fetching and importing by hand make one; the digest was computed while the bytes were written.
-    #[expect(dead_code, reason = "called by the fetcher")]
     pub(crate) fn new(
         path: PackagePath,
         file: PathBuf,

@@ -1,9 +1,17 @@
-//! What a package is called: build stamps, kinds, platforms, file names and vendor paths.
+//! What a package is called: build stamps, kinds, platforms, file names, vendor paths and URLs.
 //!
 //! Everything here is a pure text type: parsed once, at the border, and printed back byte for byte.
 
 mod buildstamp;
+mod error;
+mod kind;
+mod location;
+mod name;
 mod path;
 
 pub use buildstamp::{Buildstamp, BuildstampError, StampFields};
-pub use path::{PackageKind, PackageName, PackagePath, PackagePathError, Platform, Tree};
+pub use error::PackagePathError;
+pub use kind::{PackageKind, Platform};
+pub use location::split_url;
+pub use name::PackageName;
+pub use path::{PackagePath, Tree};

@@ -1,1 +1,25 @@
 //! Serving the store over HTTPS under the vendor's own paths.
+//!
+//! [`Server::start`] listens; a request goes through `site` (what is asked for), `conditions` (which part of it),
+//! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
+
+mod authority;
+mod blob_check;
+mod body;
+mod conditions;
+mod config;
+mod error;
+mod page;
+mod quiet;
+mod representation;
+mod response;
+mod server;
+mod site;
+mod tls;
+mod view;
+
+pub use authority::{CertificateLifetimes, TlsSet, init_tls, renew_server};
+pub use config::{ServeConfig, ServeLimits, TlsMaterial};
+pub use error::ServeError;
+pub use server::{RunningServer, Server};
+pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

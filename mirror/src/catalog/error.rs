@@ -1,0 +1,321 @@
+//! What can go wrong when a catalog is published or trusted.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::metadata::Role;
+use super::source::MetadataError;
+use crate::package::PackagePathError;
+use crate::store::StoreError;
+use crate::store::durable::DurableError;
+
+/// A catalog could not be published, or its keys not made or read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CatalogError {
+    /// There are keys already.
+    #[error("{} holds keys already", path.display())]
+    KeysExist {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A key file could not be read.
+    #[error("failed to read the key {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key file is readable for too many.
+    #[error("the key {} may be read or changed by others (mode {mode:04o})", path.display())]
+    KeyMode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A key file does not hold what it should.
+    #[error("{} does not hold an Ed25519 private key (PKCS#8, PEM)", path.display())]
+    KeyFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No key could be made.
+    #[error("failed to make a key")]
+    KeyGeneration,
+    /// The root metadata does not name the key that is to sign for a role.
+    #[error("the {role} key is not a {role} key of the catalog")]
+    ForeignKey {
+        /// The role.
+        role: Role,
+    },
+    /// The root metadata demands more signatures for a role than there are keys here.
+    #[error("the catalog demands {needed} signatures for the {role} metadata, only one key is here")]
+    TooFewKeys {
+        /// The role.
+        role: Role,
+        /// The threshold.
+        needed: u64,
+    },
+    /// A new catalog needs the root key.
+    #[error("the catalog has no root metadata yet and the root key is not there to sign it")]
+    NoRootKey,
+    /// The catalog that is there cannot be trusted, so nothing is built on it.
+    #[error("the current catalog cannot be built upon")]
+    Current {
+        /// Why.
+        source: TrustError,
+    },
+    /// The store failed.
+    #[error("failed to read what is to be published")]
+    Store {
+        /// Why.
+        #[from]
+        source: StoreError,
+    },
+    /// The metadata could not be written.
+    #[error("failed to write the catalog")]
+    Write {
+        /// Why.
+        #[from]
+        source: DurableError,
+    },
+    /// The folder of the catalog could not be read.
+    #[error("failed to read {}", path.display())]
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The metadata could not be encoded.
+    #[error("failed to encode the {role} metadata")]
+    Encode {
+        /// The role.
+        role: Role,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The expiry lies beyond what a date can hold.
+    #[error("the lifetime of the {role} metadata is too long")]
+    Lifetime {
+        /// The role.
+        role: Role,
+    },
+    /// No further version number can be had.
+    #[error("the version numbers of the {role} metadata are used up")]
+    VersionsUsedUp {
+        /// The role.
+        role: Role,
+    },
+    /// A package path cannot be a target name.
+    #[error("{name:?} cannot be a target name")]
+    TargetName {
+        /// The path.
+        name: String,
+    },
+}
+
+impl CatalogError {
+    pub(super) fn folder(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Folder { path: path.to_owned(), source }
+    }
+}
+
+/// A catalog is not to be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// A file is not what someone we trust has signed.
+    #[error("{what} of {place} is not trusted")]
+    NotTrusted {
+        /// The metadata file.
+        what: String,
+        /// Where the catalog came from.
+        place: String,
+        /// Why.
+        #[source]
+        reason: Distrust,
+    },
+    /// A role is past its end; the catalog may be held back by someone.
+    #[error("the {role} metadata of {place} expired at {expired_at} (now: {now}, clock: {clock})")]
+    Expired {
+        /// The role.
+        role: Role,
+        /// Where the catalog came from.
+        place: String,
+        /// The end of its validity.
+        expired_at: jiff::Timestamp,
+        /// The time it was compared with: the clock, or the latest time known to have been if the clock is behind it.
+        now: jiff::Timestamp,
+        /// What the clock said.
+        clock: jiff::Timestamp,
+    },
+    /// An older catalog than one seen before.
+    #[error(
+        "the {role} metadata of {place} went backwards: version {seen} was seen before, version {offered} is offered"
+    )]
+    WentBackwards {
+        /// The role.
+        role: Role,
+        /// Where the catalog came from.
+        place: String,
+        /// The highest version seen.
+        seen: u64,
+        /// The version offered now.
+        offered: u64,
+    },
+    /// Another catalog with a version seen before: someone signs two histories.
+    #[error("the {role} metadata of {place} has version {version} as seen before, but other content")]
+    Forked {
+        /// The role.
+        role: Role,
+        /// Where the catalog came from.
+        place: String,
+        /// The version.
+        version: u64,
+    },
+    /// A metadata file is not there.
+    #[error("{place} has no {what}")]
+    Missing {
+        /// The metadata file.
+        what: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A metadata file could not be read.
+    #[error("failed to read {what} of {place}")]
+    Unreachable {
+        /// The metadata file.
+        what: String,
+        /// Where the catalog should come from.
+        place: String,
+        /// Why.
+        source: MetadataError,
+    },
+    /// A file is not TUF metadata.
+    #[error("{what} of {place} is not TUF metadata")]
+    Malformed {
+        /// The metadata file.
+        what: String,
+        /// Where the catalog came from.
+        place: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The file with the remembered versions could not be read or written.
+    #[error("failed to use the remembered catalog state {}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The remembered versions belong to another catalog.
+    #[error("{} was made with another trusted root; enrol this host again to accept the new one", path.display())]
+    OtherRoot {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Why a metadata file is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// Fewer different keys than required have signed.
+    #[error("it needs signatures by {needed} keys of the {role} role and has {valid}")]
+    TooFewSignatures {
+        /// The role whose keys must sign.
+        role: Role,
+        /// The threshold.
+        needed: u64,
+        /// How many valid ones there are.
+        valid: u64,
+    },
+    /// The signatures cannot be checked.
+    #[error("its signatures cannot be checked: {text}")]
+    Signatures {
+        /// What the library said.
+        text: String,
+    },
+    /// One key stands under two names, so that it could count twice.
+    #[error("a key of the {role} role is listed twice")]
+    KeyTwice {
+        /// The role.
+        role: Role,
+    },
+    /// Not the version that was asked for or announced.
+    #[error("it has version {found} instead of {expected}")]
+    Version {
+        /// The version announced.
+        expected: u64,
+        /// The version found.
+        found: u64,
+    },
+    /// Not the length that was announced.
+    #[error("it has {found} bytes instead of {expected}")]
+    Length {
+        /// The length announced.
+        expected: u64,
+        /// The length found.
+        found: u64,
+    },
+    /// Longer than is ever accepted.
+    #[error("it is longer than {max} bytes")]
+    TooLong {
+        /// The limit.
+        max: u64,
+    },
+    /// More root metadata than is ever accepted.
+    #[error("more than {max} root files follow the trusted one")]
+    TooManyRoots {
+        /// The limit.
+        max: u64,
+    },
+    /// Not the digest that was announced.
+    #[error("its digest is not the announced one")]
+    Digest,
+    /// The file that should announce another one does not, or not with length and SHA-256 digest.
+    #[error("it does not announce {name} with version, length and SHA-256 digest")]
+    NotAnnounced {
+        /// The file that is not announced.
+        name: &'static str,
+    },
+    /// The metadata follows another specification.
+    #[error("it follows TUF specification {found:?}; version 1 is understood")]
+    Specification {
+        /// What it says.
+        found: String,
+    },
+    /// The root metadata switches consistent snapshots off.
+    #[error("it does not use consistent snapshots")]
+    NotConsistent,
+    /// Delegations are not understood and never made.
+    #[error("it delegates targets")]
+    Delegations,
+    /// A target name is not a vendor path.
+    #[error("target {name:?} is not a vendor path")]
+    TargetName {
+        /// The name, shortened.
+        name: String,
+        /// Why.
+        source: Option<PackagePathError>,
+    },
+    /// Two target names differ in upper and lower case only.
+    #[error("target {name:?} differs from another one only in upper and lower case")]
+    TargetCase {
+        /// The name.
+        name: String,
+    },
+    /// The additional data of a target contradicts its name or is missing.
+    #[error("the data of target {name:?} is wrong: {text}")]
+    TargetData {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        text: String,
+    },
+}

@@ -1,0 +1,293 @@
+//! The HTTPS client: one request at a time, with redirects, limits and retries under our own rules.
+//!
+//! Attacks considered:
+//! - a redirect to http, to another host, or in a circle: [`HttpClient::check_redirect`], `max_redirects`
+//! - an endless or silent answer (T3, T4): idle and total limits in [`Answer::chunk`], size caps at the callers
+//! - a transformed body (compression bomb): any `Content-Encoding` is refused at the callers
+//! - a man in the middle: certificate checks cannot be turned off; credentials never stand in a URL
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, LOCATION, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use url::Url;
+
+use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::config::ClientConfig;
+use super::connect::Connector;
+use super::error::{FetchError, Refusal, ResponseProblem};
+use super::retry::Backoff;
+
+/// A client for metadata and packages. Cheap to clone; connections are kept for reuse.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: Client<Connector, Empty<Bytes>>,
+    config: ClientConfig,
+    user_agent: HeaderValue,
+}
+
+impl HttpClient {
+    /// Makes a client; fails if roots, proxy or user agent cannot be used.
+    pub fn new(config: ClientConfig) -> Result<Self, FetchError> {
+        let user_agent = HeaderValue::try_from(&config.user_agent).map_err(|error| {
+            FetchError::Configuration { setting: "user agent", problem: error.to_string() }
+        })?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .http1_max_headers(100)
+            .build(Connector::new(&config)?);
+        Ok(Self { client, config, user_agent })
+    }
+
+    /// The settings the client was made with.
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// Fetches a small document into memory; `None` if the host says that it does not exist (404 or 410).
+    pub async fn get_small(&self, url: &Url, max: u64) -> Result<Option<Vec<u8>>, FetchError> {
+        let deadline = self.deadline();
+        let mut backoff = Backoff::new(&self.config.retry);
+        loop {
+            let failure = match self.try_small(url, max, &deadline).await {
+                Ok(document) => return Ok(document),
+                Err(failure) => failure,
+            };
+            self.pause(failure, &mut backoff, &deadline).await?;
+        }
+    }
+
+    /// Asks whether the document still has the given validator; `false` also when the host cannot tell.
+    pub(crate) async fn is_unchanged(&self, url: &Url, condition: &HeaderMap) -> Result<bool, FetchError> {
+        let deadline = self.deadline();
+        let mut backoff = Backoff::new(&self.config.retry);
+        loop {
+            let failure = match self.request(&Method::HEAD, url, condition, &deadline).await {
+                Ok(answer) if answer.status() == StatusCode::NOT_MODIFIED => return Ok(true),
+                // A host that refuses HEAD cannot tell; the download shows what it has.
+                Ok(answer) => match answer.failure() {
+                    Some(failure) if failure.error.is_transient() => failure,
+                    _ => return Ok(false),
+                },
+                Err(error) => error.into(),
+            };
+            self.pause(failure, &mut backoff, &deadline).await?;
+        }
+    }
+
+    /// Sends one request, follows redirects, and returns the answer whatever its status is.
+    pub(crate) async fn request(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        deadline: &Deadline,
+    ) -> Result<Answer, FetchError> {
+        self.check_url(url)?;
+        let mut current = url.clone();
+        for _ in 0..=self.config.max_redirects {
+            let response = self.send(method, &current, headers, deadline).await?;
+            if !is_redirect(response.status()) {
+                let idle = self.config.idle_timeout;
+                return Ok(Answer::new(current, response, idle, deadline.clone()));
+            }
+            let target = redirect_target(&current, response.headers())
+                .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
+            self.check_redirect(url, &current, &target)?;
+            current = target;
+        }
+        Err(bad_answer(url, ResponseProblem::TooManyRedirects { limit: self.config.max_redirects }))
+    }
+
+    /// Waits before the next try, or returns the error when another try is pointless.
+    pub(crate) async fn pause(
+        &self,
+        failure: Failure,
+        backoff: &mut Backoff<'_>,
+        deadline: &Deadline,
+    ) -> Result<(), FetchError> {
+        let Failure { error, retry_after } = failure;
+        if !error.is_transient() {
+            return Err(error);
+        }
+        let Some(pause) = backoff.next_pause(retry_after) else { return Err(error) };
+        if deadline.is_beyond(pause) {
+            return Err(error);
+        }
+        tracing::debug!(error = %error, pause_ms = pause.as_secs_f64() * 1000.0, "fetch failed, trying again");
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// The time limit for work that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.config.total_timeout)
+    }
+
+    async fn try_small(&self, url: &Url, max: u64, deadline: &Deadline) -> Result<Option<Vec<u8>>, Failure> {
+        let mut answer = self.request(&Method::GET, url, &HeaderMap::new(), deadline).await?;
+        if let Some(failure) = answer.failure() {
+            return match failure.error {
+                FetchError::NotFound { .. } => Ok(None),
+                _ => Err(failure),
+            };
+        }
+        if answer.status() != StatusCode::OK {
+            return Err(bad_answer(url, ResponseProblem::UnexpectedPartial).into());
+        }
+        answer.check_encoding()?;
+        let mut document = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            document.extend_from_slice(&chunk);
+            if u64::try_from(document.len()).unwrap_or(u64::MAX) > max {
+                return Err(FetchError::TooLarge { url: url.to_string(), limit: max }.into());
+            }
+        }
+        Ok(Some(document))
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        deadline: &Deadline,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let uri = url.as_str().parse::<Uri>().map_err(|error| FetchError::network(url, error))?;
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers.clone();
+        request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        // The connection has its own, shorter limit inside the connector.
+        let limit = self.config.connect_timeout + self.config.idle_timeout;
+        match deadline.watch(url, limit, "no answer", self.client.request(request)).await? {
+            Ok(response) => Ok(response),
+            Err(error) => Err(FetchError::network(url, error)),
+        }
+    }
+
+    fn check_url(&self, url: &Url) -> Result<(), FetchError> {
+        let refuse =
+            |refusal| Err(FetchError::Refused { url: without_credentials(url).to_string(), refusal });
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse(Refusal::Credentials);
+        }
+        match (url.scheme(), url.host_str()) {
+            ("https", Some(_)) => Ok(()),
+            ("http", Some(_)) if lists(&self.config.plain_http_hosts, url) => Ok(()),
+            ("http", Some(_)) => refuse(Refusal::PlainHttp),
+            _ => refuse(Refusal::Scheme),
+        }
+    }
+
+    fn check_redirect(&self, first: &Url, from: &Url, to: &Url) -> Result<(), FetchError> {
+        let refuse = |refusal| Err(FetchError::Refused { url: without_credentials(to).to_string(), refusal });
+        if from.scheme() == "https" && to.scheme() != "https" {
+            return refuse(Refusal::Downgrade);
+        }
+        if to.host_str() != first.host_str() && !lists(&self.config.redirect_hosts, to) {
+            return refuse(Refusal::Host);
+        }
+        self.check_url(to)
+    }
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn redirect_target(from: &Url, headers: &HeaderMap) -> Option<Url> {
+    let mut target = from.join(headers.get(LOCATION)?.to_str().ok()?).ok()?;
+    target.set_fragment(None);
+    Some(target)
+}
+
+/// Whether a list of `host` and `host:port` entries names the host of a URL.
+fn lists(hosts: &[String], url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let with_port = url.port_or_known_default().map(|port| format!("{host}:{port}"));
+    hosts.iter().any(|entry| {
+        entry.eq_ignore_ascii_case(host)
+            || with_port.as_deref().is_some_and(|with_port| entry.eq_ignore_ascii_case(with_port))
+    })
+}
+
+fn without_credentials(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Fails only for URLs that cannot have credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> HttpClient {
+        let ca = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+        HttpClient::new(ClientConfig {
+            roots: super::super::config::Roots::Only { pem: ca.cert.pem().into_bytes() },
+            redirect_hosts: vec!["cdn.example".to_owned()],
+            plain_http_hosts: vec!["old.example".to_owned(), "127.0.0.1:8080".to_owned()],
+            ..ClientConfig::default()
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn plain_http_and_credentials_need_permission() {
+        let client = client();
+        for (url, refusal) in [
+            ("https://install.example/a", None),
+            ("http://old.example/a", None),
+            ("http://OLD.example:8080/a", None),
+            ("http://127.0.0.1:8080/a", None),
+            ("http://127.0.0.1:8081/a", Some(Refusal::PlainHttp)),
+            ("http://install.example/a", Some(Refusal::PlainHttp)),
+            ("https://anna:secret@install.example/a", Some(Refusal::Credentials)),
+            ("ftp://install.example/a", Some(Refusal::Scheme)),
+            ("file:///etc/passwd", Some(Refusal::Scheme)),
+        ] {
+            match (client.check_url(&Url::parse(url).unwrap()), refusal) {
+                (Ok(()), None) => {}
+                (Err(FetchError::Refused { refusal: found, url }), Some(expected)) => {
+                    assert_eq!(found, expected, "{url}");
+                    assert!(!url.contains("secret"));
+                }
+                (found, expected) => panic!("{url}: {found:?}, expected {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn redirects_stay_on_allowed_hosts_and_on_https() {
+        let client = client();
+        for (from, to, refusal) in [
+            ("https://install.example/a", "https://install.example/b", None),
+            ("https://install.example/a", "https://cdn.example/b", None),
+            ("https://install.example/a", "https://evil.example/b", Some(Refusal::Host)),
+            ("https://install.example/a", "http://install.example/b", Some(Refusal::Downgrade)),
+            ("https://install.example/a", "http://old.example/b", Some(Refusal::Downgrade)),
+            ("http://old.example/a", "https://old.example/b", None),
+            ("http://old.example/a", "http://cdn.example/b", Some(Refusal::PlainHttp)),
+            ("https://install.example/a", "file:///etc/passwd", Some(Refusal::Downgrade)),
+        ] {
+            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
+            let found = match client.check_redirect(&from, &from, &to) {
+                Ok(()) => None,
+                Err(FetchError::Refused { refusal, .. }) => Some(refusal),
+                Err(other) => panic!("{other:?}"),
+            };
+            assert_eq!(found, refusal, "{from} -> {to}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Settings of the server.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Where and how the server listens.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Address for HTTPS; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Certificate chain and key.
+    pub tls: TlsMaterial,
+    /// Address for plain HTTP, if wanted: vendor paths and the signed catalog only. The instance hands out an http
+    /// address as a second choice; signatures and digests still decide.
+    pub plain_listen: Option<SocketAddr>,
+    /// Whether the digest of a stored file is checked before it is served for the first time by this process, and
+    /// again whenever the file has changed. Only a store that is checked otherwise can do without.
+    pub check_blobs: bool,
+    /// Bounds for what clients may take up.
+    pub limits: ServeLimits,
+}
+
+impl ServeConfig {
+    /// Settings with the usual limits and without plain HTTP.
+    pub fn new(listen: SocketAddr, tls: TlsMaterial) -> Self {
+        Self { listen, tls, plain_listen: None, check_blobs: true, limits: ServeLimits::default() }
+    }
+}
+
+/// A certificate chain and its key, as PEM.
+#[derive(Clone)]
+pub struct TlsMaterial {
+    /// The server's certificate, followed by intermediate certificates if there are any.
+    pub cert_pem: Vec<u8>,
+    /// The key: PKCS#8, SEC1 or PKCS#1.
+    pub key_pem: Vec<u8>,
+}
+
+impl fmt::Debug for TlsMaterial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsMaterial").finish_non_exhaustive()
+    }
+}
+
+/// Bounds for what clients may take up.
+#[derive(Debug, Clone)]
+pub struct ServeLimits {
+    /// Connections at a time; one holds some 50 KiB while it sends. Further ones get 503 with `Retry-After`.
+    pub connections: usize,
+    /// For the TLS handshake, so that half-open connections end.
+    pub handshake_time: Duration,
+    /// For the whole head of a request (slowloris), and for the wait between two requests.
+    pub header_time: Duration,
+    /// For a connection on which nothing moves in either direction.
+    pub idle_time: Duration,
+    /// For running requests to end after the shutdown has begun.
+    pub drain_time: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            handshake_time: Duration::from_secs(10),
+            header_time: Duration::from_secs(15),
+            idle_time: Duration::from_secs(60),
+            drain_time: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What can keep the server from starting.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+/// The server could not be started.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// Certificate or key are not PEM, or there is none in the text.
+    #[error("failed to read the server's {what}")]
+    Pem {
+        /// Certificate or key.
+        what: &'static str,
+        /// What is wrong with it.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// Certificate and key cannot be used together.
+    #[error("the server's certificate and key cannot be used")]
+    Tls {
+        /// The TLS library's error.
+        source: rustls::Error,
+    },
+    /// A certificate could not be made.
+    #[error("failed to make the {what}")]
+    Certificate {
+        /// Which one.
+        what: &'static str,
+        /// The library's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is a catalog, but it cannot be used.
+    #[error("failed to load the catalog")]
+    Catalog {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,286 @@
+//! From a request to a response.
+//!
+//! ```text
+//! /glide/distribution/builds/package/…      packages, under the vendor's paths
+//! /repository/N.root.json, N.targets.json, N.snapshot.json, timestamp.json      the signed catalog
+//! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots)
+//! /api/v1/packages                          the list as JSON
+//! /healthz                                  for monitoring
+//! /, /style.css                             the list for people
+//! ```
+//!
+//! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
+//! path and end as 404; file names below `/repository/` are digits and constant words; nothing that a client sends
+//! is sent back but its `Host`, which is checked first.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+
+use super::blob_check::BlobCheck;
+use super::body::{Buffers, FilePart, ResponseBody};
+use super::conditions::decide;
+use super::page;
+use super::representation::Package;
+use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
+use super::view::{Published, View};
+use crate::Sha256Digest;
+use crate::package::PackagePath;
+
+/// Everything that answering needs; shared by all connections.
+pub(crate) struct Site {
+    published: Published,
+    blobs: BlobCheck,
+    buffers: Buffers,
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// The HTTPS listener.
+    Secure,
+    /// The plain listener: packages and the signed catalog only.
+    Plain,
+}
+
+/// What a path stands for.
+enum Target {
+    Package(Arc<View>, usize),
+    Metadata(String),
+    Packages,
+    Health,
+    Page,
+    Style,
+}
+
+impl Site {
+    pub(crate) fn new(published: Published, check_blobs: bool) -> Self {
+        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default() }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer<B>(&self, request: &Request<B>, channel: Channel) -> Response<ResponseBody> {
+        let mut response = self.respond(request, channel).await;
+        let headers = response.headers_mut();
+        headers.insert(SERVER, HeaderValue::from_static("midmirror"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if *request.method() == Method::HEAD {
+            *response.body_mut() = ResponseBody::Empty;
+        }
+        response
+    }
+
+    async fn respond<B>(&self, request: &Request<B>, channel: Channel) -> Response<ResponseBody> {
+        let path = request.uri().path();
+        // RFC 9112, section 3.2
+        if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
+            return text(StatusCode::BAD_REQUEST, "exactly one Host header is needed");
+        }
+        if path.len() > LONGEST_PATH {
+            return text(StatusCode::URI_TOO_LONG, "the path is too long");
+        }
+        if *request.method() == Method::OPTIONS && path == "*" {
+            return options();
+        }
+        let Some(target) = self.find(path, channel).await else {
+            return text(StatusCode::NOT_FOUND, "not mirrored here");
+        };
+        match *request.method() {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return options(),
+            _ => {
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS");
+                response.headers_mut().insert(ALLOW, METHODS);
+                return response;
+            }
+        }
+        match target {
+            Target::Package(view, index) => match view.packages().get(index) {
+                Some(package) => self.package(request, package).await,
+                None => text(StatusCode::NOT_FOUND, "not mirrored here"),
+            },
+            Target::Metadata(name) => self.metadata(request, name).await,
+            Target::Packages => {
+                let view = self.published.newest().await;
+                document(request, page::json(&view), "application/json", "no-cache", &[])
+            }
+            Target::Health => self.health(request).await,
+            Target::Style => {
+                document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
+            }
+            Target::Page => {
+                let view = self.published.newest().await;
+                let problem = self.published.problem();
+                let html = page::html(&view, host(request), problem.as_deref());
+                document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
+            }
+        }
+    }
+
+    async fn find(&self, path: &str, channel: Channel) -> Option<Target> {
+        let path = path.strip_prefix('/')?;
+        if let Some(name) = path.strip_prefix("repository/") {
+            return match name.strip_prefix("targets/") {
+                Some(target) => self.find_target(target).await,
+                None => is_metadata_name(name).then(|| Target::Metadata(name.to_owned())),
+            };
+        }
+        if path.starts_with(PackagePath::PREFIX) {
+            return self.find_package(path, None).await;
+        }
+        match path {
+            _ if channel == Channel::Plain => None,
+            "" => Some(Target::Page),
+            "style.css" => Some(Target::Style),
+            "healthz" => Some(Target::Health),
+            "api/v1/packages" => Some(Target::Packages),
+            _ => None,
+        }
+    }
+
+    /// TUF 1.0, section 6.2.1: with consistent snapshots the digest stands before the file name.
+    async fn find_target(&self, path: &str) -> Option<Target> {
+        let (folder, file) = path.rsplit_once('/')?;
+        if let Some((digest, name)) = file.split_at_checked(64)
+            && let Ok(digest) = digest.parse::<Sha256Digest>()
+            && let Some(name) = name.strip_prefix('.')
+        {
+            return self.find_package(&format!("{folder}/{name}"), Some(digest)).await;
+        }
+        self.find_package(path, None).await
+    }
+
+    async fn find_package(&self, path: &str, digest: Option<Sha256Digest>) -> Option<Target> {
+        let fits = |package: &Package| digest.is_none_or(|digest| digest == package.entry.sha256);
+        let current = self.published.current().await;
+        if let Some(index) =
+            current.index(path).filter(|&index| current.packages().get(index).is_some_and(fits))
+        {
+            return Some(Target::Package(current, index));
+        }
+        // It may have been published a moment ago.
+        let newest = self.published.newest().await;
+        let index = newest.index(path).filter(|&index| newest.packages().get(index).is_some_and(fits))?;
+        Some(Target::Package(newest, index))
+    }
+
+    async fn package<B>(&self, request: &Request<B>, package: &Package) -> Response<ResponseBody> {
+        let entry = &package.entry;
+        let path = self.published.store().blob_path(&entry.sha256);
+        let file = match self.blobs.open(&path, entry.sha256, entry.length).await {
+            Ok(file) => file,
+            Err(problem) => {
+                tracing::error!(
+                    package = %entry.path,
+                    sha256 = %entry.sha256,
+                    error = %problem,
+                    cause = std::error::Error::source(&problem).map(ToString::to_string),
+                    "stored file refused, nothing of it was sent"
+                );
+                return text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the stored file is damaged; see the server's log",
+                );
+            }
+        };
+        let representation = &package.representation;
+        let decision = decide(request.method(), request.headers(), &representation.selected());
+        build(representation, decision, |first, length| {
+            ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()))
+        })
+    }
+
+    async fn metadata<B>(&self, request: &Request<B>, name: String) -> Response<ResponseBody> {
+        let cache = if name == "timestamp.json" { "no-cache" } else { "public, max-age=31536000, immutable" };
+        let path = self.published.store().repository().join(&name);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            std::fs::File::open(path)?.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        match reading.await.map_err(std::io::Error::other) {
+            Ok(Ok(bytes)) => document(request, bytes, "application/json", cache, &[]),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                text(StatusCode::NOT_FOUND, "there is no such catalog file")
+            }
+            Ok(Err(error)) | Err(error) => {
+                tracing::error!(file = name, error = %error, "failed to read a catalog file");
+                text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the catalog file cannot be read; see the server's log",
+                )
+            }
+        }
+    }
+
+    async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        self.published.newest().await;
+        match self.published.problem() {
+            None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
+            Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
+        }
+    }
+}
+
+/// The name under which the client knows this server, if it looks like one.
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok())?;
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
+    (!host.is_empty() && host.len() <= 255 && host.bytes().all(allowed)).then_some(host)
+}
+
+/// `timestamp.json` or a number with one of three words.
+fn is_metadata_name(name: &str) -> bool {
+    if name == "timestamp.json" {
+        return true;
+    }
+    let Some((version, rest)) = name.split_once('.') else { return false };
+    let digits = (1..=20).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_digit());
+    digits && matches!(rest, "root.json" | "targets.json" | "snapshot.json")
+}
+
+/// The longest vendor path has some 200 bytes.
+const LONGEST_PATH: usize = 2048;
+
+/// A catalog of 10,000 packages has some 5 MB.
+const LARGEST_METADATA: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_names_are_digits_and_constant_words() {
+        for good in ["timestamp.json", "1.root.json", "20260619.targets.json", "7.snapshot.json"] {
+            assert!(is_metadata_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "root.json",
+            ".root.json",
+            "1.timestamp.json",
+            "-1.root.json",
+            "1.root.json/",
+            "../1.root.json",
+            "1.root.json\0",
+            "1.Root.json",
+            "1.role.json",
+            "%31.root.json",
+            "123456789012345678901.root.json",
+        ] {
+            assert!(!is_metadata_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn odd_hosts_are_not_repeated() {
+        let request = |host: &str| Request::builder().uri("/").header(HOST, host).body(()).unwrap();
+        assert_eq!(host(&request("mirror.example:8443")), Some("mirror.example:8443"));
+        assert_eq!(host(&request("[::1]:8443")), Some("[::1]:8443"));
+        for odd in ["", "a b", "<script>", "mirror.example/x", "a\"b"] {
+            assert_eq!(host(&request(odd)), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The published catalog as the server sees it: one immutable view in memory, replaced when the catalog on disk moves.
+//!
+//! Attacks considered: a path that leads out of the store (requests are looked up in the view and nowhere else); a
+//! catalog that is spoilt while the server runs (the last good view stays, `/healthz` says so, the log says why).
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::error::ServeError;
+use super::representation::Package;
+use crate::Sha256Digest;
+use crate::catalog::{CatalogEntry, FolderSource, TrustInputs, trust_folder};
+use crate::store::Store;
+
+/// Why a catalog could not be loaded.
+pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads and checks the current catalog; called again whenever `timestamp.json` has changed.
+pub type LoadCatalog = dyn Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync;
+
+/// A catalog that is to be served.
+#[derive(Debug, Clone)]
+pub struct LoadedCatalog {
+    /// The packages.
+    pub entries: Vec<CatalogEntry>,
+    /// When importers will begin to refuse it. Packages are served on, but `/healthz` complains.
+    pub expires: jiff::Timestamp,
+}
+
+/// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
+pub struct ServedStore {
+    store: Store,
+    load: Arc<LoadCatalog>,
+    clock: fn() -> jiff::Timestamp,
+}
+
+impl ServedStore {
+    /// Serves what the signed catalog lists, as long as it can be trusted from the given root metadata on.
+    pub fn trusting(store: &Store, root: Vec<u8>, clock: fn() -> jiff::Timestamp) -> Self {
+        let source = FolderSource::new(store.repository_dir());
+        Self::loading(store, clock, move || {
+            let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
+            let catalog = trust_folder(&source, &inputs)?;
+            Ok(LoadedCatalog { entries: catalog.entries().to_vec(), expires: catalog.expires() })
+        })
+    }
+
+    /// Serves what a function says.
+    pub fn loading(
+        store: &Store,
+        clock: fn() -> jiff::Timestamp,
+        load: impl Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { store: store.clone(), load: Arc::new(load), clock }
+    }
+
+    pub(crate) fn repository(&self) -> PathBuf {
+        self.store.repository_dir()
+    }
+
+    pub(crate) fn blob_path(&self, digest: &Sha256Digest) -> PathBuf {
+        self.store.blob_path(digest)
+    }
+}
+
+/// Everything that is published, in the order of the paths.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    packages: Vec<Package>,
+    by_path: HashMap<String, usize>,
+    expires: Option<jiff::Timestamp>,
+}
+
+impl View {
+    fn new(catalog: LoadedCatalog) -> Self {
+        let LoadedCatalog { mut entries, expires } = catalog;
+        entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
+        let by_path = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
+            .collect();
+        let packages = entries.into_iter().map(Package::new).collect();
+        Self { packages, by_path, expires: Some(expires) }
+    }
+
+    /// Looks up a vendor path, letter by letter.
+    pub(crate) fn index(&self, path: &str) -> Option<usize> {
+        self.by_path.get(path).copied()
+    }
+
+    pub(crate) fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+}
+
+/// The current view and what is needed to replace it.
+pub(crate) struct Published {
+    store: Arc<ServedStore>,
+    view: RwLock<Arc<View>>,
+    /// Why the catalog on disk is not the one in the view.
+    problem: RwLock<Option<String>>,
+    /// Milliseconds since `started` when the disk was last looked at.
+    looked: AtomicU64,
+    started: Instant,
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+/// The state of `timestamp.json` when it was loaded, or tried.
+#[derive(Default)]
+struct Seen {
+    stamp: Option<Stamp>,
+    failed: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Published {
+    /// Loads the catalog; a store without one is served as empty, one with a bad one is an error.
+    pub(crate) async fn load(store: Arc<ServedStore>) -> Result<Self, ServeError> {
+        let published = Self {
+            store,
+            view: RwLock::default(),
+            problem: RwLock::default(),
+            looked: AtomicU64::new(0),
+            started: Instant::now(),
+            seen: tokio::sync::Mutex::default(),
+        };
+        let failed = |source: LoadError| ServeError::Catalog { source };
+        let stamp = published.stamp().map_err(|error| failed(error.into()))?;
+        match stamp {
+            None => published.set_problem(Some(NOTHING_PUBLISHED.to_owned())),
+            Some(_) => {
+                let view = published.read().await.map_err(failed)?;
+                *published.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+            }
+        }
+        published.seen.lock().await.stamp = stamp;
+        Ok(published)
+    }
+
+    pub(crate) fn store(&self) -> &ServedStore {
+        &self.store
+    }
+
+    /// Why the server is not healthy, if it is not.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let problem = self.problem.read().unwrap_or_else(PoisonError::into_inner).clone();
+        problem.or_else(|| {
+            let expired = self.view().expires.filter(|expires| *expires <= (self.store.clock)())?;
+            Some(format!(
+                "the catalog has expired on {expired}; importers refuse it until it is published again"
+            ))
+        })
+    }
+
+    /// The view, at most a second older than the disk.
+    pub(crate) async fn current(&self) -> Arc<View> {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_EVERY_MILLIS {
+            self.looked.store(now, Ordering::Relaxed);
+            self.look().await;
+        }
+        self.view()
+    }
+
+    /// The view as of now; for a path that the current one does not have.
+    pub(crate) async fn newest(&self) -> Arc<View> {
+        self.look().await;
+        self.view()
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the view if `timestamp.json`, which is written last, has changed.
+    async fn look(&self) {
+        let mut seen = self.seen.lock().await;
+        if seen.failed.is_some_and(|then| then.elapsed() < RETRY_AFTER_FAILURE) {
+            return;
+        }
+        let loaded = match self.stamp() {
+            Ok(stamp) if stamp == seen.stamp && seen.failed.is_none() => return,
+            Ok(None) => Err("the catalog has disappeared".into()),
+            Ok(stamp) => self.read().await.map(|view| (stamp, view)),
+            Err(error) => Err(error.into()),
+        };
+        match loaded {
+            Ok((stamp, view)) => {
+                tracing::info!(packages = view.packages.len(), "catalog loaded");
+                *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+                self.set_problem(None);
+                *seen = Seen { stamp, failed: None };
+            }
+            Err(error) => {
+                let error: LoadError = error;
+                tracing::error!(error = %causes(error.as_ref()), "catalog not loaded, serving the last good one");
+                self.set_problem(Some("the catalog on disk cannot be used; the log says why".to_owned()));
+                seen.failed = Some(Instant::now());
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<View, LoadError> {
+        let load = self.store.load.clone();
+        tokio::task::spawn_blocking(move || load().map(View::new)).await?
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        match fs::metadata(self.store.repository().join("timestamp.json")) {
+            Ok(metadata) => Ok(Some(Stamp {
+                file: (metadata.dev(), metadata.ino()),
+                length: metadata.len(),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_problem(&self, problem: Option<String>) {
+        *self.problem.write().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+const LOOK_EVERY_MILLIS: u64 = 1000;
+const RETRY_AFTER_FAILURE: Duration = Duration::from_secs(1);
+const NOTHING_PUBLISHED: &str = "nothing has been published yet";

@@ -1,0 +1,318 @@
+//! Checking a store: what is there, what should be there, and whether the bytes are still the same.
+
+mod checker;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use crate::Sha256Digest;
+use crate::catalog::TrustedCatalog;
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckDepth {
+    /// Names, lengths, and the digests of the small files.
+    Fast,
+    /// Every byte of every package too.
+    Full,
+}
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// Bytes of packages looked at.
+    pub done: u64,
+    /// Bytes of all packages.
+    pub total: u64,
+}
+
+/// What a check has found: counts, and problems only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// How closely was looked.
+    pub depth: CheckDepth,
+    /// Admissions with evidence.
+    pub admissions: u64,
+    /// Files with package bytes.
+    pub blobs: u64,
+    /// Their length together.
+    pub bytes: u64,
+    /// Packages in the catalog.
+    pub catalogued: u64,
+    /// What is wrong, in the order of the paths.
+    pub problems: Vec<Problem>,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong. Things that only wait for the next write do not count.
+    pub fn is_sound(&self) -> bool {
+        !self.problems.iter().any(Problem::is_damage)
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "problem")]
+#[non_exhaustive]
+pub enum Problem {
+    /// Bytes that were admitted are not there.
+    MissingBlob {
+        /// Their digest.
+        sha256: Sha256Digest,
+    },
+    /// A blob has another length than was admitted.
+    WrongLength {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// The length that was admitted.
+        expected: u64,
+        /// Its length.
+        found: u64,
+    },
+    /// A blob does not have the digest in its name.
+    WrongDigest {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// The digest of its bytes.
+        found: Sha256Digest,
+    },
+    /// A file of the evidence is missing.
+    MissingEvidence {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+    /// A file of the evidence is garbled or is not the one that was admitted.
+    WrongEvidence {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file or folder could not be read.
+    Unreadable {
+        /// The file or folder.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The catalog names a package that was not admitted as it says.
+    NotAdmitted {
+        /// Its vendor path.
+        package: String,
+        /// Its digest.
+        sha256: Sha256Digest,
+    },
+    /// A package was admitted and is not, or not in its newest form, in the catalog: publish to finish.
+    NotPublished {
+        /// Its vendor path.
+        package: String,
+        /// Its digest.
+        sha256: Sha256Digest,
+    },
+    /// Bytes without evidence: stored and never admitted. The next commit of the same package finishes them.
+    Unadmitted {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+    /// A temporary file of an interrupted write; the next writer removes it.
+    Leftover {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+    /// A file that does not belong there.
+    Unknown {
+        /// The file or folder.
+        #[serde(serialize_with = "lossy")]
+        path: PathBuf,
+    },
+}
+
+impl Problem {
+    /// Whether something is lost or was changed; the others are only unfinished or superfluous.
+    pub fn is_damage(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotPublished { .. }
+                | Self::Unadmitted { .. }
+                | Self::Leftover { .. }
+                | Self::Unknown { .. }
+        )
+    }
+}
+
+/// Compares blobs, evidence and catalog with each other. The caller has the catalog from `catalog::trust`; without one
+/// it is not compared.
+///
+/// Only reads. An error means that no report could be made at all.
+pub fn check(
+    store: &Store,
+    catalog: Option<&TrustedCatalog>,
+    depth: CheckDepth,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
+    let mut checker = checker::Checker::new(store, depth);
+    let admissions = checker.check_evidence()?;
+    checker.check_catalog(&admissions, catalog);
+    let (blobs, bytes) = checker.check_blobs(progress)?;
+    let mut problems = checker.into_problems();
+    problems.sort();
+    Ok(CheckReport {
+        depth,
+        admissions: count(admissions.len()),
+        blobs,
+        bytes,
+        catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
+        problems,
+    })
+}
+
+/// Paths need not be UTF-8, JSON must be.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::TestCatalog;
+    use crate::store::testing::{at, path};
+
+    fn run(catalog: &TestCatalog, depth: CheckDepth) -> CheckReport {
+        let trusted = catalog.trust(at(20)).unwrap();
+        check(&catalog.test.store, Some(&trusted), depth, &mut |_| {}).unwrap()
+    }
+
+    fn blob(catalog: &TestCatalog, number: u32) -> PathBuf {
+        catalog.test.store.blob_path(&Sha256Digest::of(format!("package {number}").as_bytes()))
+    }
+
+    fn overwrite(path: &PathBuf, bytes: &[u8]) {
+        std::fs::remove_file(path).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn sound_store_has_no_problems() {
+        let catalog = TestCatalog::new(3);
+        let report = run(&catalog, CheckDepth::Full);
+        assert_eq!((report.admissions, report.blobs, report.bytes, report.catalogued), (3, 3, 27, 3));
+        assert_eq!(report.problems, []);
+        assert!(report.is_sound());
+    }
+
+    #[test]
+    fn progress_ends_at_the_whole() {
+        let catalog = TestCatalog::new(3);
+        for depth in [CheckDepth::Fast, CheckDepth::Full] {
+            let mut seen = Vec::new();
+            check(&catalog.test.store, None, depth, &mut |progress| seen.push(progress)).unwrap();
+            assert!(seen.is_sorted_by_key(|progress| progress.done));
+            assert_eq!(seen.last(), Some(&CheckProgress { done: 27, total: 27 }));
+        }
+    }
+
+    #[test]
+    fn changed_byte_is_found_by_the_full_check_only() {
+        let catalog = TestCatalog::new(2);
+        overwrite(&blob(&catalog, 1), b"package X");
+        assert!(run(&catalog, CheckDepth::Fast).is_sound());
+        let found = Sha256Digest::of(b"package X");
+        let expected = Problem::WrongDigest { path: blob(&catalog, 1), found };
+        assert_eq!(run(&catalog, CheckDepth::Full).problems, [expected]);
+    }
+
+    #[test]
+    fn missing_and_shortened_blobs_are_found_at_once() {
+        let catalog = TestCatalog::new(2);
+        std::fs::remove_file(blob(&catalog, 1)).unwrap();
+        overwrite(&blob(&catalog, 2), b"pack");
+        let report = run(&catalog, CheckDepth::Fast);
+        assert_eq!(
+            report.problems,
+            [
+                Problem::MissingBlob { sha256: Sha256Digest::of(b"package 1") },
+                Problem::WrongLength { path: blob(&catalog, 2), expected: 9, found: 4 },
+            ]
+        );
+        assert!(!report.is_sound());
+    }
+
+    #[test]
+    fn changed_and_missing_evidence_is_found() {
+        let catalog = TestCatalog::new(2);
+        let folders: Vec<PathBuf> = catalog
+            .test
+            .store
+            .admissions()
+            .unwrap()
+            .iter()
+            .map(|a| catalog.test.store.admission_dir(a))
+            .collect();
+        overwrite(&folders[0].join("report.json"), b"{}");
+        std::fs::remove_file(folders[1].join("jarsigner.txt")).unwrap();
+        let mut problems = run(&catalog, CheckDepth::Fast).problems;
+        let Problem::WrongEvidence { path, .. } = problems.pop().unwrap() else { panic!("{problems:?}") };
+        assert_eq!(path, folders[0].join("report.json"));
+        assert_eq!(problems, [Problem::MissingEvidence { path: folders[1].join("jarsigner.txt") }]);
+        overwrite(&folders[1].join("admission.json"), b"{}");
+        let problems = run(&catalog, CheckDepth::Fast).problems;
+        assert!(problems.iter().any(|p| matches!(p, Problem::NotAdmitted { .. })), "{problems:?}");
+    }
+
+    #[test]
+    fn unknown_files_are_named_everywhere_and_are_no_damage() {
+        let catalog = TestCatalog::new(1);
+        let store = &catalog.test.store;
+        let shard = blob(&catalog, 1).parent().unwrap().to_owned();
+        let evidence = store.admission_dir(&store.admissions().unwrap()[0]);
+        let mut strays = vec![
+            store.root_dir().join("blobs/sha256/xy"),
+            shard.join("readme.txt"),
+            shard.join("f".repeat(64)),
+            evidence.join("note.txt"),
+            evidence.parent().unwrap().join("1"),
+        ];
+        for stray in &strays {
+            std::fs::write(stray, b"stray").unwrap();
+        }
+        let report = run(&catalog, CheckDepth::Full);
+        strays.sort();
+        let expected: Vec<Problem> = strays.into_iter().map(|path| Problem::Unknown { path }).collect();
+        assert_eq!(report.problems, expected);
+        assert!(report.is_sound());
+    }
+
+    #[test]
+    fn what_waits_for_publication_is_named() {
+        let catalog = TestCatalog::new(1);
+        catalog.add(2);
+        let report = run(&catalog, CheckDepth::Fast);
+        let sha256 = Sha256Digest::of(b"package 2");
+        assert_eq!(report.problems, [Problem::NotPublished { package: path(2).to_string(), sha256 }]);
+        assert!(report.is_sound());
+    }
+
+    #[test]
+    fn report_is_stable_json() {
+        let catalog = TestCatalog::new(1);
+        std::fs::remove_file(blob(&catalog, 1)).unwrap();
+        let json = serde_json::to_value(run(&catalog, CheckDepth::Fast)).unwrap();
+        let digest = Sha256Digest::of(b"package 1").to_hex();
+        assert_eq!(json["problems"][0], serde_json::json!({"problem": "missing-blob", "sha256": digest}));
+        assert_eq!(json["depth"], "fast");
+    }
+}

@@ -1,0 +1,393 @@
+//! The one place that renames and syncs: what these functions have returned `Ok` for survives a power cut.
+//!
+//! Every write goes to a temporary file in the same folder (its name begins with [`TEMPORARY_PREFIX`]), which is
+//! synced, renamed, and then the folder is synced. A crash therefore leaves the old state, the new state, or the old
+//! state and a temporary file; never half a file under its final name.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::Digest as _;
+use thiserror::Error;
+
+use crate::Sha256Digest;
+
+/// What the names of temporary files and folders begin with.
+pub const TEMPORARY_PREFIX: &str = ".midmirror-tmp-";
+
+/// Who may read and change a new file. On Unix the umask still applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileMode {
+    /// Readable by all, writable by the owner (0644).
+    Shared,
+    /// Readable by all, writable by nobody (0444).
+    ReadOnly,
+    /// Readable and writable by the owner only (0600).
+    Secret,
+}
+
+/// A file could not be put safely on disk.
+#[derive(Debug, Error)]
+#[error("failed to {operation} {}", path.display())]
+pub struct DurableError {
+    operation: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl DurableError {
+    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { operation, path: path.to_owned(), source }
+    }
+
+    /// Whether the file is there already.
+    pub fn is_already_there(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AlreadyExists
+    }
+
+    /// Whether the two places are on different file systems, so that a file cannot be renamed from one to the other.
+    pub fn crosses_devices(&self) -> bool {
+        self.source.kind() == io::ErrorKind::CrossesDevices
+    }
+
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Writes a new file; a file that is there already is an error and stays as it is.
+pub fn write_new(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
+    let temporary = temporary_file(path, mode, |file| file.write_all(bytes))?;
+    let temporary = keep_if_stopped(temporary, path)?;
+    temporary.persist_noclobber(path).map_err(|e| DurableError::new("write the new file", path, e.error))?;
+    sync_folder(folder_of(path))?;
+    fault::step(path)
+}
+
+/// Writes a file and replaces what was there.
+pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
+    let temporary = temporary_file(path, mode, |file| file.write_all(bytes))?;
+    let temporary = keep_if_stopped(temporary, path)?;
+    temporary.persist(path).map_err(|e| DurableError::new("replace", path, e.error))?;
+    sync_folder(folder_of(path))?;
+    fault::step(path)
+}
+
+/// Moves a finished file to a new place in the same file system; a file that is there already is an error.
+///
+/// See [`DurableError::crosses_devices`] for when [`copy_in`] is to be used instead.
+pub fn move_in(from: &Path, to: &Path, mode: FileMode) -> Result<(), DurableError> {
+    let file = File::open(from).map_err(|e| DurableError::new("open", from, e))?;
+    set_mode(&file, mode).map_err(|e| DurableError::new("set the mode of", from, e))?;
+    file.sync_all().map_err(|e| DurableError::new("sync", from, e))?;
+    drop(file);
+    fault::step(from)?;
+    let source = tempfile::TempPath::try_from_path(from).map_err(|e| DurableError::new("move", from, e))?;
+    if let Err(failure) = source.persist_noclobber(to) {
+        let mut source = failure.path;
+        source.disable_cleanup(true);
+        return Err(DurableError::new("move a file to", to, failure.error));
+    }
+    sync_folder(folder_of(to))?;
+    fault::step(to)
+}
+
+/// Copies a file into a new one; bytes with another digest than the expected one are not kept.
+pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -> Result<(), DurableError> {
+    let mut source = File::open(from).map_err(|e| DurableError::new("open", from, e))?;
+    let temporary = temporary_file(to, mode, |file| {
+        let digest = copy_and_digest(&mut source, file)?;
+        let differs = || io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
+        if digest == expected { Ok(()) } else { Err(differs()) }
+    })?;
+    let temporary = keep_if_stopped(temporary, to)?;
+    temporary.persist_noclobber(to).map_err(|e| DurableError::new("write the new file", to, e.error))?;
+    sync_folder(folder_of(to))?;
+    fault::step(to)
+}
+
+/// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.
+///
+/// For folders that somebody else may exchange meanwhile: nothing is looked up by a path; `path` is for messages only.
+#[cfg(unix)]
+pub fn rename_in(folder: &File, path: &Path, from: &str, to: &str) -> Result<(), DurableError> {
+    use rustix::fs::{AtFlags, RenameFlags, linkat, renameat_with, unlinkat};
+    use rustix::io::Errno;
+    let failed = |operation| move |e: Errno| DurableError::new(operation, &path.join(to), e.into());
+    fault::step(path)?;
+    match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+        // Some file systems (NFS) cannot rename without replacing; a link is never made over a file.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            linkat(folder, from, folder, to, AtFlags::empty()).map_err(failed("link a file to"))?;
+            unlinkat(folder, from, AtFlags::empty()).map_err(failed("unlink the temporary name of"))?;
+        }
+        renamed => renamed.map_err(failed("rename a file to"))?,
+    }
+    folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))?;
+    fault::step(path)
+}
+
+/// Makes a new folder with files in it that appears complete or not at all. An empty folder may be there already.
+///
+/// A folder of secrets is open to its owner only.
+pub fn new_folder(path: &Path, files: &[(&str, &[u8])], mode: FileMode) -> Result<(), DurableError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY_PREFIX);
+    #[cfg(unix)]
+    builder.permissions(unix_permissions(if mode == FileMode::Secret { 0o700 } else { 0o755 }));
+    let temporary = builder
+        .tempdir_in(folder_of(path))
+        .map_err(|e| DurableError::new("make a temporary folder for", path, e))?;
+    for (name, bytes) in files {
+        let file = temporary.path().join(name);
+        create(&file, mode)
+            .and_then(|mut new| new.write_all(bytes).and_then(|()| new.sync_all()))
+            .map_err(|e| DurableError::new("write", &file, e))?;
+    }
+    sync_folder(temporary.path())?;
+    let temporary = temporary.keep();
+    fault::step(path)?;
+    if let Err(e) = rename_folder(&temporary, path) {
+        let there = matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory);
+        let e = if there { io::ErrorKind::AlreadyExists.into() } else { e };
+        drop(std::fs::remove_dir_all(&temporary));
+        return Err(DurableError::new("make the folder", path, e));
+    }
+    sync_folder(folder_of(path))?;
+    fault::step(path)
+}
+
+/// Makes a folder and those above it, where they are missing.
+pub fn create_folders(path: &Path) -> Result<(), DurableError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(path);
+    create_folders(parent)?;
+    match std::fs::create_dir(path) {
+        Ok(()) => sync_folder(parent),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(DurableError::new("make the folder", path, e)),
+    }
+}
+
+/// Makes the names in a folder durable. Windows has no such call and needs none.
+pub fn sync_folder(path: &Path) -> Result<(), DurableError> {
+    if cfg!(unix) {
+        let folder = File::open(path).map_err(|e| DurableError::new("open the folder", path, e))?;
+        folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))?;
+    }
+    Ok(())
+}
+
+/// Whether a file name is that of an unfinished write.
+pub fn is_temporary(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(TEMPORARY_PREFIX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that renames")]
+fn rename_folder(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::rename(from, to)
+}
+
+/// The folder a file is in; `.` for a bare name.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_file(
+    path: &Path,
+    mode: FileMode,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<tempfile::NamedTempFile, DurableError> {
+    let mut named = tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .make_in(folder_of(path), |temporary| create(temporary, mode))
+        .map_err(|e| DurableError::new("make a temporary file for", path, e))?;
+    fill(named.as_file_mut())
+        .and_then(|()| named.as_file().sync_all())
+        .map_err(|e| DurableError::new("write a temporary file for", path, e))?;
+    Ok(named)
+}
+
+fn create(path: &Path, mode: FileMode) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, unix_mode(mode));
+    options.open(path)
+}
+
+fn copy_and_digest(source: &mut File, target: &mut File) -> io::Result<Sha256Digest> {
+    let mut digest = sha2::Sha256::new();
+    let mut buffer = vec![0; BUFFER_LENGTH];
+    loop {
+        let length = source.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
+        digest.update(bytes);
+        target.write_all(bytes)?;
+    }
+    Ok(Sha256Digest::from_bytes(digest.finalize().into()))
+}
+
+#[cfg(unix)]
+fn unix_mode(mode: FileMode) -> u32 {
+    match mode {
+        FileMode::Shared => 0o644,
+        FileMode::ReadOnly => 0o444,
+        FileMode::Secret => 0o600,
+    }
+}
+
+#[cfg(unix)]
+fn unix_permissions(mode: u32) -> Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: FileMode) -> io::Result<()> {
+    file.set_permissions(unix_permissions(unix_mode(mode)))
+}
+
+#[cfg(not(unix))]
+fn set_mode(file: &File, mode: FileMode) -> io::Result<()> {
+    let mut permissions: Permissions = file.metadata()?.permissions();
+    permissions.set_readonly(mode == FileMode::ReadOnly);
+    file.set_permissions(permissions)
+}
+
+/// In tests a write can be stopped here as a kill would: the temporary file stays.
+fn keep_if_stopped(
+    mut temporary: tempfile::NamedTempFile,
+    path: &Path,
+) -> Result<tempfile::NamedTempFile, DurableError> {
+    if let Err(stopped) = fault::step(path) {
+        temporary.disable_cleanup(true);
+        return Err(stopped);
+    }
+    Ok(temporary)
+}
+
+const BUFFER_LENGTH: usize = 256 * 1024;
+
+/// Stopping after any durable step, for the tests of crash safety. Does nothing outside tests.
+pub(crate) mod fault {
+    use std::path::Path;
+
+    use super::DurableError;
+
+    #[cfg(not(test))]
+    #[expect(clippy::unnecessary_wraps, reason = "fails in tests")]
+    pub(super) fn step(_path: &Path) -> Result<(), DurableError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    thread_local! {
+        static STEPS_LEFT: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
+    }
+
+    /// Lets `steps` more steps of this thread pass and fails all others; `None` lets all pass.
+    #[cfg(test)]
+    pub(crate) fn stop_after(steps: Option<usize>) {
+        STEPS_LEFT.set(steps);
+    }
+
+    #[cfg(test)]
+    pub(super) fn step(path: &Path) -> Result<(), DurableError> {
+        match STEPS_LEFT.get() {
+            None => Ok(()),
+            Some(0) => {
+                Err(DurableError::new("go on with", path, std::io::Error::other("stopped by the test")))
+            }
+            Some(left) => {
+                STEPS_LEFT.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_file_never_replaces_and_pointer_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_new(&path, b"one", FileMode::Shared).unwrap();
+        let refused = write_new(&path, b"two", FileMode::Shared).unwrap_err();
+        assert!(refused.is_already_there(), "{refused:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        replace(&path, b"two", FileMode::Shared).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn refused_move_keeps_the_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&from, b"new").unwrap();
+        std::fs::write(&to, b"old").unwrap();
+        assert!(move_in(&from, &to, FileMode::ReadOnly).unwrap_err().is_already_there());
+        assert_eq!(std::fs::read(&from).unwrap(), b"new");
+        assert_eq!(std::fs::read(&to).unwrap(), b"old");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rename_in_an_open_folder_never_replaces() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = File::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join("from"), b"new").unwrap();
+        std::fs::write(folder.path().join("to"), b"old").unwrap();
+        assert!(rename_in(&open, folder.path(), "from", "to").unwrap_err().is_already_there());
+        assert_eq!(std::fs::read(folder.path().join("to")).unwrap(), b"old");
+        rename_in(&open, folder.path(), "from", "free").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("free")).unwrap(), b"new");
+        assert!(!folder.path().join("from").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn moved_file_is_read_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&from, b"new").unwrap();
+        move_in(&from, &to, FileMode::ReadOnly).unwrap();
+        assert!(!from.exists());
+        assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o444);
+    }
+
+    #[test]
+    fn copy_with_another_digest_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        std::fs::write(&from, b"bytes").unwrap();
+        assert!(copy_in(&from, &to, FileMode::ReadOnly, Sha256Digest::of(b"other")).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        copy_in(&from, &to, FileMode::ReadOnly, Sha256Digest::of(b"bytes")).unwrap();
+        assert_eq!(std::fs::read(&to).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn folder_appears_complete_or_not_at_all() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("evidence");
+        fault::stop_after(Some(0));
+        assert!(new_folder(&path, &[("a", b"1")], FileMode::ReadOnly).is_err());
+        fault::stop_after(None);
+        assert!(!path.exists());
+        new_folder(&path, &[("a", b"1"), ("b", b"2")], FileMode::ReadOnly).unwrap();
+        assert_eq!(std::fs::read(path.join("b")).unwrap(), b"2");
+        assert!(new_folder(&path, &[], FileMode::ReadOnly).unwrap_err().is_already_there());
+    }
+}

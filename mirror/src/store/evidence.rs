@@ -1,0 +1,160 @@
+//! What proves an admission, one folder each. The whole truth about what the catalog should say stands here.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::durable::{self, FileMode};
+use super::{Store, StoreError, to_json};
+use crate::Sha256Digest;
+use crate::admit::VerifiedPackage;
+use crate::catalog::CatalogEntry;
+
+/// One admission: these bytes were admitted under this vendor path at this time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    number: u64,
+    #[serde(flatten)]
+    entry: CatalogEntry,
+}
+
+impl Admission {
+    /// Counts the admissions of a store, beginning with 1. Of two admissions under one path the higher number holds.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What was admitted.
+    pub fn entry(&self) -> &CatalogEntry {
+        &self.entry
+    }
+
+    /// What was admitted.
+    pub fn into_entry(self) -> CatalogEntry {
+        self.entry
+    }
+}
+
+/// Names one admission without having read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AdmissionName {
+    pub(super) number: u64,
+    pub(super) sha256: Sha256Digest,
+}
+
+/// The folder of one admission.
+pub(super) fn folder(store: &Store, digest: &Sha256Digest, number: u64) -> PathBuf {
+    store.evidence_dir(digest).join(format!("{number:08}"))
+}
+
+/// Writes the evidence of an admission, all or nothing.
+pub(super) fn write(
+    store: &Store,
+    package: &VerifiedPackage,
+    admission: &Admission,
+) -> Result<(), StoreError> {
+    let admission_json = to_json("the admission", admission)?;
+    let fetch_json = to_json("the fetch record", package.quarantined().record())?;
+    let evidence = package.evidence();
+    let files: [(&str, &[u8]); 5] = [
+        (ADMISSION_FILE, &admission_json),
+        (REPORT_FILE, &evidence.report_json),
+        ("jarsigner.txt", evidence.jarsigner_text.as_bytes()),
+        ("anchors.pem", &evidence.anchors_pem),
+        ("fetch.json", &fetch_json),
+    ];
+    let digest = admission.entry.sha256;
+    durable::create_folders(&store.evidence_dir(&digest))?;
+    durable::new_folder(&folder(store, &digest, admission.number), &files, FileMode::ReadOnly)?;
+    Ok(())
+}
+
+/// Makes the record of an admission.
+pub(super) fn admission(package: &VerifiedPackage, number: u64, admitted_at: jiff::Timestamp) -> Admission {
+    let quarantined = package.quarantined();
+    Admission {
+        number,
+        entry: CatalogEntry {
+            path: quarantined.path().clone(),
+            sha256: quarantined.sha256(),
+            length: quarantined.length(),
+            label: package.label(),
+            signer: package.signer().map(str::to_owned),
+            signed_at: package.signed_at(),
+            admitted_at,
+            report: Some(Sha256Digest::of(&package.evidence().report_json)),
+        },
+    }
+}
+
+/// Lists the admissions by the names of their folders, oldest first; other names are left to `check`.
+pub(super) fn list(store: &Store) -> Result<Vec<AdmissionName>, StoreError> {
+    let mut names = Vec::new();
+    for shard in folders_in(&store.evidence_root())? {
+        for of_digest in folders_in(&shard)? {
+            let Some(sha256) = name_of(&of_digest).and_then(|name| name.parse::<Sha256Digest>().ok()) else {
+                continue;
+            };
+            for folder in folders_in(&of_digest)? {
+                if let Some(number) = name_of(&folder).and_then(parse_number) {
+                    names.push(AdmissionName { number, sha256 });
+                }
+            }
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Reads one admission and makes sure that it belongs where it stands.
+pub(super) fn read(store: &Store, name: AdmissionName) -> Result<Admission, StoreError> {
+    let path = folder(store, &name.sha256, name.number).join(ADMISSION_FILE);
+    let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
+    let admission: Admission = serde_json::from_slice(&bytes)
+        .map_err(|source| StoreError::Garbled { path: path.clone(), source })?;
+    if admission.entry.sha256 != name.sha256 {
+        return Err(StoreError::Misplaced { path, reason: "it names another digest" });
+    }
+    if admission.number != name.number {
+        return Err(StoreError::Misplaced { path, reason: "it names another number" });
+    }
+    Ok(admission)
+}
+
+/// Reads all admissions, oldest first.
+pub(super) fn read_all(store: &Store) -> Result<Vec<Admission>, StoreError> {
+    list(store)?.into_iter().map(|name| read(store, name)).collect()
+}
+
+/// The number in the name of an admission's folder.
+pub(super) fn parse_number(name: &str) -> Option<u64> {
+    let number = name.parse().ok()?;
+    (number > 0 && format!("{number:08}") == name).then_some(number)
+}
+
+/// The folders in a folder; none if it is missing.
+pub(super) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(StoreError::file("read the folder", folder)(e)),
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::file("read the folder", folder))?;
+        if entry.file_type().map_err(StoreError::file("look at", &entry.path()))?.is_dir() {
+            folders.push(entry.path());
+        }
+    }
+    Ok(folders)
+}
+
+pub(super) fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+pub(super) const ADMISSION_FILE: &str = "admission.json";
+pub(super) const REPORT_FILE: &str = "report.json";
+/// Every file of an admission's folder.
+pub(super) const FILES: [&str; 5] =
+    [ADMISSION_FILE, REPORT_FILE, "jarsigner.txt", "anchors.pem", "fetch.json"];

@@ -1,0 +1,274 @@
+//! Lookups by vendor path, in a sled database that holds nothing but copies.
+//!
+//! Whatever is wrong with it (missing, of another version, garbled, behind or ahead of the evidence), it is thrown away
+//! and built again from the evidence. The catalog is never made from it. A failing index fails no commit.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tracing::warn;
+
+use super::evidence::{self, Admission, AdmissionName};
+use super::{Store, StoreError, durable};
+use crate::package::PackagePath;
+
+/// The open index; without database if none could be opened, then every lookup goes to the evidence.
+#[derive(Debug)]
+pub(super) struct Index {
+    store: Store,
+    database: Option<sled::Db>,
+}
+
+/// Why the index has to be built again. Never leaves this module.
+#[derive(Debug, thiserror::Error)]
+enum IndexError {
+    #[error("the database failed")]
+    Database(#[from] sled::Error),
+    #[error("a record is garbled")]
+    Record(#[from] serde_json::Error),
+    #[error("the database panicked")]
+    Panicked,
+}
+
+impl Index {
+    /// Opens the index and brings it up to the evidence, building it again if need be.
+    pub(super) fn open(store: &Store, names: &[AdmissionName]) -> Result<Self, StoreError> {
+        let mut index = Self { store: store.clone(), database: None };
+        match index.open_and_catch_up(names)? {
+            Ok(()) => return Ok(index),
+            Err(error) => {
+                let error: &dyn Error = &error;
+                warn!(error, "the index is unusable and is built again");
+            }
+        }
+        index.database = None;
+        let folder = store.index_dir();
+        match std::fs::remove_dir_all(&folder) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                let error: &dyn Error = &e;
+                warn!(folder = %folder.display(), error, "cannot remove the old index");
+                return Ok(index);
+            }
+            _ => {}
+        }
+        if let Err(error) = index.open_and_catch_up(names)? {
+            let error: &dyn Error = &error;
+            warn!(error, "working without index");
+            index.database = None;
+        }
+        Ok(index)
+    }
+
+    /// Adds an admission that is newer than all others.
+    pub(super) fn put(&mut self, admission: &Admission) {
+        let Some(database) = &self.database else { return };
+        if let Err(error) = guarded(|| put(database, admission)) {
+            let error: &dyn Error = &error;
+            warn!(error, "the index failed; working without it");
+            self.database = None;
+        }
+    }
+
+    /// Finds the newest admission under a vendor path.
+    pub(super) fn find(&mut self, path: &PackagePath) -> Result<Option<Admission>, StoreError> {
+        if let Some(database) = &self.database {
+            match guarded(|| find(database, path)) {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    let error: &dyn Error = &error;
+                    warn!(error, "the index failed; working without it");
+                    self.database = None;
+                }
+            }
+        }
+        let all = evidence::read_all(&self.store)?;
+        Ok(all.into_iter().rev().find(|admission| admission.entry().path == *path))
+    }
+
+    /// The outer error is one of the evidence, the inner one of the index.
+    fn open_and_catch_up(&mut self, names: &[AdmissionName]) -> Result<Result<(), IndexError>, StoreError> {
+        let folder = self.store.index_dir();
+        durable::create_folders(&folder)?;
+        let opened = guarded(|| {
+            let database = open_database(&folder)?;
+            let known = known(&database)?;
+            Ok((database, known))
+        });
+        let (database, known) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let behind = names.strip_prefix(known.as_slice());
+        if behind.is_none()
+            && let Err(error) =
+                guarded(|| Ok(database.clear().and_then(|()| database.open_tree(SEEN)?.clear())?))
+        {
+            return Ok(Err(error));
+        }
+        for name in behind.unwrap_or(names) {
+            let admission = evidence::read(&self.store, *name)?;
+            if let Err(error) = guarded(|| put(&database, &admission)) {
+                return Ok(Err(error));
+            }
+        }
+        self.database = Some(database);
+        Ok(Ok(()))
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            // Dropping flushes; whatever is lost is read from the evidence again.
+            drop(guarded(|| {
+                drop(database);
+                Ok(())
+            }));
+        }
+    }
+}
+
+fn open_database(folder: &Path) -> Result<sled::Db, IndexError> {
+    Ok(sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?)
+}
+
+/// The admissions the index has seen, in the order of their numbers.
+fn known(database: &sled::Db) -> Result<Vec<AdmissionName>, IndexError> {
+    let mut names = Vec::new();
+    for item in &database.open_tree(SEEN)? {
+        let (_, value) = item?;
+        let (number, sha256) = serde_json::from_slice(&value)?;
+        names.push(AdmissionName { number, sha256 });
+    }
+    Ok(names)
+}
+
+fn put(database: &sled::Db, admission: &Admission) -> Result<(), IndexError> {
+    let entry = admission.entry();
+    database.insert(entry.path.as_str(), serde_json::to_vec(admission)?)?;
+    let seen = serde_json::to_vec(&(admission.number(), entry.sha256))?;
+    database.open_tree(SEEN)?.insert(admission.number().to_be_bytes(), seen)?;
+    Ok(())
+}
+
+fn find(database: &sled::Db, path: &PackagePath) -> Result<Option<Admission>, IndexError> {
+    let Some(value) = database.get(path.as_str())? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&value)?))
+}
+
+/// sled panics on some kinds of damage; a damaged cache must not end the program.
+fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Panicked))
+}
+
+/// Tree with the number and digest of every admission the index knows.
+const SEEN: &str = "seen";
+/// A few thousand packages need far less.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::testing::{TestStore, path};
+    use super::*;
+
+    fn files_below(folder: &Path) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() { files.extend(files_below(&entry)) } else { files.push(entry) }
+        }
+        files
+    }
+
+    /// Damages the closed index in a given way; afterwards everything must still be found.
+    fn survives(damage: impl Fn(&Path)) {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        for number in 1..=20 {
+            test.commit(&mut writer, &path(number), format!("package {number}").as_bytes());
+        }
+        drop(writer);
+        damage(&test.store.index_dir());
+        let mut writer = test.store.write().unwrap();
+        for number in 1..=20 {
+            let found = writer.find(&path(number)).unwrap().unwrap();
+            assert_eq!(found.sha256, crate::Sha256Digest::of(format!("package {number}").as_bytes()));
+        }
+        test.commit(&mut writer, &path(21), b"package 21");
+        drop(writer);
+        assert!(test.store.write().unwrap().find(&path(21)).unwrap().is_some());
+        assert_eq!(test.store.admissions().unwrap().len(), 21);
+    }
+
+    #[test]
+    fn undamaged_index_is_used() {
+        survives(|_| {});
+    }
+
+    #[test]
+    fn deleted_index_is_built_again() {
+        survives(|index| std::fs::remove_dir_all(index).unwrap());
+    }
+
+    #[test]
+    fn emptied_index_files_are_built_again() {
+        survives(|index| files_below(index).iter().for_each(|file| std::fs::write(file, b"").unwrap()));
+    }
+
+    #[test]
+    fn garbled_index_files_are_built_again() {
+        for seed in 0..4_u8 {
+            survives(|index| {
+                for file in files_below(index) {
+                    let mut bytes = std::fs::read(&file).unwrap();
+                    for (at, byte) in
+                        bytes.iter_mut().enumerate().filter(|(at, _)| at % 7 == usize::from(seed))
+                    {
+                        *byte ^= u8::try_from(at % 251).unwrap();
+                    }
+                    std::fs::write(file, bytes).unwrap();
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn truncated_index_files_are_built_again() {
+        survives(|index| {
+            for file in files_below(index) {
+                let bytes = std::fs::read(&file).unwrap();
+                std::fs::write(file, &bytes[..bytes.len() / 3]).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn index_ahead_of_the_evidence_is_built_again() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        test.commit(&mut writer, &path(1), b"one");
+        let lost = test.commit(&mut writer, &path(2), b"two");
+        drop(writer);
+        std::fs::remove_dir_all(test.store.admission_dir(lost.admission())).unwrap();
+        let mut writer = test.store.write().unwrap();
+        assert!(writer.find(&path(1)).unwrap().is_some());
+        assert_eq!(writer.find(&path(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn index_deleted_under_a_running_writer_loses_nothing() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        test.commit(&mut writer, &path(1), b"one");
+        std::fs::remove_dir_all(test.store.index_dir()).unwrap();
+        test.commit(&mut writer, &path(2), b"two");
+        drop(writer);
+        let mut writer = test.store.write().unwrap();
+        for number in 1..=2 {
+            assert!(writer.find(&path(number)).unwrap().is_some());
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The one who holds the lock: commits verified packages.
+
+use std::path::{Path, PathBuf};
+
+use tracing::{debug, warn};
+
+use super::evidence::{self, Admission};
+use super::index::Index;
+use super::lock::Lock;
+use super::{Store, StoreError, blob, durable};
+use crate::admit::VerifiedPackage;
+use crate::catalog::CatalogEntry;
+use crate::fetch::QuarantinedPackage;
+use crate::package::PackagePath;
+
+/// The right to change the store; ends when it is dropped.
+#[derive(Debug)]
+pub struct StoreWriter {
+    store: Store,
+    index: Index,
+    next_number: u64,
+    leftovers: Vec<PathBuf>,
+    // Last, so that the index is closed before the next writer comes.
+    _lock: Lock,
+}
+
+/// A package whose bytes and evidence are durably in the store. Only [`StoreWriter::commit`] makes one.
+#[derive(Debug)]
+pub struct StoredPackage {
+    admission: Admission,
+}
+
+impl StoredPackage {
+    /// What the catalog will say about the package.
+    pub fn entry(&self) -> &CatalogEntry {
+        self.admission.entry()
+    }
+
+    /// The admission this package was stored by.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+}
+
+impl StoreWriter {
+    pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
+        let (lock, last_writer_died) = Lock::take(store.root_dir(), &store.lock_file())?;
+        store.create_folders()?;
+        let leftovers = recover(store, last_writer_died)?;
+        let names = evidence::list(store)?;
+        let last = names.last().map_or(0, |name| name.number);
+        let next_number = last.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
+        let index = Index::open(store, &names)?;
+        Ok(Self { store: store.clone(), index, next_number, leftovers, _lock: lock })
+    }
+
+    /// The store this writer may change.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What an interrupted writer had left behind and was removed when this writer was opened.
+    pub fn leftovers(&self) -> &[PathBuf] {
+        &self.leftovers
+    }
+
+    /// Finds the newest admission under a vendor path whose bytes are there.
+    ///
+    /// A package whose bytes were lost counts as not there, so that it is fetched again.
+    pub fn find(&mut self, path: &PackagePath) -> Result<Option<CatalogEntry>, StoreError> {
+        let Some(entry) = self.index.find(path)?.map(Admission::into_entry) else { return Ok(None) };
+        let blob = self.store.blob_path(&entry.sha256);
+        let is_there = blob.metadata().is_ok_and(|blob| blob.is_file() && blob.len() == entry.length);
+        Ok(is_there.then_some(entry))
+    }
+
+    /// Stores a verified package: first the bytes, then the evidence, the index last.
+    ///
+    /// The bytes leave quarantine, and the folder of the attempt is removed. Committing the same package with the same
+    /// report again changes nothing. New bytes under a known vendor path become the newest admission; the old bytes
+    /// and their evidence stay.
+    pub fn commit(
+        &mut self,
+        package: VerifiedPackage,
+        admitted_at: jiff::Timestamp,
+    ) -> Result<StoredPackage, StoreError> {
+        let number = self.next_number;
+        let admission = evidence::admission(&package, number, admitted_at);
+        blob::store(&self.store, package.quarantined())?;
+        let admission = match self.index.find(&admission.entry().path)? {
+            Some(known) if says_the_same(known.entry(), admission.entry()) => known,
+            _ => {
+                // Used up first: a failed write may have left a folder of this number.
+                self.next_number = number.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
+                evidence::write(&self.store, &package, &admission)?;
+                self.index.put(&admission);
+                admission
+            }
+        };
+        remove_attempt(&self.store, package.quarantined());
+        debug!(package = %admission.entry().path, sha256 = %admission.entry().sha256, "package stored");
+        Ok(StoredPackage { admission })
+    }
+}
+
+/// Equal but for the time of admission.
+fn says_the_same(known: &CatalogEntry, new: &CatalogEntry) -> bool {
+    CatalogEntry { admitted_at: new.admitted_at, ..known.clone() } == *new
+}
+
+/// Removes the attempt's folder, or the file alone if it does not lie in a folder of its own in quarantine.
+///
+/// The package is stored by now, so a failure is only worth a warning.
+fn remove_attempt(store: &Store, package: &QuarantinedPackage) {
+    let file = package.file();
+    let attempt = file.parent().filter(|folder| folder.parent() == Some(store.quarantine_dir().as_path()));
+    let removed = match attempt {
+        Some(folder) => std::fs::remove_dir_all(folder),
+        None => std::fs::remove_file(file),
+    };
+    match removed {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            let error: &dyn std::error::Error = &e;
+            warn!(file = %file.display(), error, "cannot remove the attempt");
+        }
+        _ => {}
+    }
+}
+
+/// Removes temporary files and, if the last writer was killed, makes durable what it had just renamed.
+fn recover(store: &Store, last_writer_died: bool) -> Result<Vec<PathBuf>, StoreError> {
+    let mut folders = vec![store.root_dir().to_owned(), store.blobs_dir(), store.evidence_root()];
+    folders.push(store.repository_dir());
+    folders.extend(evidence::folders_in(&store.blobs_dir())?);
+    for shard in evidence::folders_in(&store.evidence_root())? {
+        folders.extend(evidence::folders_in(&shard)?);
+        folders.push(shard);
+    }
+    let mut leftovers = Vec::new();
+    for folder in folders {
+        if !folder.file_name().is_some_and(durable::is_temporary) {
+            remove_temporaries(&folder, &mut leftovers)?;
+            if last_writer_died {
+                durable::sync_folder(&folder)?;
+            }
+        }
+    }
+    leftovers.sort_unstable();
+    for leftover in &leftovers {
+        warn!(file = %leftover.display(), "removed what an interrupted writer had left behind");
+    }
+    Ok(leftovers)
+}
+
+fn remove_temporaries(folder: &Path, removed: &mut Vec<PathBuf>) -> Result<(), StoreError> {
+    for entry in std::fs::read_dir(folder).map_err(StoreError::file("read the folder", folder))? {
+        let entry = entry.map_err(StoreError::file("read the folder", folder))?;
+        if !durable::is_temporary(&entry.file_name()) {
+            continue;
+        }
+        let path = entry.path();
+        let is_folder = entry.file_type().map_err(StoreError::file("look at", &path))?.is_dir();
+        let result = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        result.map_err(StoreError::file("remove", &path))?;
+        removed.push(path);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{TestStore, at, path};
+    use super::*;
+    use crate::Sha256Digest;
+
+    #[test]
+    fn committed_package_leaves_quarantine_and_is_read_only() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let stored = test.commit(&mut writer, &path(1), b"package");
+        let digest = stored.entry().sha256;
+        assert_eq!(digest, Sha256Digest::of(b"package"));
+        assert_eq!(std::fs::read(test.store.blob_path(&digest)).unwrap(), b"package");
+        assert!(test.store.blob_path(&digest).metadata().unwrap().permissions().readonly());
+        assert_eq!(std::fs::read_dir(test.store.quarantine_dir()).unwrap().count(), 0);
+        let folder = test.store.admission_dir(stored.admission());
+        let report = std::fs::read(folder.join("report.json")).unwrap();
+        assert_eq!(stored.entry().report, Some(Sha256Digest::of(&report)));
+        assert_eq!(test.store.admitted().unwrap(), [stored.entry().clone()]);
+        assert_eq!(writer.find(&path(1)).unwrap().as_ref(), Some(stored.entry()));
+        assert_eq!(writer.find(&path(2)).unwrap(), None);
+    }
+
+    #[test]
+    fn same_package_again_changes_nothing_and_a_new_report_is_kept_beside_the_old() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let first = writer.commit(test.verified(&path(1), b"package", "one"), at(1)).unwrap();
+        let again = writer.commit(test.verified(&path(1), b"package", "one"), at(2)).unwrap();
+        assert_eq!(first.admission(), again.admission());
+        assert_eq!(std::fs::read_dir(test.store.quarantine_dir()).unwrap().count(), 0);
+        let other = writer.commit(test.verified(&path(1), b"package", "two"), at(3)).unwrap();
+        assert_eq!(other.admission().number(), 2);
+        assert_eq!(test.store.admissions().unwrap().len(), 2);
+        assert_eq!(test.store.admitted().unwrap(), [other.entry().clone()]);
+    }
+
+    #[test]
+    fn new_bytes_under_a_known_name_leave_both_in_the_store() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let old = test.commit(&mut writer, &path(1), b"old");
+        let new = test.commit(&mut writer, &path(1), b"new");
+        assert_eq!(test.store.admitted().unwrap(), [new.entry().clone()]);
+        assert_eq!(writer.find(&path(1)).unwrap().as_ref(), Some(new.entry()));
+        for stored in [&old, &new] {
+            test.store.open_blob(&stored.entry().sha256).unwrap();
+            assert!(test.store.evidence_dir(&stored.entry().sha256).is_dir());
+        }
+    }
+
+    #[test]
+    fn lost_bytes_are_stored_again() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let stored = test.commit(&mut writer, &path(1), b"package");
+        std::fs::remove_file(test.store.blob_path(&stored.entry().sha256)).unwrap();
+        assert_eq!(writer.find(&path(1)).unwrap(), None);
+        let again = test.commit(&mut writer, &path(1), b"package");
+        assert_eq!(writer.find(&path(1)).unwrap().as_ref(), Some(again.entry()));
+    }
+
+    #[test]
+    fn damaged_stored_bytes_are_noticed_when_they_come_again() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let stored = test.commit(&mut writer, &path(1), b"package");
+        let blob = test.store.blob_path(&stored.entry().sha256);
+        std::fs::remove_file(&blob).unwrap();
+        std::fs::write(&blob, b"packagf").unwrap();
+        let again = writer.commit(test.verified(&path(1), b"package", "two"), at(2));
+        assert!(matches!(again, Err(StoreError::DamagedBlob { .. })), "{again:?}");
+    }
+
+    #[test]
+    fn file_changed_in_length_since_it_was_verified_is_refused() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let package = test.verified(&path(1), b"package", "one");
+        std::fs::write(package.quarantined().file(), b"package and more").unwrap();
+        assert!(matches!(writer.commit(package, at(1)), Err(StoreError::Length { .. })));
+        assert!(test.store.admissions().unwrap().is_empty());
+    }
+
+    #[test]
+    fn second_writer_is_refused_while_readers_go_on() {
+        let test = TestStore::new();
+        let writer = test.store.write().unwrap();
+        assert!(matches!(test.store.write(), Err(StoreError::Busy { .. })));
+        Store::open(test.store.root_dir()).unwrap().admitted().unwrap();
+        drop(writer);
+        test.store.write().unwrap();
+    }
+
+    #[test]
+    fn leftovers_are_removed_and_named() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let stored = test.commit(&mut writer, &path(1), b"package");
+        drop(writer);
+        let shard = test.store.blob_path(&stored.entry().sha256).parent().unwrap().to_owned();
+        let evidence = test.store.evidence_dir(&stored.entry().sha256);
+        let file = shard.join(format!("{}blob", durable::TEMPORARY_PREFIX));
+        let folder = evidence.join(format!("{}evidence", durable::TEMPORARY_PREFIX));
+        std::fs::write(&file, b"half").unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("report.json"), b"half").unwrap();
+        let writer = test.store.write().unwrap();
+        let mut expected = [file.clone(), folder.clone()];
+        expected.sort();
+        assert_eq!(writer.leftovers(), expected);
+        assert!(!file.exists() && !folder.exists());
+        assert_eq!(test.store.admitted().unwrap(), [stored.entry().clone()]);
+    }
+}
