@@ -110,7 +110,6 @@ impl PublicKey {
 
     /// Checks a signature over `message`.
     pub(crate) fn check(&self, scheme: &SignatureScheme, message: &[u8], signature: &[u8]) -> Check {
-        let unavailable = || Check::Unjudged(format!("{} is not available, not verified", scheme.name()));
         match (&self.kind, scheme) {
             (KeyKind::Rsa { bits }, SignatureScheme::Rsa(digest)) => {
                 if signature.len() != bits.div_ceil(8) {
