@@ -1,1 +1,15 @@
-//! The command line.
+//! The programs `midmirror` and `midmirror-import`: arguments, configuration, printing, exit codes.
+
+pub mod exit;
+
+mod arguments;
+mod commands;
+mod config;
+mod context;
+mod failure;
+mod host;
+mod logging;
+mod output;
+mod run;
+
+pub use run::{run_import, run_midmirror};

@@ -1,2 +1,7 @@
 //! The program `midmirror`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    midmirror_cli::run_midmirror(std::env::args_os().collect())
+}

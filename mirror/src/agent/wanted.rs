@@ -7,7 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::inventory::AgentState;
-use super::log::PackageBlock;
+use super::log::is_idle_updater;
 use crate::package::{Buildstamp, PackageKind, PackageName, PackagePathError, Platform};
 
 /// What a host needs.
@@ -89,16 +89,13 @@ pub enum WantedError {
 /// What the instance assigned to this agent, by the newest block of its log, and is not installed.
 pub fn wanted(state: &AgentState) -> Result<Wanted, WantedError> {
     let block = state.log.block().ok_or(WantedError::NoBlock)?;
-    let mut wanted = Wanted { unreadable: unreadable(block), ..Wanted::default() };
-    // The block may be an hour old and Downloaded is only a list of names, so package/meta and incoming are asked again.
-    let assigned = block.assigned.as_ref().or(block.missing.as_ref());
-    // An agent without package/meta says in its log only what is installed.
-    let logged = block.installed.as_ref().filter(|_| state.installed.is_empty());
-    for name in assigned.iter().flat_map(|list| &list.names) {
-        if !logged.is_some_and(|list| list.names.contains(name)) {
-            wanted.add(state, name, false);
-        }
+    // The block may be an hour old, so package/meta is asked again; and Downloaded is only a list of names.
+    let outstanding = block.outstanding();
+    let mut wanted = Wanted { unreadable: outstanding.unreadable, ..Wanted::default() };
+    for name in &outstanding.names {
+        wanted.add(state, name, false);
     }
+    wanted.drop_idle_updaters(state);
     Ok(wanted)
 }
 
@@ -116,6 +113,7 @@ pub fn wanted_for_build(state: &AgentState, stamp: &Buildstamp) -> Result<Wanted
             .map_err(|source| WantedError::Name { stamp: stamp.to_string(), source })?;
         wanted.add(state, &name, may_be_absent);
     }
+    wanted.drop_idle_updaters(state);
     Ok(wanted)
 }
 
@@ -159,6 +157,19 @@ impl Wanted {
         &self.unreadable
     }
 
+    /// Drops the updaters of builds that are installed: they are never listed as installed themselves.
+    fn drop_idle_updaters(&mut self, state: &AgentState) {
+        let others: Vec<Buildstamp> = self
+            .packages
+            .iter()
+            .filter(|wanted| wanted.name.kind() != PackageKind::MidUpgrade)
+            .map(|wanted| wanted.name.stamp().clone())
+            .collect();
+        self.packages.retain(|wanted| {
+            others.contains(wanted.name.stamp()) || !is_idle_updater(&wanted.name, &state.installed)
+        });
+    }
+
     fn add(&mut self, state: &AgentState, name: &PackageName, may_be_absent: bool) {
         if state.installed.contains(name) {
             return;
@@ -171,18 +182,6 @@ impl Wanted {
             Err(reason) => self.refused.push(RefusedName { name: name.clone(), reason }),
         }
     }
-}
-
-fn unreadable(block: &PackageBlock) -> Vec<String> {
-    let mut texts: Vec<String> = Vec::new();
-    for list in [&block.assigned, &block.missing].into_iter().flatten() {
-        for text in &list.unreadable {
-            if !texts.contains(text) {
-                texts.push(text.clone());
-            }
-        }
-    }
-    texts
 }
 
 #[cfg(test)]
@@ -261,7 +260,18 @@ mod tests {
             wanted.packages().iter().map(|w| w.may_be_absent).collect::<Vec<_>>(),
             [false, false, true]
         );
-        assert_eq!(wanted_for_build(&state, &OLD.parse().unwrap()).unwrap().packages().len(), 1);
+        let settled = wanted_for_build(&state, &OLD.parse().unwrap()).unwrap();
+        assert_eq!(settled, Wanted::default(), "the updater alone upgrades nothing");
+    }
+
+    #[test]
+    fn updater_is_wanted_only_with_something_to_upgrade() {
+        let agent = SampleAgent::linux();
+        agent.log(&["mid-upgrade.OLD.universal.universal", "mid-core.OLD.universal.universal"]);
+        assert_eq!(needed(&state(&agent)).unwrap(), [], "the log is older than the upgrade");
+        std::fs::remove_file(agent.path().join("package/meta/mid-jre.meta.properties")).unwrap();
+        agent.log(&["mid-upgrade.OLD.universal.universal", "mid-jre.OLD.linux.x86-64"]);
+        assert_eq!(needed(&state(&agent)).unwrap().len(), 2);
     }
 
     #[test]

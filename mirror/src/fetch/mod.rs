@@ -12,11 +12,8 @@ mod error;
 mod part_file;
 mod quarantine;
 mod retry;
-<<<<<<< HEAD
 mod set_aside;
-=======
 mod url_source;
->>>>>>> h-net
 mod validator;
 
 use std::path::{Path, PathBuf};
@@ -31,11 +28,8 @@ pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
 pub use quarantine::{FetchOptions, fetch, import_file};
-<<<<<<< HEAD
 pub(crate) use set_aside::set_aside;
-=======
 pub use url_source::UrlSource;
->>>>>>> h-net
 
 /// Where bytes came from; stored as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

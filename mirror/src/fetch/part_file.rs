@@ -128,14 +128,18 @@ impl Sidecar {
 
 /// Removes a part and its sidecar; that they are not there is fine.
 pub(crate) fn discard(part: &Path) -> Result<(), FetchError> {
-    for path in [part.to_owned(), sidecar_path(part)] {
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(FetchError::io("remove", path, source)),
+    remove(part)?;
+    remove(&sidecar_path(part))
+}
+
+/// Removes a file; that it is not there is fine.
+pub(crate) fn remove(path: &Path) -> Result<(), FetchError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(FetchError::io("remove", path, source))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Hashes a whole file.

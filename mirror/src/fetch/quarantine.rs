@@ -8,6 +8,7 @@
 //!     package.part.json    what they belong to
 //!     package.zip          complete, hashed, not verified
 //!     package.json         where it came from, its length and digest
+//!     refused.zip, refused.json                 what was refused here last, and why
 //!   import-0123456789abcdef…/                  the same for a file from a medium: digest of its bytes
 //! ```
 //!
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::client::HttpClient;
 use super::download::{Expectation, Progress, ProgressFn};
 use super::error::FetchError;
-use super::part_file::{PartFile, beside, check_space, digest_of, discard};
+use super::part_file::{PartFile, beside, check_space, digest_of, discard, remove};
 use super::validator::Validators;
 use super::{FetchRecord, QuarantinedPackage};
 use crate::Sha256Digest;
@@ -163,14 +164,8 @@ impl Attempt {
     }
 
     fn remove_complete(&self) -> Result<(), FetchError> {
-        for path in [self.file(), self.record()] {
-            match fs::remove_file(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(FetchError::io("remove", path, source)),
-            }
-        }
-        Ok(())
+        remove(&self.file())?;
+        remove(&self.record())
     }
 
     /// Gives the durable part its final name.

@@ -15,7 +15,7 @@
 //! | --- | --- |
 //! | bytes changed by mirror, share or network | length and digest of the signed catalog, then the signature |
 //! | bytes changed between check and use (J22) | the check reads a private copy; the copy in incoming must have the same digest |
-//! | the agent's user puts a link where we write | work inside the open folder, new files only, links never followed ([`incoming`]) |
+//! | the agent's user puts a link where we write | work inside the open folder, new files only, links never followed (`incoming`) |
 //! | Java of the other platform, probes, installers (T10) | [`crate::agent::Wanted`] holds none; nothing else is staged |
 //! | an incomplete file counts as downloaded by its name | only a synced, verified file gets its name |
 //! | kill at any moment | leftovers have their own names and are removed by the next run |

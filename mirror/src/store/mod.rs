@@ -215,7 +215,7 @@ fn to_json(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, StoreE
 }
 
 /// The file that makes a folder a store.
-const MARKER_FILE: &str = "midmirror-store.json";
+pub const MARKER_FILE: &str = "midmirror-store.json";
 /// The format this code reads and writes.
 const FORMAT: u64 = 1;
 

@@ -23,7 +23,9 @@ async fn package_goes_to_quarantine_once_and_is_fetched_again_when_it_changed() 
     let planned = PlannedPackage::below(&upstream.base, PackagePath::parse(CORE).unwrap()).unwrap();
     let options = FetchOptions::new(jiff::Timestamp::UNIX_EPOCH);
     let client = client(&upstream);
-    let first = fetch(&client, &planned, quarantine.path(), &options).await.unwrap();
+    let first = fetch(&client, &planned, quarantine.path(), &options);
+    let first: std::pin::Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(first);
+    let first = first.await.unwrap();
     assert_eq!(first.sha256(), Sha256Digest::of(&body()));
     assert_eq!(std::fs::read(first.file()).unwrap(), body());
     assert!(first.file().ends_with("package.zip"));

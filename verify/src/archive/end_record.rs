@@ -27,7 +27,7 @@ pub(crate) struct EndRecord {
     pub(crate) trailing: u64,
     /// Whether a ZIP64 end record was used.
     pub(crate) zip64: bool,
-    /// Positions of other end record signatures in the tail that was searched.
+    /// Other end records that some reader might take for the real one.
     pub(crate) other_signatures: usize,
     /// Disk numbers other than 0.
     pub(crate) multi_disk: bool,
@@ -45,26 +45,33 @@ pub(super) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaErr
     let not_found = || JavaError::zip("zip END header not found");
     let Some(last) = tail.len().checked_sub(END_LENGTH) else { return Ok(Err(not_found())) };
 
-    let mut found = None;
-    let mut signatures = 0;
+    let mut found: Option<EndRecord> = None;
+    let mut others = Vec::new();
     for at in (0..=last).rev() {
         if tail.get(at..at + 4) != Some(END_SIGNATURE) {
             continue;
         }
-        signatures += 1;
-        if found.is_some() {
-            continue;
-        }
         let position = tail_start + u64::try_from(at).unwrap_or(0);
         let Some(record) = parse(&tail, at, position, length) else { continue };
-        if record.trailing == 0 || directory_is_there(source, &record)? {
+        if found.is_none() && (record.trailing == 0 || directory_is_there(source, &record)?) {
             found = Some(record);
+        } else {
+            others.push((position, record.trailing == 0));
         }
     }
     let Some(mut record) = found else { return Ok(Err(not_found())) };
-    record.other_signatures = signatures - 1;
     apply_zip64(source, &mut record)?;
+    record.other_signatures =
+        others.iter().filter(|(position, fits)| *fits || record.is_misplaced(*position)).count();
     Ok(Ok(record))
+}
+
+impl EndRecord {
+    /// Whether an end record at `position` is neither this one nor part of an entry's data. Archives that are stored
+    /// inside the package (its JARs) have end records of their own, in front of the central directory.
+    fn is_misplaced(&self, position: u64) -> bool {
+        position >= self.position.saturating_sub(self.directory_length)
+    }
 }
 
 fn parse(tail: &[u8], at: usize, position: u64, length: u64) -> Option<EndRecord> {

@@ -24,7 +24,7 @@ use jiff::civil::DateTime;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::package::{PackageName, PackagePath};
+use crate::package::{PackageKind, PackageName, PackagePath};
 
 /// The largest log that is read. An agent rotates its log at a few megabytes.
 pub const MAX_LOG_BYTES: usize = 64 * 1024 * 1024;
@@ -139,20 +139,52 @@ impl AgentLog {
 }
 
 impl PackageBlock {
-    /// What the agent still has to get: Missing, or else Assigned without Installed and Downloaded.
+    /// What the agent still has to get: Missing, or else what is outstanding without Downloaded.
     pub fn to_get(&self) -> NameList {
-        if let Some(missing) = &self.missing {
-            return missing.clone();
+        match &self.missing {
+            Some(missing) => missing.clone(),
+            None => {
+                let outstanding = self.outstanding();
+                let names = outstanding.names.into_iter().filter(|name| !holds(&self.downloaded, name));
+                NameList { names: names.collect(), ..outstanding }
+            }
         }
-        let Some(assigned) = &self.assigned else { return NameList::default() };
-        let has = |list: &Option<NameList>, name| list.as_ref().is_some_and(|list| list.names.contains(name));
-        let names = assigned
-            .names
-            .iter()
-            .filter(|name| !has(&self.installed, name) && !has(&self.downloaded, name))
-            .cloned()
-            .collect();
-        NameList { names, unreadable: assigned.unreadable.clone() }
+    }
+
+    /// What is assigned and not installed, whether it is downloaded or not, in the order of Assigned.
+    ///
+    /// Missing and Downloaded decide if they are there. Otherwise it is Assigned without Installed, and without an updater
+    /// whose build is installed: updaters are never listed as installed.
+    pub fn outstanding(&self) -> NameList {
+        let assigned = self.assigned.iter().flat_map(|list| &list.names);
+        let mut names: Vec<PackageName> = match &self.missing {
+            Some(missing) => {
+                let open = assigned.filter(|n| missing.names.contains(n) || holds(&self.downloaded, n));
+                open.cloned().collect()
+            }
+            None => {
+                let open = assigned.filter(|n| !holds(&self.installed, n) && !self.is_idle_updater(n));
+                open.cloned().collect()
+            }
+        };
+        let missing = self.missing.iter().flat_map(|list| &list.names);
+        for name in missing {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let mut unreadable: Vec<String> = Vec::new();
+        for text in [&self.assigned, &self.missing].into_iter().flatten().flat_map(|list| &list.unreadable) {
+            if !unreadable.contains(text) {
+                unreadable.push(text.clone());
+            }
+        }
+        NameList { names, unreadable }
+    }
+
+    fn is_idle_updater(&self, name: &PackageName) -> bool {
+        let installed = self.installed.iter().flat_map(|list| &list.names);
+        is_idle_updater(name, installed)
     }
 
     fn is_empty(&self) -> bool {
@@ -163,6 +195,19 @@ impl PackageBlock {
     fn is_usable(&self) -> bool {
         self.missing.is_some() || (self.assigned.is_some() && self.installed.is_some())
     }
+}
+
+/// Whether a package is the updater of a build whose application is installed already.
+pub(super) fn is_idle_updater<'a>(
+    name: &PackageName,
+    installed: impl IntoIterator<Item = &'a PackageName>,
+) -> bool {
+    let is_core = |other: &PackageName| other.kind() == PackageKind::MidCore && other.stamp() == name.stamp();
+    name.kind() == PackageKind::MidUpgrade && installed.into_iter().any(is_core)
+}
+
+fn holds(list: &Option<NameList>, name: &PackageName) -> bool {
+    list.as_ref().is_some_and(|list| list.names.contains(name))
 }
 
 impl NameList {
@@ -241,6 +286,29 @@ mod tests {
             texts(&log.block().unwrap().to_get()),
             [format!("mid-upgrade.{B}.universal.universal.zip")]
         );
+    }
+
+    #[test]
+    fn updater_of_the_installed_build_is_not_outstanding() {
+        let lists = format!(
+            "Current packages:\n Installed: [mid-core.{A}.universal.universal.zip]\n Assigned: [mid-upgrade.{A}.universal.universal.zip, mid-core.{A}.universal.universal.zip]\n"
+        );
+        for text in [lists.clone(), format!("{lists} Missing: []\n Downloaded: [x.zip]\n")] {
+            let log = AgentLog::parse(&text).unwrap();
+            assert_eq!(log.block().unwrap().outstanding(), NameList::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn downloaded_packages_are_outstanding_but_not_to_get() {
+        let log = AgentLog::parse(&block("", B, true)).unwrap();
+        let block = log.block().unwrap();
+        let both = [
+            format!("mid-upgrade.{B}.universal.universal.zip"),
+            format!("mid-core.{B}.universal.universal.zip"),
+        ];
+        assert_eq!(texts(&block.outstanding()), both);
+        assert_eq!(texts(&block.to_get()), both.get(..1).unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Checking a store: what is there, what should be there, and whether the bytes are still the same.
 
 mod checker;
+mod text;
 
 use std::path::{Path, PathBuf};
 

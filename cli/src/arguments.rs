@@ -1,0 +1,235 @@
+//! The command line of `midmirror`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use midmirror_mirror::package::{PackageKind, Platform};
+
+use crate::exit::Exit;
+use crate::host::arguments::HostCommand;
+
+/// Mirrors ServiceNow MID Server packages for sites that cannot reach the vendor: fetches, verifies like jarsigner
+/// and like the MID Server itself, stores, signs a catalog, and serves under the vendor's own paths.
+#[derive(Debug, Parser)]
+#[command(name = "midmirror", version, after_help = Exit::table(), max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Configuration file [default: /etc/midmirror/midmirror.toml if it exists]
+    #[arg(long, global = true, env = "MIDMIRROR_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Folder of the store; overrides the configuration
+    #[arg(long, global = true, env = "MIDMIRROR_STORE", value_name = "DIR")]
+    pub store: Option<PathBuf>,
+
+    /// Log as JSON lines on stderr (level by MIDMIRROR_LOG, for instance `info` or `midmirror_mirror=debug`)
+    #[arg(long, global = true)]
+    pub log_json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create the store, its signing keys and a first, empty catalog
+    Init,
+    /// Show which packages a build stamp, URL, package name or MID log asks for
+    Plan(PlanArguments),
+    /// Fetch, verify, admit and publish what is planned (or what [[follow]] names)
+    Sync(Selection),
+    /// Fetch, verify, admit and publish single URLs
+    Fetch {
+        /// Full vendor URLs
+        #[arg(required = true)]
+        urls: Vec<String>,
+    },
+    /// Verify, admit and publish packages that were brought by hand
+    ImportFile(ImportFileArguments),
+    /// Verify a package; ends 0 only if this mirror would admit it
+    Verify(VerifyArguments),
+    /// Drop-in for `jarsigner -verify`, with its texts and exit codes
+    #[command(disable_help_flag = true)]
+    Jarsigner {
+        /// For instance: -verify -verbose -certs -strict FILE
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// List what the catalog holds
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serve the store over HTTPS under the vendor's paths
+    Serve(ServeArguments),
+    /// Write the trust file with which hosts are enrolled
+    Trust(TrustArguments),
+    /// Look after the store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Everything of `midmirror-import`, for MID hosts that have the one binary
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Show the whole path on loopback with shipped test packages
+    Demo(DemoArguments),
+    /// The demo's stand-in for the vendor's host
+    #[command(hide = true)]
+    DemoUpstream(DemoUpstreamArguments),
+}
+
+/// What to plan.
+#[derive(Debug, Args, Default)]
+pub(crate) struct Selection {
+    /// Build stamps, package names or vendor URLs
+    #[arg(value_name = "STAMP|NAME|URL")]
+    pub items: Vec<String>,
+    /// A MID Server's agent0.log.0; `-` reads standard input
+    #[arg(long = "log", value_name = "FILE")]
+    pub logs: Vec<PathBuf>,
+    /// Only these platforms [default: those of the configuration]
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    pub platforms: Vec<Platform>,
+    /// Only these kinds [default: what an upgrade needs]
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<PackageKind>,
+    /// Plan in the vendor's unsigned tree; its packages pass only if they are signed all the same
+    #[arg(long)]
+    pub unsigned_tree: bool,
+}
+
+/// How to show a plan.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// What to plan
+    #[command(flatten)]
+    pub selection: Selection,
+    /// As JSON
+    #[arg(long, conflicts_with = "urls")]
+    pub json: bool,
+    /// Only the URLs, one a line
+    #[arg(long)]
+    pub urls: bool,
+}
+
+/// Packages brought by hand.
+#[derive(Debug, Args)]
+pub(crate) struct ImportFileArguments {
+    /// Files with the vendor's names
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The vendor path or URL of the file, when its stamp is irregular or its name was changed (one file only)
+    #[arg(long, value_name = "PATH|URL")]
+    pub as_path: Option<String>,
+}
+
+/// How to verify.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The package
+    pub file: PathBuf,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
+    pub format: VerifyFormat,
+    /// Whose exit codes to use
+    #[arg(long, value_enum, default_value_t = ExitCodeKind::Midmirror)]
+    pub exit_code: ExitCodeKind,
+    /// Trust anchors instead of the configured ones: `bundled`, PEM, JKS or PKCS12 file, folder, `jdk:CACERTS`
+    #[arg(long, value_name = "SOURCE", env = "MIDMIRROR_TRUSTSTORE")]
+    pub truststore: Vec<String>,
+    /// Organisation instead of the configured one
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Judge at this moment instead of now, for instance 2030-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+}
+
+/// What `verify` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyFormat {
+    /// A summary for people
+    Human,
+    /// The text of `jarsigner -verify -verbose -certs -strict`
+    Jarsigner,
+    /// Facts, verdicts and decision as JSON
+    Json,
+}
+
+/// Whose exit codes `verify` uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExitCodeKind {
+    /// 0 only if this mirror would admit the package
+    Midmirror,
+    /// What `jarsigner -verify -strict` ends with; 0 also for a ZIP without any signature
+    Jarsigner,
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// HTTPS address instead of the configured one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+    /// Make a private CA and a server certificate for --host, then end
+    #[arg(long, requires = "hosts")]
+    pub init_tls: bool,
+    /// Names or addresses that hosts use for this mirror
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+}
+
+/// The trust file.
+#[derive(Debug, Args)]
+pub(crate) struct TrustArguments {
+    /// Where to write it [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Address of this mirror instead of the configured one
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+/// Looking after the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Compare store and catalog; names every file that is missing or wrong
+    Check {
+        /// Read and hash every byte
+        #[arg(long)]
+        full: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The demo.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Keep store, agent folder and configuration in this new or empty folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Leave the mirror running at the end, until interrupted
+    #[arg(long)]
+    pub serve: bool,
+}
+
+/// The stand-in for the vendor's host.
+#[derive(Debug, Args)]
+pub(crate) struct DemoUpstreamArguments {
+    /// Loopback address to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// Where its CA certificate is written
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: PathBuf,
+    /// Flip one byte of every package whose path contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub tamper: Option<String>,
+    /// Serve the files below this folder under their relative paths, instead of the shipped packages
+    #[arg(long, value_name = "DIR")]
+    pub packages: Option<PathBuf>,
+}

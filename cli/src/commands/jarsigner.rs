@@ -1,0 +1,29 @@
+//! `midmirror jarsigner …`: the drop-in, also when the binary is invoked under that name.
+
+use std::process::ExitCode;
+
+use midmirror_verify::jarsigner::{Environment, run as run_jarsigner};
+
+use crate::config::read_trust_store;
+use crate::{context, output};
+
+/// Runs with jarsigner's own arguments, texts and exit codes.
+///
+/// Trust anchors are those of `MIDMIRROR_TRUSTSTORE`, else the bundled ones; `-keystore` adds to them.
+pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let source = std::env::var("MIDMIRROR_TRUSTSTORE").unwrap_or_else(|_| "bundled".to_owned());
+    let trust = read_trust_store(&[source])?;
+    let environment = Environment {
+        time_zone: jiff::tz::TimeZone::system(),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        ..Environment::new(&trust, context::now())
+    };
+    let result = run_jarsigner(arguments, &environment);
+    output::raw(result.stdout.as_bytes());
+    if !result.stderr.is_empty() {
+        output::note(result.stderr.trim_end());
+    }
+    Ok(ExitCode::from(result.exit_code))
+}

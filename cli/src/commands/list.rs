@@ -1,0 +1,52 @@
+//! `midmirror list`: what the catalog holds.
+
+use midmirror_mirror::catalog::{FolderSource, TrustInputs, TrustedCatalog, trust_folder};
+use midmirror_mirror::store::Store;
+
+use crate::context::{self, Context};
+use crate::exit::Exit;
+use crate::failure::coded;
+use crate::output::{self, printable};
+
+/// Prints the catalog, newest build last.
+pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
+    let catalog = catalog(&context.store()?)?;
+    let mut entries: Vec<_> = catalog.entries().iter().collect();
+    entries.sort_by(|a, b| (a.path.date(), a.path.as_str()).cmp(&(b.path.date(), b.path.as_str())));
+    if json {
+        output::json(&entries)?;
+        return Ok(Exit::Done);
+    }
+    for entry in &entries {
+        let signed = entry.signed_at.map(|at| format!(", signed {at}")).unwrap_or_default();
+        output::data(entry.path.name().as_str());
+        output::data(format!("  {}{signed}", entry.label.as_str()));
+        if let Some(signer) = &entry.signer {
+            output::data(format!("  by {}", printable(signer)));
+        }
+        output::data(format!("  {}, sha256 {}", output::size(entry.length), entry.sha256));
+    }
+    let versions = catalog.versions();
+    output::note(format!(
+        "{} packages; catalog version {}, valid until {}",
+        entries.len(),
+        versions.targets,
+        catalog.expires()
+    ));
+    Ok(Exit::Done)
+}
+
+/// Reads the store's own catalog, with all checks but the memory of earlier versions.
+pub(crate) fn catalog(store: &Store) -> anyhow::Result<TrustedCatalog> {
+    let folder = store.repository_dir();
+    let first_root = folder.join("1.root.json");
+    let root = std::fs::read(&first_root).map_err(|_| {
+        coded(
+            Exit::CatalogNotTrusted,
+            format!("the store has no catalog ({} cannot be read)", first_root.display()),
+            "midmirror init makes the first one",
+        )
+    })?;
+    let inputs = TrustInputs { root: &root, state: None, now: context::now(), allow_expired: true };
+    Ok(trust_folder(&FolderSource::new(folder), &inputs)?)
+}

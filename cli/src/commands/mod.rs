@@ -1,0 +1,42 @@
+//! One file per command.
+
+mod demo;
+mod demo_upstream;
+mod init;
+pub(crate) mod jarsigner;
+mod list;
+mod plan;
+mod serve;
+mod store;
+mod sync;
+mod trust;
+pub(crate) mod verify;
+
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Command};
+use crate::context::Context;
+use crate::host;
+
+/// Runs one command.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { config, store, command, .. } = arguments;
+    let context = || Context::load(config, store);
+    let exit = match command {
+        Command::Jarsigner { arguments } => return jarsigner::run(&arguments),
+        Command::Verify(arguments) => return verify::run(&context()?, &arguments),
+        Command::Demo(arguments) => demo::run(&arguments)?,
+        Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,
+        Command::Host(command) => host::run(command)?,
+        Command::Init => init::run(&context()?)?,
+        Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
+        Command::Sync(selection) => sync::sync(&context()?, &selection)?,
+        Command::Fetch { urls } => sync::fetch(&context()?, &urls)?,
+        Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
+        Command::List { json } => list::run(&context()?, json)?,
+        Command::Serve(arguments) => serve::run(&context()?, &arguments)?,
+        Command::Trust(arguments) => trust::run(&context()?, &arguments)?,
+        Command::Store(command) => store::run(&context()?, &command)?,
+    };
+    Ok(exit.into())
+}

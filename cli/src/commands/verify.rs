@@ -1,0 +1,91 @@
+//! `midmirror verify FILE`: would this mirror admit the package, and why (not).
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use midmirror_mirror::admit::{AdmissionInputs, Decision, RefusalClass, judge_file};
+use midmirror_mirror::package::PackageName;
+
+use crate::arguments::{ExitCodeKind, VerifyArguments, VerifyFormat};
+use crate::config::read_trust_store;
+use crate::context::{self, Context};
+use crate::exit::Exit;
+use crate::output::{self, printable};
+
+/// Verifies one file.
+pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
+    let trust = if arguments.truststore.is_empty() {
+        context.config.trust_store()?
+    } else {
+        read_trust_store(&arguments.truststore)?
+    };
+    let mut policy = context.config.admission_policy();
+    if let Some(organization) = &arguments.organization {
+        policy.organization.clone_from(organization);
+    }
+    let at = arguments.at.unwrap_or_else(context::now);
+    let file = &arguments.file;
+    let failed = || format!("failed to read {}", file.display());
+    let sha256 = midmirror_mirror::Sha256Digest::of_file(file).with_context(failed)?;
+    // A file with the vendor's name must also be what its name says.
+    let name = file.file_name().and_then(|name| PackageName::parse(&name.to_string_lossy()).ok());
+    let inputs = AdmissionInputs { trust: &trust, policy: &policy, at };
+    let decision = judge_file(file, name.as_ref(), sha256, &inputs).with_context(failed)?;
+    match arguments.format {
+        VerifyFormat::Json => output::raw(&decision.to_json()?),
+        VerifyFormat::Jarsigner => output::raw(decision.jarsigner_text().as_bytes()),
+        VerifyFormat::Human => human(&decision, &file.display().to_string()),
+    }
+    Ok(match arguments.exit_code {
+        ExitCodeKind::Jarsigner => {
+            ExitCode::from(decision.compat().map_or(Exit::Failed.code(), |compat| compat.exit_code()))
+        }
+        ExitCodeKind::Midmirror => exit_of(&decision).into(),
+    })
+}
+
+/// The exit that a decision asks for.
+pub(crate) fn exit_of(decision: &Decision) -> Exit {
+    match decision.class() {
+        None => Exit::Done,
+        Some(RefusalClass::Verification) => Exit::RefusedByVerification,
+        Some(RefusalClass::Policy) => Exit::RefusedByPolicy,
+    }
+}
+
+fn human(decision: &Decision, file: &str) {
+    let line = |label: &str, text: &str| output::data(format!("  {label:<12}{}", printable(text)));
+    output::data(printable(file));
+    line("sha256", &decision.sha256().to_hex());
+    if let Some(report) = decision.report() {
+        line("entries", &format!("{}, {} unpacked", report.entry_count(), output::size(report.total_size())));
+        for signer in report.signers() {
+            line("signer", signer.subject());
+            if let Some(timestamp) = signer.timestamp() {
+                line("timestamp", &format!("{} by {}", timestamp.gen_time(), timestamp.authority_subject()));
+            } else {
+                line("timestamp", "none");
+            }
+        }
+        line("anchors", &format!("{} (sha256 {})", report.trust_store_name(), report.trust_store_digest()));
+    }
+    if let Some(compat) = decision.compat() {
+        line(
+            "jarsigner",
+            &format!("{} (-strict exit {})", compat.result_sentence().trim(), compat.exit_code()),
+        );
+        for warning in compat.warnings() {
+            line("", warning.trim());
+        }
+    }
+    if let Some(agent) = decision.agent() {
+        line("MID Server", agent.reason().unwrap_or("accepted"));
+    }
+    for (rule, reason) in decision.relaxations() {
+        line("relaxed", &format!("{rule}: {reason}"));
+    }
+    for refusal in decision.refusals() {
+        line("refused", &format!("{} [{}]", refusal.text, refusal.rule));
+    }
+    line("verdict", if decision.is_admitted() { decision.label().as_str() } else { "REFUSED" });
+}

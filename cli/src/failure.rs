@@ -1,0 +1,190 @@
+//! From an error to its exit code and to what an operator can do next.
+
+use std::error::Error as StdError;
+
+use midmirror_mirror::admit::{AdmitError, RefusalClass};
+use midmirror_mirror::agent::AgentError;
+use midmirror_mirror::catalog::{CatalogError, TrustError};
+use midmirror_mirror::enrol::EnrolError;
+use midmirror_mirror::fetch::FetchError;
+use midmirror_mirror::package::{BuildstampError, PackagePathError};
+use midmirror_mirror::pipeline::PipelineError;
+use midmirror_mirror::plan::PlanError;
+use midmirror_mirror::serve::ServeError;
+use midmirror_mirror::stage::StageError;
+use midmirror_mirror::store::StoreError;
+use midmirror_verify::TrustStoreError;
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::output;
+
+/// A failure that the command line itself found.
+#[derive(Debug, Error)]
+#[error("{message}")]
+pub(crate) struct Coded {
+    message: String,
+    exit: Exit,
+    hint: String,
+}
+
+/// The configuration file is at fault; the cause says how.
+#[derive(Debug, Error)]
+#[error("the configuration cannot be used")]
+pub(crate) struct BadConfiguration;
+
+/// Makes an error with its exit code and a hint.
+pub(crate) fn coded(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Coded { message: message.into(), exit, hint: hint.into() }.into()
+}
+
+/// Prints an error and returns its exit.
+pub(crate) fn report(error: &anyhow::Error) -> Exit {
+    let (exit, hint) = classify(error);
+    output::failure(error, hint.as_deref());
+    exit
+}
+
+/// Looks through the chain of causes for the first error whose class is known.
+fn classify(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if error.is::<BadConfiguration>() {
+        return (Exit::Usage, Some("deploy/midmirror.toml describes all keys".to_owned()));
+    }
+    error.chain().find_map(known).unwrap_or((Exit::Failed, None))
+}
+
+fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
+    if let Some(coded) = error.downcast_ref::<Coded>() {
+        return Some((coded.exit, Some(coded.hint.clone())));
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return Some((of_store(error), store_hint(error)));
+    }
+    if let Some(error) = error.downcast_ref::<FetchError>() {
+        return Some((of_fetch(error), None));
+    }
+    if let Some(error) = error.downcast_ref::<TrustError>() {
+        let (exit, hint) = crate::host::of_trust(error);
+        return Some((exit, Some(hint.to_owned())));
+    }
+    if let Some(error) = error.downcast_ref::<EnrolError>() {
+        return Some(of_enrol(error));
+    }
+    if let Some(AdmitError::Refused { decision, .. }) = error.downcast_ref::<AdmitError>() {
+        let exit = match decision.class() {
+            Some(RefusalClass::Policy) => Exit::RefusedByPolicy,
+            _ => Exit::RefusedByVerification,
+        };
+        return Some((exit, None));
+    }
+    if let Some(error) = error.downcast_ref::<CatalogError>() {
+        return of_catalog(error);
+    }
+    let usage = error.is::<PlanError>()
+        || error.is::<BuildstampError>()
+        || error.is::<PackagePathError>()
+        || error.is::<TrustStoreError>()
+        || error.is::<AgentError>()
+        || error.is::<ServeError>()
+        || error.is::<toml::de::Error>();
+    if usage {
+        return Some((Exit::Usage, None));
+    }
+    match error.downcast_ref::<PipelineError>() {
+        Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
+        Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        _ => {}
+    }
+    if let Some(StageError::NoSpace { .. } | StageError::Io { .. } | StageError::Staging { .. }) =
+        error.downcast_ref::<StageError>()
+    {
+        return Some((Exit::Storage, None));
+    }
+    let io = error.downcast_ref::<std::io::Error>()?;
+    Some((of_io(io), None))
+}
+
+fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
+    match error {
+        CatalogError::KeyFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some((
+            Exit::Usage,
+            Some("midmirror init makes the keys; `keys` in the configuration says where they are".to_owned()),
+        )),
+        CatalogError::KeyMode { .. } | CatalogError::KeyFormat { .. } | CatalogError::NoRootKey => {
+            Some((Exit::Usage, None))
+        }
+        // The cause comes next in the chain.
+        _ => None,
+    }
+}
+
+fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
+    match error {
+        EnrolError::NotEnrolled { .. } => (
+            Exit::NotEnrolled,
+            Some(
+                "on the mirror: midmirror trust --output trust.json; bring the file here; then: midmirror-import enrol \
+                 --trust trust.json (or midmirror host enrol …)"
+                    .to_owned(),
+            ),
+        ),
+        EnrolError::OtherRoot { .. } => {
+            (Exit::CatalogNotTrusted, Some("if the mirror was set up anew on purpose: enrol --replace".to_owned()))
+        }
+        EnrolError::RootDigest { .. } => (Exit::CatalogNotTrusted, Some("this is not the mirror you were told of".to_owned())),
+        EnrolError::Busy { .. } => (Exit::StoreBusy, None),
+        EnrolError::Io { source, .. } => (of_io(source), None),
+        _ => (Exit::Usage, None),
+    }
+}
+
+/// The exit of a failed store operation.
+pub(crate) fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::NotAStore { .. } | StoreError::NotEmpty { .. } | StoreError::UnknownFormat { .. } => {
+            Exit::Usage
+        }
+        StoreError::Busy { .. } => Exit::StoreBusy,
+        StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
+        StoreError::Garbled { .. }
+        | StoreError::Misplaced { .. }
+        | StoreError::Length { .. }
+        | StoreError::DamagedBlob { .. }
+        | StoreError::NoBlob { .. } => Exit::StoreDamaged,
+        _ => Exit::Failed,
+    }
+}
+
+fn store_hint(error: &StoreError) -> Option<String> {
+    Some(
+        match error {
+            StoreError::NotAStore { .. } => {
+                "create it with midmirror init, or name another with --store or --config"
+            }
+            StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
+            StoreError::DamagedBlob { .. } | StoreError::Length { .. } => {
+                "midmirror store check --full names all damage"
+            }
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+fn of_io(error: &std::io::Error) -> Exit {
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput => Exit::Usage,
+        _ => Exit::Storage,
+    }
+}
+
+/// The exit of a failed fetch.
+pub(crate) fn of_fetch(error: &FetchError) -> Exit {
+    match error {
+        FetchError::WrongDigest { .. } => Exit::RefusedByVerification,
+        FetchError::NoSpace { .. } | FetchError::Io { .. } => Exit::Storage,
+        FetchError::Configuration { .. } => Exit::Usage,
+        FetchError::Busy { .. } => Exit::StoreBusy,
+        _ => Exit::Unreachable,
+    }
+}

@@ -1,0 +1,57 @@
+//! `enrol`: trust a mirror, by the trust file that somebody brought from it.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use midmirror_mirror::Sha256Digest;
+use midmirror_mirror::enrol::{Enrolment, HostPolicy, HostTruststore, Replace, TrustFile};
+
+use crate::config::{BUNDLED, JDK_PREFIX, read_trust_store};
+use crate::exit::Exit;
+use crate::output;
+
+use super::arguments::EnrolArguments;
+
+/// Enrols this host.
+pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
+    let file = &arguments.trust_file;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("failed to read the trust file {}", file.display()))?;
+    let trust = TrustFile::parse(&bytes).with_context(|| format!("{} cannot be used", file.display()))?;
+    let expected = arguments.root_sha256.as_deref().map(str::parse::<Sha256Digest>).transpose()?;
+    let truststore = arguments
+        .truststore
+        .iter()
+        .map(|source| host_truststore(source))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    // Said now and not when the first package waits.
+    let anchors = read_trust_store(&arguments.truststore)?;
+    let policy = HostPolicy::new(&arguments.organization, truststore)?;
+    let replace = if arguments.replace { Replace::AnyRoot } else { Replace::SameRootOnly };
+    let enrolment = Enrolment::enrol(&arguments.state.state, trust, policy, expected, replace)?;
+    let trust = enrolment.trust();
+    output::data(format!("enrolled     {}", arguments.state.state.display()));
+    output::data(format!("store        {}", trust.store_id()));
+    output::data(format!("root sha256  {}", trust.root_sha256()));
+    output::data(format!("mirror       {}", trust.url().map_or("none, use --from", url::Url::as_str)));
+    output::data(format!(
+        "packages     O={}, {} trust anchors",
+        enrolment.policy().organization(),
+        anchors.len()
+    ));
+    if expected.is_none() {
+        output::note("compare the root digest with what the mirror's operator reads out (`midmirror trust`)");
+    }
+    Ok(Exit::Done)
+}
+
+/// Paths are stored absolute: where the importer is started later must not matter.
+fn host_truststore(source: &str) -> anyhow::Result<HostTruststore> {
+    if source == BUNDLED {
+        return Ok(HostTruststore::Bundled);
+    }
+    let path = Path::new(source.strip_prefix(JDK_PREFIX).unwrap_or(source));
+    let path = std::fs::canonicalize(path)
+        .with_context(|| format!("failed to find the truststore {}", path.display()))?;
+    Ok(HostTruststore::File(path))
+}

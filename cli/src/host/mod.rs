@@ -1,0 +1,20 @@
+//! Everything of `midmirror-import`, also there as `midmirror host …`.
+
+pub(crate) mod arguments;
+mod enrol;
+mod stage;
+mod status;
+
+use crate::exit::Exit;
+
+use arguments::HostCommand;
+pub(crate) use stage::of_trust;
+
+/// Runs one command.
+pub(crate) fn run(command: HostCommand) -> anyhow::Result<Exit> {
+    match command {
+        HostCommand::Enrol(arguments) => enrol::run(&arguments),
+        HostCommand::Status(arguments) => status::run(&arguments),
+        HostCommand::Stage(arguments) => stage::run(&arguments),
+    }
+}

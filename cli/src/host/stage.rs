@@ -1,0 +1,221 @@
+//! `stage`: verified packages into `agent/package/incoming`.
+
+use std::path::Path;
+
+use midmirror_mirror::Sha256Digest;
+use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, verify_file};
+use midmirror_mirror::agent::{AgentHome, AgentState, Wanted, inventory, wanted, wanted_for_build};
+use midmirror_mirror::catalog::TrustError;
+use midmirror_mirror::enrol::{Enrolment, HostTruststore};
+use midmirror_mirror::fetch::{ClientConfig, HttpClient, RetryPolicy, Roots};
+use midmirror_mirror::package::{Buildstamp, PackageName};
+use midmirror_mirror::stage::{
+    CheckFailure, PackageError, Source, StageInputs, StageOutcome, StageReport, stage,
+};
+use midmirror_verify::TrustStore;
+use url::Url;
+
+use crate::config::{BUNDLED, read_trust_store};
+use crate::context::{self, block_on};
+use crate::exit::Exit;
+use crate::failure::{self, coded};
+use crate::output::{self, printable};
+
+use super::arguments::StageArguments;
+
+/// Stages what the agent misses.
+pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
+    let enrolment = Enrolment::load(&arguments.state.state)?;
+    let home = AgentHome::open(&arguments.agent)?;
+    let mut state = inventory(&home)?;
+    state.platform = arguments.platform.or(state.platform);
+    let wanted = find_wanted(&state, arguments.stamp.as_deref())?;
+    let nothing =
+        wanted.packages().is_empty() && wanted.refused().is_empty() && wanted.unreadable().is_empty();
+    if nothing {
+        output::note("nothing is missing");
+        return Ok(Exit::Done);
+    }
+    let trust = trust_anchors(&enrolment)?;
+    let policy = AdmissionPolicy {
+        organization: enrolment.policy().organization().to_owned(),
+        ..AdmissionPolicy::default()
+    };
+    let now = context::now();
+    let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
+        let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: now };
+        verify_file(file, name, sha256, &inputs).map(|_| ()).map_err(CheckFailure::from)
+    };
+    let report = block_on(async {
+        let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        let inputs = StageInputs {
+            home: &home,
+            wanted: &wanted,
+            enrolment: &enrolment,
+            source: &source,
+            verify: &verify,
+            progress: &|_, _| {},
+        };
+        Ok(stage(&inputs).await?)
+    })?;
+    if arguments.json {
+        output::json(&report)?;
+    } else {
+        show(&report);
+    }
+    Ok(exit_of(&report))
+}
+
+fn find_wanted(state: &AgentState, stamp: Option<&str>) -> anyhow::Result<Wanted> {
+    Ok(match stamp {
+        Some(stamp) => wanted_for_build(state, &Buildstamp::from_input(stamp)?)?,
+        None => wanted(state)?,
+    })
+}
+
+fn trust_anchors(enrolment: &Enrolment) -> anyhow::Result<TrustStore> {
+    let sources: Vec<String> = enrolment
+        .policy()
+        .truststore()
+        .iter()
+        .map(|source| match source {
+            HostTruststore::Bundled => BUNDLED.to_owned(),
+            HostTruststore::File(path) => path.to_string_lossy().into_owned(),
+        })
+        .collect();
+    read_trust_store(&sources)
+}
+
+/// A URL is a mirror, anything else a folder; without either the address of the trust file counts.
+async fn open_source(
+    from: Option<&str>,
+    enrolment: &Enrolment,
+    now: jiff::Timestamp,
+) -> anyhow::Result<Source> {
+    let url = match from {
+        Some(from) if from.contains("://") => Some(Url::parse(from)?),
+        Some(folder) => return Ok(Source::folder(Path::new(folder), enrolment, now).await?),
+        None => enrolment.trust().url().cloned(),
+    };
+    let Some(url) = url else {
+        return Err(coded(
+            Exit::Usage,
+            "the trust file names no address",
+            "name the mirror or a folder: --from URL|DIR",
+        ));
+    };
+    let roots = match enrolment.trust().tls_ca_pem() {
+        Some(pem) => Roots::Only { pem: pem.as_bytes().to_vec() },
+        None => Roots::System { extra_pem: Vec::new() },
+    };
+    let config = ClientConfig {
+        roots,
+        // Somebody who enrolled a host with a plain http address wants that; catalog and signatures decide.
+        plain_http_hosts: (url.scheme() == "http")
+            .then(|| url.host_str().map(str::to_owned))
+            .flatten()
+            .into_iter()
+            .collect(),
+        retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..RetryPolicy::default() },
+        ..ClientConfig::default()
+    };
+    Ok(Source::mirror(HttpClient::new(config)?, &url, enrolment, now).await?)
+}
+
+fn show(report: &StageReport) {
+    output::note(format!(
+        "from {}{}",
+        printable(&report.source),
+        if report.catalog {
+            ""
+        } else {
+            " (no catalog: only signature and this host's policy vouch for packages)"
+        }
+    ));
+    if report.leftovers_removed > 0 {
+        output::note(format!("{} unfinished files of earlier runs removed", report.leftovers_removed));
+    }
+    for item in &report.items {
+        let word = match &item.outcome {
+            StageOutcome::Staged => "staged",
+            StageOutcome::AlreadyThere => "there",
+            StageOutcome::NotMade => "not made",
+            StageOutcome::NotInCatalog => "NOT IN CATALOG",
+            StageOutcome::Refused { .. } => "REFUSED",
+            _ => "FAILED",
+        };
+        output::data(format!("{word:<9} {}", item.name));
+        if let Some(error) = item.outcome.error() {
+            causes(error);
+        }
+    }
+    for refused in &report.refused_for_host {
+        output::data(format!("REFUSED   {}: {}", refused.name, refused.reason));
+    }
+    for name in &report.unreadable {
+        output::data(format!("UNREADABLE {}", printable(name)));
+    }
+    output::note(if report.is_complete() {
+        "complete; the agent takes the packages up at its next hourly check, or after a restart"
+    } else {
+        "not complete"
+    });
+}
+
+fn causes(error: &PackageError) {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut last = String::new();
+    while let Some(error) = cause {
+        let text = printable(&error.to_string());
+        if text != last {
+            output::data(format!("          {text}"));
+        }
+        last = text;
+        cause = error.source();
+    }
+}
+
+fn exit_of(report: &StageReport) -> Exit {
+    if report.is_complete() {
+        return Exit::Done;
+    }
+    let mut exits = report.items.iter().filter(|item| !item.outcome.is_settled()).map(|item| {
+        match item.outcome.error() {
+            Some(PackageError::Check { source }) => match source.downcast_ref::<AdmitError>() {
+                Some(AdmitError::Refused { decision, .. }) => crate::commands::verify::exit_of(decision),
+                _ => Exit::Storage,
+            },
+            Some(PackageError::Fetch { source }) => failure::of_fetch(source),
+            Some(
+                PackageError::Conflict { .. } | PackageError::Digest { .. } | PackageError::Length { .. },
+            ) => Exit::RefusedByVerification,
+            Some(PackageError::NotChecked) => Exit::RefusedByPolicy,
+            Some(PackageError::Io { .. } | PackageError::Rename { .. }) => Exit::Storage,
+            _ => Exit::SomeFailed,
+        }
+    });
+    let first = exits.next().unwrap_or(Exit::SomeFailed);
+    let settled = report.items.iter().any(|item| item.outcome.is_settled());
+    if !settled && exits.all(|exit| exit == first) { first } else { Exit::SomeFailed }
+}
+
+/// The exit of a catalog that is not trusted, with what to do.
+pub(crate) fn of_trust(error: &TrustError) -> (Exit, &'static str) {
+    match error {
+        TrustError::Expired { .. } => (
+            Exit::CatalogExpired,
+            "check this host's clock; on the mirror any `midmirror sync` or `midmirror init` signs the catalog anew",
+        ),
+        TrustError::WentBackwards { .. } | TrustError::Forked { .. } => (
+            Exit::CatalogWentBackwards,
+            "an older catalog is offered than was seen before: bring the newest one, and ask why an old one is served",
+        ),
+        TrustError::Unreachable { .. } => {
+            (Exit::Unreachable, "is the mirror running, and the address right?")
+        }
+        _ => (
+            Exit::CatalogNotTrusted,
+            "nothing was used of it; run `midmirror store check --full` on the mirror, or enrol again if its root was changed on purpose",
+        ),
+    }
+}

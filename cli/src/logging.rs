@@ -1,0 +1,15 @@
+//! Logging to stderr.
+
+use tracing_subscriber::EnvFilter;
+
+/// Sets logging up once. The level comes from `MIDMIRROR_LOG`; the default shows warnings and errors.
+pub(crate) fn init(json: bool, default_level: &str) {
+    let filter = EnvFilter::try_from_env("MIDMIRROR_LOG").unwrap_or_else(|_| EnvFilter::new(default_level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call (tests) keeps the first setting.
+    let _already_set = if json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(crate::output::is_terminal()).try_init()
+    };
+}

@@ -1,0 +1,92 @@
+//! Everything that is printed. stdout carries data, stderr the rest.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Prints one line of data.
+pub(crate) fn data(line: impl AsRef<str>) {
+    raw(line.as_ref().as_bytes());
+    raw(b"\n");
+}
+
+/// Prints data as it is.
+pub(crate) fn raw(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    // A reader that went away (`| head`) is no failure of ours.
+    let _closed_pipe = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+/// Prints a value as pretty JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    data(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Prints a line for people.
+pub(crate) fn note(line: impl AsRef<str>) {
+    let mut err = io::stderr().lock();
+    let _closed_pipe = writeln!(err, "{}", line.as_ref());
+}
+
+/// Prints an error with its causes and what to do next.
+pub(crate) fn failure(error: &anyhow::Error, hint: Option<&str>) {
+    note(format!("error: {}", printable(&error.to_string())));
+    let mut last = error.to_string();
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if text != last {
+            note(format!("caused by: {}", printable(&text)));
+        }
+        last = text;
+    }
+    if let Some(hint) = hint {
+        note(format!("hint: {hint}"));
+    }
+}
+
+/// Replaces characters that could fake or hide output: control and direction characters (CVE-2018-12020).
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' | '\t' => character.to_string(),
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+                character.escape_unicode().to_string()
+            }
+            character if character.is_control() => character.escape_unicode().to_string(),
+            character => character.to_string(),
+        })
+        .collect()
+}
+
+/// Whether progress may be drawn.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Bytes as people read them.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    for (unit, factor) in UNITS {
+        if bytes >= factor {
+            let tenths = u128::from(bytes) * 10 / u128::from(factor);
+            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
+        }
+    }
+    format!("{bytes} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_direction_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[2Jb\u{202e}c\nd"), "a\\u{1b}[2Jb\\u{202e}c\nd");
+    }
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1536), "1.5 KiB");
+        assert_eq!(size(500_000_000), "476.8 MiB");
+    }
+}
