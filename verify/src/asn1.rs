@@ -24,7 +24,6 @@ pub(crate) struct Value<'a> {
 
 /// Universal and context tags by their first byte.
 pub(crate) mod tag {
-    pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
@@ -35,7 +34,6 @@ pub(crate) mod tag {
     pub(crate) const SET: u8 = 0x31;
     pub(crate) const CONTEXT_0: u8 = 0xa0;
     pub(crate) const CONTEXT_1: u8 = 0xa1;
-    pub(crate) const CONTEXT_3: u8 = 0xa3;
 }
 
 /// Reads values one after the other.
@@ -144,11 +142,6 @@ pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
     let mut output = Vec::with_capacity(bytes.len());
     convert(bytes, &mut output, 0)?;
     Ok(output)
-}
-
-/// Whether a value, or one inside it, has an indefinite length, seen from its own first bytes.
-pub(crate) fn is_indefinite(bytes: &[u8]) -> bool {
-    bytes.get(1) == Some(&0x80)
 }
 
 /// Converts one value and returns how many bytes of the input it took.

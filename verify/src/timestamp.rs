@@ -19,7 +19,6 @@ pub(crate) struct TimestampToken {
     /// Digest and signature algorithm of the authority's SignerInfo.
     pub(crate) digest: Option<DigestAlgorithm>,
     pub(crate) scheme: SignatureScheme,
-    pub(crate) key: KeyKind,
     pub(crate) chain: Vec<Arc<Certificate>>,
     /// Whether the content type is id-ct-TSTInfo, which newer JDKs insist on.
     pub(crate) is_tst_info: bool,
@@ -50,15 +49,16 @@ pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<
         return Err("the message imprint is not that of the signature".to_owned());
     }
     let chain = signed.chain_of(signer);
-    let leaf = chain.first().ok_or("the timestamp authority's certificate is missing")?;
+    if chain.is_empty() {
+        return Err("the timestamp authority's certificate is missing".to_owned());
+    }
     Ok(TimestampToken {
         gen_time: info.gen_time,
         imprint,
         digest: signer.digest,
         scheme: signer.scheme.clone()?,
-        key: leaf.key.kind.clone(),
         is_tst_info: signed.content_type == ID_TST_INFO,
-        chain: chain.clone(),
+        chain,
     })
 }
 

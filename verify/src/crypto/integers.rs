@@ -201,9 +201,6 @@ fn try_dsa(
     if p.bits() > MAX_MODULUS || q.bits() > 512 || q <= two || p <= q || g <= one || y <= one {
         return Err(Asn1Error("DSA key out of range"));
     }
-    if q.bits() > u64::try_from(hash.len()).unwrap_or(0) * 8 {
-        return Err(Asn1Error("the digest is too weak for this DSA key"));
-    }
     if r == zero || s == zero || r >= q || s >= q {
         return Err(Asn1Error("DSA signature out of range"));
     }

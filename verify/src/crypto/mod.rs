@@ -5,6 +5,7 @@
 //! wrong, and one that cannot be judged (malformed, or an algorithm that is not available). The last two are never
 //! taken for right.
 
+mod ecdsa;
 mod ed448;
 mod integers;
 pub(crate) mod password;
@@ -109,7 +110,6 @@ impl PublicKey {
 
     /// Checks a signature over `message`.
     pub(crate) fn check(&self, scheme: &SignatureScheme, message: &[u8], signature: &[u8]) -> Check {
-        let unavailable = || Check::Unjudged(format!("{} is not available, not verified", scheme.name()));
         match (&self.kind, scheme) {
             (KeyKind::Rsa { bits }, SignatureScheme::Rsa(digest)) => {
                 if signature.len() != bits.div_ceil(8) {
@@ -158,9 +158,9 @@ impl PublicKey {
                 if !is_ecdsa_signature(signature) {
                     return Check::Unjudged("Invalid encoding for signature".to_owned());
                 }
-                match ecdsa(curve, *digest) {
+                match aws_ecdsa(curve, *digest) {
                     Some(algorithm) => self.run(algorithm, message, signature),
-                    None => unavailable(),
+                    None => ecdsa::check(curve, &self.bits, *digest, message, signature),
                 }
             }
             (KeyKind::Ed25519, SignatureScheme::Ed25519) => {
@@ -283,8 +283,9 @@ impl PssParameters {
 
 /// Key part and scheme of an object identifier that names both.
 pub(crate) fn scheme_of(oid: &str) -> Option<(&'static str, SignatureScheme)> {
-    use DigestAlgorithm::{Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
+    use DigestAlgorithm::{Md2, Md5, Sha1, Sha224, Sha256, Sha384, Sha512};
     let (key, scheme) = match oid {
+        "1.2.840.113549.1.1.2" => ("RSA", SignatureScheme::Rsa(Md2)),
         "1.2.840.113549.1.1.4" => ("RSA", SignatureScheme::Rsa(Md5)),
         "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => ("RSA", SignatureScheme::Rsa(Sha1)),
         "1.2.840.113549.1.1.14" => ("RSA", SignatureScheme::Rsa(Sha224)),
@@ -308,7 +309,7 @@ pub(crate) fn scheme_of(oid: &str) -> Option<(&'static str, SignatureScheme)> {
     Some((key, scheme))
 }
 
-fn ecdsa(curve: &str, digest: DigestAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
+fn aws_ecdsa(curve: &str, digest: DigestAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
     use DigestAlgorithm::{Sha1, Sha224, Sha256, Sha384, Sha512};
     Some(match (curve, digest) {
         ("secp256r1", Sha1) => &signature::ECDSA_P256_SHA1_ASN1,
