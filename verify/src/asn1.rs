@@ -1,8 +1,8 @@
 //! A thin reader for BER and DER (ITU-T X.690) that keeps the original bytes of every value.
 //!
 //! Signatures are computed over slices of the input, never over a re-encoding: libraries re-sort sets and drop
-//! non-canonical forms, which changes what was signed. Typed values inside (certificates, algorithm identifiers)
-//! are then decoded by the `x509-cert`, `spki` and `cms` crates.
+//! non-canonical forms, which changes what was signed; and they are stricter or laxer than the JDK here and there,
+//! which would change verdicts.
 //!
 //! Attacks considered here: lengths beyond the input, four-byte lengths, redundant length bytes (refused as the JDK
 //! does), deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
@@ -24,9 +24,11 @@ pub(crate) struct Value<'a> {
 
 /// Universal and context tags by their first byte.
 pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
     pub(crate) const OID: u8 = 0x06;
     pub(crate) const UTC_TIME: u8 = 0x17;
     pub(crate) const GENERALIZED_TIME: u8 = 0x18;
@@ -98,10 +100,34 @@ impl<'a> Value<'a> {
         if self.tag != tag::OID {
             return Err(Asn1Error("object identifier expected"));
         }
-        const_oid::ObjectIdentifier::from_bytes(self.content)
-            .map(|oid| oid.to_string())
-            .map_err(|_| Asn1Error("malformed object identifier"))
+        dotted(self.content).ok_or(Asn1Error("malformed object identifier"))
     }
+}
+
+/// The dotted form of an encoded object identifier (X.690 8.19).
+fn dotted(content: &[u8]) -> Option<String> {
+    let mut arcs: Vec<u128> = Vec::new();
+    let mut arc: u128 = 0;
+    let mut fresh = true;
+    for byte in content {
+        if fresh && *byte == 0x80 {
+            return None;
+        }
+        arc = arc.checked_mul(128)?.checked_add(u128::from(byte & 0x7f))?;
+        fresh = byte & 0x80 == 0;
+        if fresh {
+            arcs.push(arc);
+            arc = 0;
+        }
+    }
+    let (first, rest) = arcs.split_first().filter(|_| fresh)?;
+    let root = (first / 40).min(2);
+    let mut text = format!("{root}.{}", first - root * 40);
+    for arc in rest {
+        text.push('.');
+        text.push_str(&arc.to_string());
+    }
+    Some(text)
 }
 
 /// Tag, header length and content length (`None` for the indefinite form).
@@ -234,6 +260,19 @@ mod tests {
         let value = Reader::new(&der).next().unwrap();
         let first = value.inside().next().unwrap();
         assert_eq!(octets(&first).unwrap(), [0xaa, 0xbb]);
+    }
+
+    #[test]
+    fn object_identifiers_are_dotted() {
+        assert_eq!(
+            dotted(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]).as_deref(),
+            Some("1.2.840.113549.1.1.1")
+        );
+        assert_eq!(dotted(&[0x55, 0x1d, 0x25, 0]).as_deref(), Some("2.5.29.37.0"));
+        assert_eq!(dotted(&[0x88, 0x37]).as_deref(), Some("2.999"));
+        for bad in [&[][..], &[0x2a, 0x80, 1], &[0x2a, 0x86]] {
+            assert_eq!(dotted(bad), None);
+        }
     }
 
     #[test]
