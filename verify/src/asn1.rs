@@ -4,8 +4,7 @@
 //! non-canonical forms, which changes what was signed; and they are stricter or laxer than the JDK here and there,
 //! which would change verdicts.
 //!
-//! Attacks considered here: lengths beyond the input, four-byte lengths, redundant length bytes (refused as the JDK
-//! does), deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
+//! Attacks considered here: lengths beyond the input, lengths of more than four bytes, deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
 
 use thiserror::Error;
 
@@ -146,13 +145,8 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
                 return Err(Asn1Error("length too large"));
             }
             let octets = bytes.get(2..2 + count).ok_or(Asn1Error("length expected"))?;
-            if octets.first() == Some(&0) {
-                return Err(Asn1Error("redundant length bytes"));
-            }
             let length = octets.iter().fold(0u64, |length, octet| length << 8 | u64::from(*octet));
-            if length < 0x80 {
-                return Err(Asn1Error("short length in long form"));
-            }
+            // The JDK does not insist on the shortest form.
             let length = i32::try_from(length).map_err(|_| Asn1Error("length too large"))?;
             let length = usize::try_from(length).map_err(|_| Asn1Error("length too large"))?;
             Ok((tag, 2 + count, Some(length)))
@@ -166,12 +160,22 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
 /// first value are dropped.
 pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
     let mut output = Vec::with_capacity(bytes.len());
-    convert(bytes, &mut output, 0)?;
-    Ok(output)
+    let mut indefinite = false;
+    let consumed = convert(bytes, &mut output, 0, &mut indefinite)?;
+    if indefinite {
+        return Ok(output);
+    }
+    // Without any indefinite length not a byte changes, although lengths may not be the shortest.
+    Ok(bytes.get(..consumed).unwrap_or_default().to_vec())
 }
 
 /// Converts one value and returns how many bytes of the input it took.
-fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
+fn convert(
+    bytes: &[u8],
+    output: &mut Vec<u8>,
+    depth: usize,
+    indefinite: &mut bool,
+) -> Result<usize, Asn1Error> {
     if depth > MAX_DEPTH {
         return Err(Asn1Error("nested too deeply"));
     }
@@ -185,7 +189,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
             if constructed {
                 let mut at = 0;
                 while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
-                    at += convert(rest, &mut content, depth + 1)?;
+                    at += convert(rest, &mut content, depth + 1, indefinite)?;
                 }
             } else {
                 content.extend_from_slice(inner);
@@ -194,6 +198,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
         }
         None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
         None => {
+            *indefinite = true;
             let mut at = header;
             loop {
                 let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
@@ -203,7 +208,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
                 if rest.is_empty() {
                     return Err(Asn1Error("end-of-contents missing"));
                 }
-                at += convert(rest, &mut content, depth + 1)?;
+                at += convert(rest, &mut content, depth + 1, indefinite)?;
             }
         }
     };
@@ -276,14 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn lengths_need_not_be_the_shortest_and_stay_as_they_are() {
+        let long = [0x30, 0x82, 0x00, 0x05, 0x04, 0x81, 0x02, 1, 2];
+        assert_eq!(to_definite(&long).unwrap(), long);
+        let value = Reader::new(&long).next().unwrap();
+        assert_eq!(value.inside().next().unwrap().content, [1, 2]);
+    }
+
+    #[test]
     fn malformed_lengths_are_refused() {
-        for bad in [
-            &[0x30][..],
-            &[0x30, 0x05, 0x00],
-            &[0x30, 0x81, 0x05, 0, 0, 0, 0, 0],
-            &[0x30, 0x82, 0x00, 0x80],
-            &[0x30, 0x85, 1, 1, 1, 1, 1],
-        ] {
+        for bad in
+            [&[0x30][..], &[0x30, 0x05, 0x00], &[0x30, 0x85, 1, 1, 1, 1, 1], &[0x30, 0x84, 0xff, 0, 0, 0]]
+        {
             assert!(Reader::new(bad).next().is_err(), "{bad:?}");
         }
         assert!(to_definite(&[0x30, 0x80].repeat(100)).is_err());

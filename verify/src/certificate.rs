@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
-use crate::crypto::{PublicKey, SignatureScheme};
+use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
 
 /// A parsed certificate.
@@ -187,6 +187,12 @@ impl Certificate {
     /// Whether issuer and subject are the same name.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject.matches(&self.issuer)
+    }
+
+    /// Whether the certificate is signed with its own key.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.is_self_issued()
+            && self.key.check(&self.signature_scheme, &self.tbs, &self.signature) == Check::Right
     }
 
     /// Whether `at` lies in the validity, ends included.
