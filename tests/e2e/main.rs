@@ -1,8 +1,17 @@
 //! The whole path with the real program, real sockets and real files.
 
+// `cfg(test)` tells clippy that helpers outside test functions are test code as well.
+#[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod exit_codes;
+#[cfg(test)]
 mod flow;
+#[cfg(test)]
 mod interruption;
+#[cfg(test)]
+mod real_files;
+#[cfg(test)]
 mod site;
+#[cfg(test)]
 mod upstream_faults;

@@ -191,15 +191,9 @@ impl ProgressLines {
                 self.set(Some(Instant::now()));
                 output::note(format!("{}", path.name()));
             }
-            Event::Received { progress, .. } => {
-                if self.is_due() {
-                    let total = progress.total.map(|total| format!(" of {}", output::size(total)));
-                    output::note(format!(
-                        "  {}{}",
-                        output::size(progress.received),
-                        total.unwrap_or_default()
-                    ));
-                }
+            Event::Received { progress, .. } if self.is_due() => {
+                let total = progress.total.map(|total| format!(" of {}", output::size(total)));
+                output::note(format!("  {}{}", output::size(progress.received), total.unwrap_or_default()));
             }
             Event::Finished { outcome, .. } => print_outcome(outcome),
             _ => {}
