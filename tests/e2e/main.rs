@@ -10,6 +10,8 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod real_files;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod upstream_faults;

@@ -33,7 +33,8 @@ pub(crate) fn describe(
         }
         let file = entry.name.rsplit_once('/').map_or(entry.name.as_str(), |(_, file)| file);
         let base = file.rsplit_once('.').map_or(file, |(base, _)| base);
-        let report = report_of(&mut found, base);
+        let slot = index_of(&mut found, base);
+        let Some(report) = found.get_mut(slot) else { continue };
         match archive.read_small(source, index, limits)? {
             Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, &bytes),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
@@ -53,14 +54,12 @@ pub(crate) fn keep_nonexistent(reports: &mut [SignatureFileReport], signed: &Has
     }
 }
 
-fn report_of<'a>(found: &'a mut Vec<SignatureFileReport>, base: &str) -> &'a mut SignatureFileReport {
-    let index = found.iter().position(|report| report.base == base).unwrap_or(found.len());
-    if index == found.len() {
+/// The index of the report of a base name; added if there is none yet.
+fn index_of(found: &mut Vec<SignatureFileReport>, base: &str) -> usize {
+    found.iter().position(|report| report.base == base).unwrap_or_else(|| {
         found.push(SignatureFileReport { base: base.to_owned(), ..SignatureFileReport::default() });
-    }
-    // The index is in bounds: it was found, or the element has just been pushed.
-    let last = found.len() - 1;
-    found.get_mut(index.min(last)).unwrap_or_else(|| unreachable!("the list holds index {index}"))
+        found.len() - 1
+    })
 }
 
 fn unparsable(report: &mut SignatureFileReport, name: &str) {

@@ -38,11 +38,6 @@ impl DistinguishedName {
         Ok(Self { raw: raw.to_vec(), relative, canonical })
     }
 
-    /// The encoding.
-    pub(crate) fn raw(&self) -> &[u8] {
-        &self.raw
-    }
-
     /// Whether two names are equal: case and runs of blanks do not count (RFC 5280 section 7.1).
     pub(crate) fn matches(&self, other: &Self) -> bool {
         self.raw == other.raw || self.canonical == other.canonical

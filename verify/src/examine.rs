@@ -182,7 +182,8 @@ fn signer_report(signer: &Signer, inputs: &Inputs<'_>) -> SignerReport {
 }
 
 fn timestamp_report(token: &TimestampToken, inputs: &Inputs<'_>) -> TimestampReport {
-    let chain = chain_certificates(&token.chain, inputs, inputs.at);
+    // The authority's algorithms are shown as judged at the time it states, although its chain is validated now.
+    let chain = chain_certificates(&token.chain, inputs, token.gen_time);
     let earliest_end =
         chain.iter().filter(|certificate| !certificate.is_trusted()).map(CertificateReport::not_after).min();
     TimestampReport {

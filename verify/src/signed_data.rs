@@ -5,9 +5,8 @@
 //! found by name only (issuer and serial number must both match), many SignerInfos (bounded), an algorithm named
 //! differently in two places (the digest field decides, CMSAlgorithmProtection must agree, RFC 6211).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-use der::Decode as _;
 
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
@@ -158,8 +157,6 @@ impl SignerInfo {
         let mut fields = value.inside();
         fields.expect(tag::INTEGER)?;
         let identifier = fields.expect(tag::SEQUENCE)?;
-        cms::cert::IssuerAndSerialNumber::from_der(identifier.raw)
-            .map_err(|_| Asn1Error("the signer identifier is not issuer and serial number"))?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
         let serial = parts.expect(tag::INTEGER)?.content.to_vec();
@@ -243,14 +240,19 @@ impl SignedAttributes {
     }
 }
 
-/// The value of an attribute; of several attributes of one type the last counts, as in the JDK.
+/// The value of an attribute; two attributes of one type are an error, as in the JDK.
 ///
 /// All attributes here are single-valued (RFC 5652 section 11, RFC 3161 appendix A): a second value is an error.
 fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>, Asn1Error> {
     let mut found = None;
+    let mut types = BTreeSet::new();
     for attribute in attributes.inside().all()? {
         let mut parts = attribute.inside();
-        if parts.expect(tag::OID)?.oid()? == oid {
+        let kind = parts.expect(tag::OID)?;
+        if !types.insert(kind.content) {
+            return Err(Asn1Error("several attributes of one type"));
+        }
+        if kind.oid()? == oid {
             let mut values = parts.expect(tag::SET)?.inside();
             found = Some(values.next()?);
             if !values.is_empty() {

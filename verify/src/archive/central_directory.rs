@@ -8,29 +8,29 @@ use super::bytes::{extra_field, u16_at, u32_at, u64_at};
 
 /// One entry as the central directory describes it.
 #[derive(Debug, Clone, Serialize)]
-pub struct EntryHeader {
+pub(crate) struct EntryHeader {
     /// The name, decoded as UTF-8.
-    pub name: String,
+    pub(crate) name: String,
     /// Compression method: 0 stored, 8 deflated; nothing else gets this far.
-    pub method: u16,
+    pub(crate) method: u16,
     /// General purpose bit flags.
-    pub flags: u16,
+    pub(crate) flags: u16,
     /// CRC-32 of the content, as declared.
-    pub crc32: u32,
+    pub(crate) crc32: u32,
     /// Length of the stored data.
-    pub compressed_size: u64,
+    pub(crate) compressed_size: u64,
     /// Length of the content, as declared.
-    pub size: u64,
+    pub(crate) size: u64,
     /// Offset of the local header relative to the start of the archive.
-    pub local_header_offset: u64,
+    pub(crate) local_header_offset: u64,
     /// Host system that made the entry (upper byte of "version made by"); 3 is Unix.
-    pub host_system: u8,
+    pub(crate) host_system: u8,
     /// External attributes; for Unix the mode is in the upper 16 bits.
-    pub external_attributes: u32,
+    pub(crate) external_attributes: u32,
     /// Time of last modification.
-    pub modified: Modified,
+    pub(crate) modified: Modified,
     /// Length of the entry's comment.
-    pub comment_length: u16,
+    pub(crate) comment_length: u16,
 }
 
 /// Time of last modification as it is stored.
@@ -45,12 +45,12 @@ pub enum Modified {
 
 impl EntryHeader {
     /// Whether the name is that of a directory.
-    pub fn is_directory(&self) -> bool {
+    pub(crate) fn is_directory(&self) -> bool {
         self.name.ends_with('/')
     }
 
     /// The Unix mode, if the entry was made on Unix.
-    pub fn unix_mode(&self) -> Option<u32> {
+    pub(crate) fn unix_mode(&self) -> Option<u32> {
         (self.host_system == 3).then_some(self.external_attributes >> 16)
     }
 }

@@ -228,7 +228,11 @@ impl Run<'_> {
                     }
                 }
                 Err(_) => {
-                    let message = inflate.error_message().unwrap_or("Invalid ZLIB data format");
+                    let message = match inflate.error_message() {
+                        // The decompressor has forgotten the fault that its fast path met; this is the usual one.
+                        None | Some("repeated call with bad state") => "invalid distance too far back",
+                        Some(message) => message,
+                    };
                     self.fail(JavaError::zip(message));
                     return Ok(());
                 }

@@ -31,7 +31,8 @@ use crate::java_error::JavaError;
 use crate::limits::Limits;
 use crate::source::Source;
 
-pub use central_directory::{EntryHeader, Modified};
+pub(crate) use central_directory::EntryHeader;
+pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader};
 
 /// An archive with its directory read and its structure examined.

@@ -157,12 +157,11 @@ pub(crate) fn notes(evaluation: &Evaluation, now: Timestamp, zone: &TimeZone) ->
     if let Some(end) = evaluation.timestamp_end
         && evaluation.any_timestamp
         && !evaluation.timestamp_expiring
+        && !evaluation.expired_timestamp_counts(now)
     {
         if lives {
             notes.push(format!("The timestamp will expire on {}.", day(end, zone)));
-        } else if let Some(signer_end) = evaluation.signer_end
-            && !evaluation.timestamp_expired
-        {
+        } else if let Some(signer_end) = evaluation.signer_end {
             notes.push(format!(
                 "The signer certificate expired on {}. However, the JAR will be valid until the timestamp expires on {}.",
                 day(signer_end, zone),

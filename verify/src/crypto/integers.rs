@@ -21,7 +21,10 @@ struct RsaKey {
 impl RsaKey {
     fn parse(key: &[u8]) -> Result<Self, Asn1Error> {
         let mut parts = Reader::new(key).expect(tag::SEQUENCE)?.inside();
-        let parsed = Self { modulus: integer(&parts.next()?)?, exponent: integer(&parts.next()?)? };
+        // Like the JDK, a modulus whose first bit is set counts as positive.
+        let (modulus, exponent) = (parts.expect(tag::INTEGER)?.content, parts.expect(tag::INTEGER)?.content);
+        let parsed =
+            Self { modulus: BigUint::from_bytes_be(modulus), exponent: BigUint::from_bytes_be(exponent) };
         if parsed.modulus.bits() > MAX_MODULUS
             || parsed.exponent.bits() > MAX_EXPONENT
             || parsed.exponent.bits() < 2
@@ -200,9 +203,6 @@ fn try_dsa(
     let (zero, one, two) = (BigUint::ZERO, BigUint::from(1u8), BigUint::from(2u8));
     if p.bits() > MAX_MODULUS || q.bits() > 512 || q <= two || p <= q || g <= one || y <= one {
         return Err(Asn1Error("DSA key out of range"));
-    }
-    if q.bits() > u64::try_from(hash.len()).unwrap_or(0) * 8 {
-        return Err(Asn1Error("the digest is too weak for this DSA key"));
     }
     if r == zero || s == zero || r >= q || s >= q {
         return Err(Asn1Error("DSA signature out of range"));

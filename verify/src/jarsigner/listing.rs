@@ -7,24 +7,37 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::java::{long_date, modification_time, short_date};
-use super::{TextOptions, Verbosity};
+use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
 use crate::compat::{EntryFlags, Evaluation, ONE_YEAR, SIX_MONTHS, SignerFlags, ends_within};
 use crate::report::{
     CertificateReport, EntryKind, EntryReport, KeyReport, Report, SignerReport, TimestampReport,
 };
 
-/// Prints entries, certificates and the legend.
+/// Prints entries, certificates and the legend; the error is the exception that ended the run.
 pub(super) fn print(
     text: &mut String,
     report: &Report,
     evaluation: &Evaluation,
     verbosity: Verbosity,
     options: &TextOptions,
-) {
+    certificates: Print<'_>,
+) -> Result<(), String> {
     if report.has_manifest() {
         text.push('\n');
-        for group in groups(report, evaluation, verbosity, options) {
+        for mut group in groups(report, evaluation, verbosity, options) {
+            let printed = certificates(std::mem::take(&mut group.certificates));
+            let (certificates, exception) = match printed {
+                Ok(certificates) => (certificates, None),
+                Err((certificates, exception)) => (certificates, Some(exception)),
+            };
+            group.certificates = certificates;
+            if let Some(exception) = exception {
+                // Only the first entry gets printed before the run ends.
+                group.lines.truncate(if verbosity == Verbosity::All { 1 } else { usize::MAX });
+                print_group(text, &group, verbosity);
+                return Err(exception);
+            }
             print_group(text, &group, verbosity);
         }
     }
@@ -36,6 +49,7 @@ pub(super) fn print(
     if evaluation.unsigned_entry {
         text.push_str("  ? = unsigned entry\n");
     }
+    Ok(())
 }
 
 /// Entries with equal flags and equal certificates.

@@ -5,6 +5,7 @@
 mod arguments;
 mod java;
 mod listing;
+mod printf;
 mod signature_list;
 mod summary;
 
@@ -90,14 +91,28 @@ impl TextOptions {
 
 /// The text that `jarsigner -verify` prints for a report.
 pub fn text(report: &Report, options: &TextOptions) -> String {
+    match print(report, options, &Ok) {
+        Ok(text) | Err(text) => text,
+    }
+}
+
+/// How the text about certificates gets printed: the output, or the output so far and the exception.
+type Print<'a> = &'a dyn Fn(String) -> Result<String, (String, String)>;
+
+/// Prints the text; the error is what has been printed when an exception ended the run.
+fn print(report: &Report, options: &TextOptions, certificates: Print<'_>) -> Result<String, String> {
+    let mut text = String::new();
+    let exception = |error: &dyn std::fmt::Display| format!("jarsigner: {error}\n");
     if let Some(error) = report.abort() {
-        return format!("jarsigner: {error}\n");
+        return Err(exception(error));
     }
     let evaluation = Evaluation::of(report, &options.compat);
     let verdict = CompatVerdict::of(report, &options.compat);
-    let mut text = String::new();
-    if let Some(verbosity) = options.verbosity {
-        listing::print(&mut text, report, &evaluation, verbosity, options);
+    if let Some(verbosity) = options.verbosity
+        && let Err(error) = listing::print(&mut text, report, &evaluation, verbosity, options, certificates)
+    {
+        text.push_str(&exception(&error));
+        return Err(text);
     }
     if !report.has_manifest() {
         text.push_str("\nno manifest.\n");
@@ -106,7 +121,7 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
         signature_list::print(&mut text, report);
     }
     summary::print(&mut text, report, &evaluation, &verdict, options);
-    text
+    Ok(text)
 }
 
 /// Runs `jarsigner` with these arguments (without the program's name).
@@ -148,7 +163,10 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
     };
     let verdict = CompatVerdict::of(&report, &options.compat);
     let exit_code = if arguments.strict { verdict.exit_code() } else { verdict.exit_code_plain() };
-    Ok(Output { stdout: text(&report, &options), stderr: String::new(), exit_code })
+    match print(&report, &options, &|certificates| printf::format(&certificates)) {
+        Ok(stdout) => Ok(Output { stdout, stderr: String::new(), exit_code }),
+        Err(stdout) => Err(Output { stdout, stderr: String::new(), exit_code: 1 }),
+    }
 }
 
 /// Loads the keystore of `-keystore`; the error is the line that is printed.

@@ -1,0 +1,87 @@
+//! Digests as manifests and signature files state them: headers `NAME-Digest`, `NAME-Digest-Manifest` and the like.
+
+use jiff::Timestamp;
+
+use crate::algorithm_policy::{Strength, jar_digest_name};
+use crate::digest_algorithm::DigestAlgorithm;
+use crate::manifest::Attributes;
+use crate::mime_base64;
+
+/// The digests in a section's `NAME<suffix>` headers that are known and not disabled.
+pub(super) struct Digests<'a> {
+    headers: Box<dyn Iterator<Item = (&'a str, &'a str)> + 'a>,
+    suffix: &'static str,
+    at: Timestamp,
+    present: bool,
+    allowed: bool,
+    known: bool,
+}
+
+impl<'a> Digests<'a> {
+    pub(super) fn new(attributes: &'a Attributes, suffix: &'static str, at: Timestamp) -> Self {
+        Self {
+            headers: Box::new(attributes.iter()),
+            suffix,
+            at,
+            present: false,
+            allowed: false,
+            known: false,
+        }
+    }
+
+    /// The next digest: its name as spelled, the algorithm, and the value; the error is that of a value that is no
+    /// Base64.
+    pub(super) fn next(&mut self) -> Option<Result<(&'a str, DigestAlgorithm, Vec<u8>), String>> {
+        for (key, value) in self.headers.by_ref() {
+            let Some(name) = strip_suffix_ignoring_case(key, self.suffix) else { continue };
+            self.present = true;
+            if jar_digest_name(name, self.at) == Strength::Disabled {
+                continue;
+            }
+            self.allowed = true;
+            if let Some(digest) = DigestAlgorithm::from_jca(name) {
+                self.known = true;
+                return Some(mime_base64::decode(value).map(|value| (name, digest, value)));
+            }
+        }
+        None
+    }
+
+    /// Whether any digest fulfils the condition; looks at all of them.
+    pub(super) fn any(&mut self, condition: impl Fn(DigestAlgorithm, &[u8]) -> bool) -> Result<bool, String> {
+        let mut found = false;
+        while let Some(next) = self.next() {
+            let (_, digest, expected) = next?;
+            found |= condition(digest, &expected);
+        }
+        Ok(found)
+    }
+
+    /// Whether there are digests, but only by algorithms nobody knows; to be asked at the end.
+    pub(super) fn only_unknown(&self) -> bool {
+        self.allowed && !self.known
+    }
+
+    /// Whether there are digests, but only by disabled algorithms; to be asked at the end.
+    pub(super) fn only_disabled(&self) -> bool {
+        self.present && !self.allowed
+    }
+}
+
+/// The part of a header name before a suffix.
+pub(crate) fn strip_suffix_ignoring_case<'a>(name: &'a str, suffix: &str) -> Option<&'a str> {
+    let (head, tail) = name.split_at_checked(name.len().checked_sub(suffix.len())?)?;
+    tail.eq_ignore_ascii_case(suffix).then_some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip_suffix_ignoring_case;
+
+    #[test]
+    fn header_suffixes_compare_without_case() {
+        assert_eq!(strip_suffix_ignoring_case("sha-256-DIGEST", "-Digest"), Some("sha-256"));
+        assert_eq!(strip_suffix_ignoring_case("Digest", "-Digest"), None);
+        assert_eq!(strip_suffix_ignoring_case("SHA-256-Digest-Manifest", "-Digest"), None);
+    }
+}
