@@ -1,12 +1,15 @@
 //! aria2c: a whole file with its digest checked, and the rest of a file.
 
 use std::fs;
+use std::process::Command;
 
-use crate::tool::{Served, is_there};
+use crate::tool::Served;
 
 #[test]
 fn aria2c_fetches_and_resumes() {
-    if !is_there("aria2c") || !is_there("sha256sum") {
+    // The one program here that few machines have: never required.
+    if Command::new("aria2c").arg("--version").output().is_err() {
+        eprintln!("skipped: no aria2c");
         return;
     }
     let served = Served::start();
