@@ -1,5 +1,9 @@
 //! The whole path with the real program, real sockets and real files.
 
+mod attacks;
+mod attacks_archive;
+mod attacks_names;
+mod attacks_random;
 mod damage;
 mod exit_codes;
 mod flow;
