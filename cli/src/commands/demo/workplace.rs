@@ -29,7 +29,13 @@ impl Workplace {
             bail!("{} is not empty; --keep needs a new or empty folder", folder.display());
         }
         let program = std::env::current_exe().context("failed to find the running program")?;
-        let place = Self { folder: folder.to_owned(), program, processes: Vec::new(), held: Vec::new(), mirror_url: String::new() };
+        let place = Self {
+            folder: folder.to_owned(),
+            program,
+            processes: Vec::new(),
+            held: Vec::new(),
+            mirror_url: String::new(),
+        };
         output::data(format!("cd {}", quoted(&place.folder.to_string_lossy())));
         if let Some(bin) = place.program.parent() {
             output::data(format!("export PATH={}:\"$PATH\"", quoted(&bin.to_string_lossy())));
@@ -137,9 +143,7 @@ impl Workplace {
     /// Waits until this program is interrupted; then everything is ended and cleaned up as usual.
     pub(super) fn leave_running(&mut self) -> anyhow::Result<()> {
         output::data(format!("the mirror is running on {}; end with Ctrl-C", self.mirror_url));
-        context::block_on(async {
-            tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C")
-        })
+        context::block_on(async { tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C") })
     }
 
     fn command(&self, arguments: &[String]) -> Command {
