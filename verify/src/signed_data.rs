@@ -247,6 +247,9 @@ fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>,
     let mut found = None;
     let mut types = BTreeSet::new();
     for attribute in attributes.inside().all()? {
+        if attribute.tag != tag::SEQUENCE {
+            return Err(Asn1Error("an attribute is no sequence"));
+        }
         let mut parts = attribute.inside();
         let kind = parts.expect(tag::OID)?;
         if !types.insert(kind.content) {
