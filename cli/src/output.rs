@@ -15,6 +15,15 @@ pub(crate) fn raw(bytes: &[u8]) {
     let _closed_pipe = out.write_all(bytes).and_then(|()| out.flush());
 }
 
+/// Prints text that quotes a package: as it is, but harmless on a terminal.
+pub(crate) fn text(text: &str) {
+    if io::stdout().is_terminal() {
+        raw(printable(text).as_bytes());
+    } else {
+        raw(text.as_bytes());
+    }
+}
+
 /// Prints a value as pretty JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     data(serde_json::to_string_pretty(value)?);

@@ -52,7 +52,7 @@ pub(crate) fn sha256sum(file: &Path) -> String {
 
 /// A synced site with a running mirror, and one package of it.
 pub(crate) struct Served {
-    pub(crate) mirror: Mirror,
+    _mirror: Mirror,
     pub(crate) site: Site,
     /// URL of the package.
     pub(crate) url: String,
@@ -70,7 +70,7 @@ impl Served {
         let core = new_core();
         let url = format!("{}/{}", mirror.url, core.path);
         let sha256 = site.blob(core.path).file_name().unwrap().to_string_lossy().into_owned();
-        Self { mirror, site, url, bytes: core.bytes, sha256 }
+        Self { _mirror: mirror, site, url, bytes: core.bytes, sha256 }
     }
 
     /// Runs a command line in the site's folder, with `URL` and `CA` filled in.

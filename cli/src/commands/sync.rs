@@ -24,7 +24,14 @@ use crate::output::{self, printable};
 pub(crate) fn sync(context: &Context, selection: &Selection) -> anyhow::Result<Exit> {
     let followed;
     let selection = if selection.items.is_empty() && selection.logs.is_empty() {
-        followed = follow(context, selection)?;
+        followed = follow(context, selection);
+        if followed.items.is_empty() && followed.logs.is_empty() {
+            output::note(
+                "nothing to follow: name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the \
+                 configuration; the catalog is signed anew if that is due",
+            );
+            return run(context, &[]);
+        }
         &followed
     } else {
         selection
@@ -113,22 +120,15 @@ fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Result<Exit> {
     finish(&report)
 }
 
-fn follow(context: &Context, options: &Selection) -> anyhow::Result<Selection> {
-    if context.config.follow.is_empty() {
-        return Err(coded(
-            Exit::Usage,
-            "nothing to sync",
-            "name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the configuration",
-        ));
-    }
+fn follow(context: &Context, options: &Selection) -> Selection {
     let follow = &context.config.follow;
-    Ok(Selection {
+    Selection {
         items: follow.iter().filter_map(|follow| follow.stamp.clone()).collect(),
         logs: follow.iter().filter_map(|follow| follow.log.clone()).collect(),
         platforms: options.platforms.clone(),
         kinds: options.kinds.clone(),
         unsigned_tree: options.unsigned_tree,
-    })
+    }
 }
 
 /// The vendor path of a file, from its name or from `--as-path`.
