@@ -18,6 +18,8 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod operator;
+#[cfg(test)]
 mod real_files;
 #[cfg(test)]
 mod site;
