@@ -34,6 +34,8 @@ pub(crate) struct Certificate {
     pub(crate) extended_key_usage: Option<Vec<String>>,
     /// First byte of the Netscape certificate type extension.
     pub(crate) netscape_type: Option<u8>,
+    /// Critical extensions.
+    pub(crate) critical: Vec<String>,
     /// Critical extensions that this program does not process.
     pub(crate) unknown_critical: Vec<String>,
     /// Critical extensions that a certification path does not process.
@@ -97,6 +99,7 @@ impl Certificate {
             key_usage: None,
             extended_key_usage: None,
             netscape_type: None,
+            critical: Vec::new(),
             unknown_critical: Vec::new(),
             path_critical: Vec::new(),
             subject_key_id: None,
@@ -132,6 +135,9 @@ impl Certificate {
                 && critical
             {
                 return Err(error);
+            }
+            if critical {
+                self.critical.push(oid.clone());
             }
             if critical && !KNOWN_EXTENSIONS.contains(&oid.as_str()) {
                 self.unknown_critical.push(oid.clone());

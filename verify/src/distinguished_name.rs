@@ -13,6 +13,7 @@ pub(crate) struct DistinguishedName {
 
 #[derive(Debug, Clone)]
 struct Attribute {
+    raw: Vec<u8>,
     oid: String,
     /// The text, or the raw value of types that are no text.
     value: Result<String, Vec<u8>>,
@@ -30,7 +31,7 @@ impl DistinguishedName {
             for pair in set.inside().all()? {
                 let mut inside = pair.inside();
                 let oid = inside.expect(tag::OID)?.oid()?;
-                attributes.push(Attribute { oid, value: text_of(&inside.next()?) });
+                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value: text_of(&inside.next()?) });
             }
             relative.push(attributes);
         }
@@ -55,6 +56,11 @@ impl DistinguishedName {
             .flatten()
             .filter(move |attribute| attribute.oid == oid)
             .filter_map(|attribute| attribute.value.as_deref().ok())
+    }
+
+    /// The encoded attributes of each relative name.
+    pub(crate) fn encoded_attributes(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        self.relative.iter().map(|set| set.iter().map(|attribute| attribute.raw.as_slice()))
     }
 
     /// The name as `X500Principal.toString()` prints it: the last part first.

@@ -99,8 +99,8 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
     let signed: HashSet<&str> =
         report.entries.iter().filter(|entry| entry.is_signed()).map(EntryReport::name).collect();
     describe::keep_nonexistent(&mut report.signature_files, &signed);
-    // 5. A reader that shares no code with ours.
-    report.findings.extend(second_reader::compare(source, &archive)?);
+    // 5. Readers that share no code with ours.
+    report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
     Ok(report)
 }
 

@@ -145,7 +145,7 @@ pub enum Finding {
         /// The signature block.
         block: String,
     },
-    /// A second ZIP reader sees something else.
+    /// A second reader of the archive or of a signature block sees something else, or refuses it.
     ReadersDisagree {
         /// In what.
         what: String,
@@ -265,7 +265,7 @@ impl fmt::Display for Finding {
             Self::AmbiguousSignedContent { block } => {
                 write!(f, "the content signed by {block:?} could be signed attributes of another signature")
             }
-            Self::ReadersDisagree { what } => write!(f, "two independent ZIP readers disagree: {what}"),
+            Self::ReadersDisagree { what } => write!(f, "two independent readers disagree: {what}"),
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::limits::Limits;
 /// A parsed SignedData.
 #[derive(Debug)]
 pub(crate) struct SignedData {
+    /// The bytes as they were given, and whether they use indefinite lengths.
+    pub(crate) raw: Vec<u8>,
+    pub(crate) indefinite: bool,
     pub(crate) content_type: String,
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) certificates: Vec<Arc<Certificate>>,
@@ -28,11 +31,11 @@ pub(crate) struct SignedData {
 /// A parsed SignerInfo.
 #[derive(Debug)]
 pub(crate) struct SignerInfo {
-    issuer: DistinguishedName,
-    serial: Vec<u8>,
+    pub(crate) issuer: DistinguishedName,
+    pub(crate) serial: Vec<u8>,
     pub(crate) digest_oid: String,
     pub(crate) digest: Option<DigestAlgorithm>,
-    signature_oid: String,
+    pub(crate) signature_oid: String,
     signed_attributes: Option<SignedAttributes>,
     pub(crate) scheme: Result<SignatureScheme, String>,
     pub(crate) signature: Vec<u8>,
@@ -77,7 +80,8 @@ impl SignedData {
             }
             signer_infos.push(SignerInfo::parse(&value)?);
         }
-        Ok(Self { content_type, content, certificates, signer_infos })
+        let indefinite = !bytes.starts_with(&definite);
+        Ok(Self { raw: bytes.to_vec(), indefinite, content_type, content, certificates, signer_infos })
     }
 
     /// The certificate of a signer: issuer and serial number match.
@@ -206,6 +210,11 @@ impl SignerInfo {
             Ok(scheme) => scheme.name(),
             Err(_) => self.signature_oid.clone(),
         }
+    }
+
+    /// The digest that the signed attributes state.
+    pub(crate) fn message_digest(&self) -> Option<&[u8]> {
+        self.signed_attributes.as_ref()?.message_digest.as_deref()
     }
 
     /// Whether the signature is directly over the content.

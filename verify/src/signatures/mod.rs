@@ -45,6 +45,8 @@ pub(crate) struct Signatures {
     pub(crate) covered: HashMap<String, Vec<usize>>,
     pub(crate) signers: Vec<Signer>,
     pub(crate) blocks: Vec<BlockReport>,
+    /// Blocks that were accepted, with their names.
+    pub(crate) accepted: Vec<(String, Arc<SignedData>)>,
 }
 
 /// A signer whose signature is right.
@@ -163,7 +165,7 @@ impl Stage<'_> {
         indices: &[usize],
     ) -> io::Result<Result<(), JavaError>> {
         let mut files: HashMap<String, Vec<u8>> = HashMap::new();
-        let mut pending: Vec<(String, String, SignedData)> = Vec::new();
+        let mut pending: Vec<(String, String, Arc<SignedData>)> = Vec::new();
         for index in indices {
             let Some(entry) = archive.entries.get(*index) else { continue };
             let index = archive.by_name.get(&entry.name).copied().unwrap_or(*index);
@@ -201,7 +203,7 @@ impl Stage<'_> {
                 continue;
             }
             let block = match SignedData::parse(&bytes, self.limits) {
-                Ok(block) => block,
+                Ok(block) => Arc::new(block),
                 Err(error) => {
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
                     continue;
@@ -231,11 +233,16 @@ impl Stage<'_> {
         &mut self,
         name: &str,
         key: &str,
-        block: &SignedData,
+        block: &Arc<SignedData>,
         signature_file: &[u8],
     ) -> Result<Processed, JavaError> {
         let (outcome, result) = match self.try_process(name, key, block, signature_file) {
-            Ok(()) => (BlockOutcome::Accepted, Ok(Processed::Accepted)),
+            Ok(()) => {
+                if !self.found.accepted.iter().any(|(known, _)| known == name) {
+                    self.found.accepted.push((name.to_owned(), block.clone()));
+                }
+                (BlockOutcome::Accepted, Ok(Processed::Accepted))
+            }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
                 self.found.covered.clear();

@@ -1,4 +1,4 @@
-//! A second opinion on the directory: the `zip` crate, which shares no code with our reader.
+//! The `zip` crate reads the directory: names, sizes, checksums and positions must be the same.
 //!
 //! Where two readers see different archives, somebody may unpack what nobody verified (CVE-2025-54368 and its kin).
 
