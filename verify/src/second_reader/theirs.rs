@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use cms::cert::CertificateChoices;
-use cms::content_info::ContentInfo;
-use cms::der::asn1::{Any, OctetString};
-use cms::der::{Decode, Encode, EncodingRules, Tag, Tagged};
-use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use cms::content_info::{CmsVersion, ContentInfo};
+use cms::der::asn1::{Any, ContextSpecific, ObjectIdentifier, OctetString};
+use cms::der::{Decode, Encode, EncodingRules, Reader, SliceReader, Tag, TagNumber};
+use cms::signed_data::{DigestAlgorithmIdentifiers, SignedData, SignerIdentifier, SignerInfo};
 use x509_cert::Certificate;
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
@@ -61,14 +61,25 @@ fn read_content(info: &ContentInfo, rules: EncodingRules) -> Result<SecondReadin
         }
     }
     certificates.sort();
-    let content = &block.encap_content_info;
     let facts = BlockFacts {
-        content_type: content.econtent_type.to_string(),
-        content: content.econtent.as_ref().map(octets).transpose()?,
+        content_type: block.encap_content_info.econtent_type.to_string(),
+        content: content(&info.content, rules)?,
         signers,
         certificates,
     };
     Ok(SecondReading { facts, tokens })
+}
+
+/// The content; `cms` does not say whether the segments of a constructed string are to be joined, but the type knows.
+fn content(block: &Any, rules: EncodingRules) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut fields = SliceReader::new_with_encoding_rules(block.value(), rules)?;
+    CmsVersion::decode(&mut fields)?;
+    DigestAlgorithmIdentifiers::decode(&mut fields)?;
+    fields.sequence(|fields| {
+        fields.decode::<ObjectIdentifier>()?;
+        let content = ContextSpecific::<OctetString>::decode_explicit(fields, TagNumber(0))?;
+        Ok(content.map(|content| content.value.into_bytes().into()))
+    })
 }
 
 fn signer(info: &SignerInfo, has_timestamp: bool) -> Result<SignerFacts, Refusal> {
@@ -149,7 +160,6 @@ fn single<'a>(attributes: &'a Attributes, oid: &str) -> Result<Option<&'a Any>, 
 }
 
 fn octets(value: &Any) -> Result<Vec<u8>, Refusal> {
-    value.tag().assert_eq(Tag::OctetString)?;
     Ok(value.decode_as::<OctetString>()?.into_bytes().into())
 }
 
