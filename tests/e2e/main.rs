@@ -2,8 +2,12 @@
 
 mod attacks;
 mod attacks_archive;
+mod attacks_bombs;
 mod attacks_names;
 mod attacks_random;
+mod attacks_signature;
+mod attacks_signed;
+mod attacks_structure;
 mod damage;
 mod exit_codes;
 mod flow;
