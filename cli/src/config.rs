@@ -158,7 +158,7 @@ impl Default for Serve {
 
 impl Config {
     /// Reads a file; a missing file is an error, since it was named.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("failed to read the configuration {}", path.display()))?;
         let config: Self = toml::from_str(&text)
@@ -174,19 +174,19 @@ impl Config {
     }
 
     /// The folder of the signing keys.
-    pub fn keys_dir(&self) -> PathBuf {
+    pub(crate) fn keys_dir(&self) -> PathBuf {
         self.keys.clone().unwrap_or_else(|| self.beside_store(".keys"))
     }
 
     /// A folder beside the store, whose name is the store's with a suffix.
-    pub fn beside_store(&self, suffix: &str) -> PathBuf {
+    pub(crate) fn beside_store(&self, suffix: &str) -> PathBuf {
         let mut name = self.store.file_name().unwrap_or_default().to_owned();
         name.push(suffix);
         self.store.with_file_name(name)
     }
 
     /// The admission policy.
-    pub fn admission_policy(&self) -> AdmissionPolicy {
+    pub(crate) fn admission_policy(&self) -> AdmissionPolicy {
         AdmissionPolicy {
             organization: self.policy.organization.clone(),
             signer_keys: self.policy.signer_keys.clone(),
@@ -196,24 +196,21 @@ impl Config {
     }
 
     /// The trust anchors.
-    pub fn trust_store(&self) -> anyhow::Result<TrustStore> {
+    pub(crate) fn trust_store(&self) -> anyhow::Result<TrustStore> {
         read_trust_store(&self.policy.truststore)
     }
 
     fn resolve(mut self, folder: &Path) -> Self {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.store);
-        for path in [
+        let optional = [
             &mut self.keys,
             &mut self.upstream.ca_file,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,
-        ] {
-            if let Some(path) = path {
-                join(path);
-            }
-        }
+        ];
+        optional.into_iter().flatten().for_each(join);
         for follow in &mut self.follow {
             if let Some(log) = &mut follow.log {
                 join(log);
@@ -333,5 +330,30 @@ mod tests {
         assert!(parse(&text("jarsigner", "because")).is_err());
         assert!(parse(&text("trailing-bytes", " ")).is_err());
         assert!(parse(&text("trailing-bytes", "vendor pads")).is_ok());
+    }
+
+    #[test]
+    fn the_shipped_configuration_shows_the_defaults() {
+        let shipped = include_str!("../../deploy/midmirror.toml");
+        let mut defaults = String::new();
+        let mut count = 0;
+        let mut is_example = false;
+        for line in shipped.lines() {
+            // An example ends with its paragraph when it is a table, and otherwise with its line.
+            is_example = line.starts_with('#') && is_example || line.starts_with("#[[");
+            let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
+            match setting {
+                Some(setting) if !is_example && !line.contains("# example") => {
+                    defaults += setting;
+                    count += 1;
+                }
+                _ => defaults += line,
+            }
+            defaults.push('\n');
+        }
+        assert!(count >= 9, "{count}");
+        let mut config = parse(&defaults).unwrap();
+        assert_eq!(config.keys.take(), Some(Config::default().keys_dir()));
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
     }
 }

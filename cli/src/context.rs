@@ -16,8 +16,6 @@ use crate::failure::{BadConfiguration, coded};
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: Config,
-    /// The file that was read, if one was.
-    pub(crate) config_file: Option<PathBuf>,
 }
 
 impl Context {
@@ -33,7 +31,7 @@ impl Context {
             config.store = std::path::absolute(&store)
                 .with_context(|| format!("failed to find the store {}", store.display()))?;
         }
-        Ok(Self { config, config_file: file })
+        Ok(Self { config })
     }
 
     /// Opens the store.

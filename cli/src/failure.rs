@@ -2,16 +2,17 @@
 
 use std::error::Error as StdError;
 
+use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
-use midmirror_mirror::agent::AgentError;
+use midmirror_mirror::agent::{AgentError, WantedError};
 use midmirror_mirror::catalog::{CatalogError, TrustError};
-use midmirror_mirror::enrol::EnrolError;
+use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::FetchError;
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
 use midmirror_mirror::plan::PlanError;
 use midmirror_mirror::serve::ServeError;
-use midmirror_mirror::stage::StageError;
+use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
@@ -80,12 +81,31 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     if let Some(error) = error.downcast_ref::<CatalogError>() {
         return of_catalog(error);
     }
+    if let Some(error) = error.downcast_ref::<ServeError>() {
+        return of_serve(error);
+    }
+    if let Some(error) = error.downcast_ref::<WantedError>() {
+        let stamp = matches!(error, WantedError::NoBlock).then(|| "stage AGENT --stamp STAMP".to_owned());
+        return Some((Exit::Usage, stamp));
+    }
+    match error.downcast_ref::<AgentError>() {
+        Some(AgentError::Io { source, .. }) => return Some((of_io(source), None)),
+        Some(_) => return Some((Exit::Usage, None)),
+        None => {}
+    }
+    // Of what is left out here the cause comes next in the chain.
     let usage = error.is::<PlanError>()
         || error.is::<BuildstampError>()
         || error.is::<PackagePathError>()
         || error.is::<TrustStoreError>()
-        || error.is::<AgentError>()
-        || error.is::<ServeError>()
+        || error.is::<PolicyError>()
+        || error.is::<DigestError>()
+        || error.is::<url::ParseError>()
+        || matches!(error.downcast_ref::<SourceError>(), Some(SourceError::Url { .. }))
+        || matches!(error.downcast_ref::<StageError>(), Some(StageError::NotAFolder { .. }))
+        || error
+            .downcast_ref::<TrustFileError>()
+            .is_some_and(|error| !matches!(error, TrustFileError::Write { .. }))
         || error.is::<toml::de::Error>();
     if usage {
         return Some((Exit::Usage, None));
@@ -105,17 +125,49 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
 }
 
 fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
-    match error {
-        CatalogError::KeyFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some((
-            Exit::Usage,
-            Some("midmirror init makes the keys; `keys` in the configuration says where they are".to_owned()),
-        )),
-        CatalogError::KeyMode { .. } | CatalogError::KeyFormat { .. } | CatalogError::NoRootKey => {
-            Some((Exit::Usage, None))
+    let hint = match error {
+        CatalogError::KeyFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            "`keys` in the configuration says where the keys are; bring them back from their backup (midmirror init \
+             makes keys only for a new store)"
+        }
+        CatalogError::KeyMode { .. } => {
+            "if nobody else has read it: chmod 600 FILE; if in doubt, set up the store anew"
+        }
+        CatalogError::KeyFormat { .. } => "bring it back from its backup",
+        CatalogError::ForeignKey { .. } => {
+            "`keys` in the configuration names the keys of another store; bring back those made with this one"
+        }
+        CatalogError::NoRootKey | CatalogError::KeysExist { .. } | CatalogError::TooFewKeys { .. } => {
+            return Some((Exit::Usage, None));
         }
         // The cause comes next in the chain.
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some((Exit::Usage, Some(hint.to_owned())))
+}
+
+fn of_serve(error: &ServeError) -> Option<(Exit, Option<String>)> {
+    let (exit, hint) = match error {
+        ServeError::Listen { source, .. } => match source.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                (Exit::Failed, "another program listens there: end it, or name another address with --listen")
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                (Exit::Usage, "this machine has no such address; 0.0.0.0 and [::] stand for all it has")
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                (Exit::Failed, "ports below 1024 need CAP_NET_BIND_SERVICE; the usual 8443 does not")
+            }
+            _ => return Some((Exit::Failed, None)),
+        },
+        ServeError::Pem { .. } | ServeError::Tls { .. } => {
+            (Exit::Usage, "both are PEM, and the key is that of the first certificate in the file")
+        }
+        // The cause comes next in the chain.
+        ServeError::Catalog { .. } => return None,
+        _ => return Some((Exit::Usage, None)),
+    };
+    Some((exit, Some(hint.to_owned())))
 }
 
 fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
@@ -132,8 +184,14 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
             (Exit::CatalogNotTrusted, Some("if the mirror was set up anew on purpose: enrol --replace".to_owned()))
         }
         EnrolError::RootDigest { .. } => (Exit::CatalogNotTrusted, Some("this is not the mirror you were told of".to_owned())),
-        EnrolError::Busy { .. } => (Exit::StoreBusy, None),
+        EnrolError::Busy { .. } => (Exit::StoreBusy, Some("wait for the other run to end".to_owned())),
         EnrolError::Io { source, .. } => (of_io(source), None),
+        EnrolError::Write { .. } => (io_cause(error).map_or(Exit::Storage, of_io), None),
+        EnrolError::Writable { .. } => (Exit::Usage, Some("look who changed it; then: chmod go-w".to_owned())),
+        EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
+            (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
+        }
+        EnrolError::InsideAgent { .. } => (Exit::Usage, Some("name another folder with --state".to_owned())),
         _ => (Exit::Usage, None),
     }
 }
@@ -161,6 +219,7 @@ fn store_hint(error: &StoreError) -> Option<String> {
             StoreError::NotAStore { .. } => {
                 "create it with midmirror init, or name another with --store or --config"
             }
+            StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } => {
                 "midmirror store check --full names all damage"
@@ -171,11 +230,26 @@ fn store_hint(error: &StoreError) -> Option<String> {
     )
 }
 
-fn of_io(error: &std::io::Error) -> Exit {
+/// The exit of a failed file operation: a wrong path is the caller's, everything else the system's.
+pub(crate) fn of_io(error: &std::io::Error) -> Exit {
+    use std::io::ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound};
     match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidInput => Exit::Usage,
+        NotFound | InvalidInput | InvalidFilename | IsADirectory | NotADirectory => Exit::Usage,
         _ => Exit::Storage,
     }
+}
+
+/// What the system said, if that is the cause.
+pub(crate) fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a std::io::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        match error.downcast_ref::<std::io::Error>() {
+            // `Other` is what our own libraries make up.
+            Some(io) if io.kind() != std::io::ErrorKind::Other => return Some(io),
+            _ => cause = error.source(),
+        }
+    }
+    None
 }
 
 /// The exit of a failed fetch.

@@ -1,6 +1,7 @@
 //! Everything that is printed. stdout carries data, stderr the rest.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 /// Prints one line of data.
 pub(crate) fn data(line: impl AsRef<str>) {
@@ -11,8 +12,13 @@ pub(crate) fn data(line: impl AsRef<str>) {
 /// Prints data as it is.
 pub(crate) fn raw(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    // A reader that went away (`| head`) is no failure of ours.
-    let _closed_pipe = out.write_all(bytes).and_then(|()| out.flush());
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // A reader that went away (`| head`) is no failure of ours.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            LOST_DATA.get_or_init(|| error);
+        }
+        _ => {}
+    }
 }
 
 /// Prints text that quotes a package: as it is, but harmless on a terminal.
@@ -23,6 +29,15 @@ pub(crate) fn text(text: &str) {
         raw(text.as_bytes());
     }
 }
+
+/// Why data could not be printed, for instance onto a full disk. Asked once at the end: a listing that is cut must not
+/// pass for a whole one.
+pub(crate) fn lost_data() -> Option<&'static io::Error> {
+    LOST_DATA.get()
+}
+
+/// The first failure of standard output, of which there is one per process.
+static LOST_DATA: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a value as pretty JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -116,3 +116,12 @@ fn patterns_match_as_described() {
     assert!(matches(&patterns, &["x", "y", "y", "z"]));
     assert!(!matches(&patterns, &["x", "y"]));
 }
+
+#[test]
+fn the_exit_codes_in_the_readme_are_the_programs() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    for exit in midmirror_cli::exit::Exit::ALL {
+        let row = format!("| {} | {} |", exit.code(), exit.meaning());
+        assert!(readme.contains(&row), "README lacks {row}");
+    }
+}

@@ -1,16 +1,35 @@
 //! The whole path with the real program, real sockets and real files.
 
+// `cfg(test)` tells clippy that helpers outside test functions are test code as well.
+#[cfg(test)]
 mod attacks;
+#[cfg(test)]
 mod attacks_archive;
+#[cfg(test)]
 mod attacks_bombs;
+#[cfg(test)]
 mod attacks_names;
+#[cfg(test)]
 mod attacks_random;
+#[cfg(test)]
 mod attacks_signature;
+#[cfg(test)]
 mod attacks_signed;
+#[cfg(test)]
 mod attacks_structure;
+#[cfg(test)]
 mod damage;
+#[cfg(test)]
 mod exit_codes;
+#[cfg(test)]
 mod flow;
+#[cfg(test)]
 mod interruption;
+#[cfg(test)]
+mod operator;
+#[cfg(test)]
+mod real_files;
+#[cfg(test)]
 mod site;
+#[cfg(test)]
 mod upstream_faults;

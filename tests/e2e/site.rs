@@ -11,14 +11,14 @@ use midmirror_fixtures::embedded;
 use midmirror_fixtures::upstream::{Content, Options, Upstream};
 
 /// The upstream runs on its own runtime; everything else is the real program as a child process.
-pub struct Site {
+pub(crate) struct Site {
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
     upstream: Option<Upstream>,
 }
 
 /// What a run of the program gave.
-pub struct Run {
+pub(crate) struct Run {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -27,14 +27,14 @@ pub struct Run {
 impl Run {
     /// Asserts the exit code and shows everything when it is another one.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Asserts that stdout or stderr contains a text.
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         let found = self.stdout.contains(text) || self.stderr.contains(text);
         assert!(found, "{text:?} is missing in\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
@@ -53,12 +53,12 @@ impl From<Output> for Run {
 
 impl Site {
     /// A site whose upstream has all shipped packages.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_packages(shipped())
     }
 
     /// A site whose upstream has these packages.
-    pub fn with_packages(packages: Vec<(String, Content)>) -> Self {
+    pub(crate) fn with_packages(packages: Vec<(String, Content)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -72,7 +72,7 @@ impl Site {
     }
 
     /// Writes the configuration, with more TOML at its end.
-    pub fn configure(&self, more: &str) {
+    pub(crate) fn configure(&self, more: &str) {
         let text = format!(
             "store = \"store\"\n[upstream]\nbase_uri = {:?}\nca_file = \"upstream-ca.pem\"\n\
              [policy]\ntruststore = [\"anchors.pem\"]\n{more}",
@@ -81,16 +81,16 @@ impl Site {
         fs::write(self.path("midmirror.toml"), text).unwrap();
     }
 
-    pub fn upstream(&self) -> &Upstream {
+    pub(crate) fn upstream(&self) -> &Upstream {
         self.upstream.as_ref().unwrap()
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A command of the program in this site's folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_midmirror"));
         command
             .current_dir(self.folder.path())
@@ -103,25 +103,25 @@ impl Site {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.command(arguments).output().unwrap().into()
     }
 
     /// `init` and `sync` of the newer build, for both platforms.
-    pub fn synced(self) -> Self {
+    pub(crate) fn synced(self) -> Self {
         self.run(&["init"]).expect(0);
         self.run(&["sync", embedded::new_stamp()]).expect(0);
         self
     }
 
     /// Enrols this host by a trust file with that address.
-    pub fn enrol(&self, url: &str) {
+    pub(crate) fn enrol(&self, url: &str) {
         self.run(&["trust", "--url", url, "--output", "trust.json"]).expect(0);
         self.run(&["host", "enrol", "--trust", "trust.json", "--truststore", "anchors.pem"]).expect(0);
     }
 
     /// A sample agent; returns its folder's name.
-    pub fn agent(&self, platform: &'static str) -> String {
+    pub(crate) fn agent(&self, platform: &'static str) -> String {
         let name = format!("agent-{platform}");
         let log_format = if platform.starts_with("linux") { LogFormat::Iso } else { LogFormat::Classic };
         let sample = AgentSample {
@@ -136,7 +136,7 @@ impl Site {
     }
 
     /// Names in the agent's incoming folder.
-    pub fn incoming(&self, agent: &str) -> Vec<String> {
+    pub(crate) fn incoming(&self, agent: &str) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path(agent).join("package/incoming"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -146,7 +146,7 @@ impl Site {
     }
 
     /// The blob of the first package whose path contains a text.
-    pub fn blob(&self, path_contains: &str) -> PathBuf {
+    pub(crate) fn blob(&self, path_contains: &str) -> PathBuf {
         let list = self.run(&["list", "--json"]).expect(0);
         let packages: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
         let package = packages
@@ -160,7 +160,7 @@ impl Site {
     }
 
     /// Runs asynchronous work of a test.
-    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 }
@@ -174,14 +174,14 @@ impl Drop for Site {
 }
 
 /// A running `midmirror serve`; ended when dropped.
-pub struct Mirror {
+pub(crate) struct Mirror {
     child: Child,
     pub url: String,
 }
 
 impl Mirror {
     /// Makes TLS material if there is none and waits until the server answers.
-    pub fn start(site: &Site) -> Self {
+    pub(crate) fn start(site: &Site) -> Self {
         if !site.path("store.tls").exists() {
             site.run(&["serve", "--init-tls", "--host", "localhost", "--host", "127.0.0.1"]).expect(0);
         }
@@ -207,7 +207,7 @@ impl Drop for Mirror {
 }
 
 /// All shipped packages.
-pub fn shipped() -> Vec<(String, Content)> {
+pub(crate) fn shipped() -> Vec<(String, Content)> {
     embedded::packages()
         .iter()
         .map(|package| (package.path.to_owned(), Content::Bytes(package.bytes)))
@@ -215,7 +215,7 @@ pub fn shipped() -> Vec<(String, Content)> {
 }
 
 /// Changes one byte in the middle of a file, also of a read-only one.
-pub fn flip_byte(file: &Path) {
+pub(crate) fn flip_byte(file: &Path) {
     let mut bytes = fs::read(file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -223,7 +223,7 @@ pub fn flip_byte(file: &Path) {
 }
 
 /// Writes a file in place, also a read-only one.
-pub fn overwrite(file: &Path, bytes: &[u8]) {
+pub(crate) fn overwrite(file: &Path, bytes: &[u8]) {
     let mut permissions = fs::metadata(file).unwrap().permissions();
     let before = permissions.clone();
     #[expect(clippy::permissions_set_readonly_false, reason = "a test damages a read-only file on purpose")]
@@ -233,6 +233,6 @@ pub fn overwrite(file: &Path, bytes: &[u8]) {
     fs::set_permissions(file, before).unwrap();
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,1 +1,29 @@
-//! The `interop` tests.
+//! Other people's programs against what we make: they share no code with us, so they cannot share a mistake.
+//!
+//! A missing program skips its tests with one line, unless `MIDMIRROR_REQUIRE_TOOLS` is set.
+
+// `cfg(test)` tells clippy that helpers outside test functions are test code as well.
+#[cfg(test)]
+mod aria2c;
+#[cfg(test)]
+mod curl;
+#[cfg(test)]
+mod jarsigner;
+#[cfg(test)]
+mod java;
+#[cfg(test)]
+mod openssl;
+#[cfg(test)]
+mod python_tuf;
+#[cfg(test)]
+mod sha256sum;
+#[path = "../e2e/site.rs"]
+#[expect(dead_code, reason = "the end-to-end tests use all of it")]
+#[cfg(test)]
+mod site;
+#[cfg(test)]
+mod tool;
+#[cfg(test)]
+mod urllib;
+#[cfg(test)]
+mod wget;

@@ -2,11 +2,13 @@
 """Verify a midmirror catalog with python-tuf, an implementation of TUF that shares no code with midmirror.
 
     pip install tuf
-    verify_catalog.py TRUSTED_ROOT METADATA [--targets BASE_URL] [TARGET...]
+    verify_catalog.py TRUSTED_ROOT METADATA [--targets BASE_URL [--consistent]] [TARGET...]
 
 TRUSTED_ROOT is root metadata had from a trusted place (a copy of repository/1.root.json), METADATA the URL of the
 mirror's /repository/ or a folder. Every target named is looked up; with --targets (the mirror's base URL, or a folder)
-it is downloaded under its vendor path and its length and digest are compared.
+it is downloaded under its vendor path and its length and digest are compared. With --consistent it is downloaded as
+TUF clients do by default, with the digest before the name (BASE_URL is then the mirror's /repository/targets/).
+The environment variable SSL_CERT_FILE names the mirror's certificate authority.
 
 Prints one JSON object: the versions of the four roles and what was found of the targets. Exit code 0: all is verified;
 1: refused, with the reason on standard error.
@@ -57,8 +59,8 @@ def verify(arguments, folder):
         target_dir=os.path.join(folder, "targets"),
         target_base_url=targets_url,
         fetcher=FolderFetcher() if local else None,
-        # The mirror serves packages under the vendor's names, without a digest in front.
-        config=UpdaterConfig(prefix_targets_with_hash=False),
+        # The vendor's own paths have no digest in front.
+        config=UpdaterConfig(prefix_targets_with_hash=arguments.consistent),
         bootstrap=root,
     )
     updater.refresh()
@@ -82,7 +84,8 @@ def main():
     parser.add_argument("metadata")
     parser.add_argument("target", nargs="*")
     parser.add_argument("--targets")
-    arguments = parser.parse_args()
+    parser.add_argument("--consistent", action="store_true")
+    arguments = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in ("metadata", "targets"):
             os.mkdir(os.path.join(folder, name))

@@ -1,11 +1,10 @@
 //! A thin reader for BER and DER (ITU-T X.690) that keeps the original bytes of every value.
 //!
 //! Signatures are computed over slices of the input, never over a re-encoding: libraries re-sort sets and drop
-//! non-canonical forms, which changes what was signed. Typed values inside (certificates, algorithm identifiers)
-//! are then decoded by the `x509-cert`, `spki` and `cms` crates.
+//! non-canonical forms, which changes what was signed; and they are stricter or laxer than the JDK here and there,
+//! which would change verdicts.
 //!
-//! Attacks considered here: lengths beyond the input, four-byte lengths, redundant length bytes (refused as the JDK
-//! does), deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
+//! Attacks considered here: lengths beyond the input, lengths of more than four bytes, deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
 
 use thiserror::Error;
 
@@ -24,9 +23,11 @@ pub(crate) struct Value<'a> {
 
 /// Universal and context tags by their first byte.
 pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;
     pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
     pub(crate) const OID: u8 = 0x06;
     pub(crate) const UTC_TIME: u8 = 0x17;
     pub(crate) const GENERALIZED_TIME: u8 = 0x18;
@@ -98,10 +99,34 @@ impl<'a> Value<'a> {
         if self.tag != tag::OID {
             return Err(Asn1Error("object identifier expected"));
         }
-        const_oid::ObjectIdentifier::from_bytes(self.content)
-            .map(|oid| oid.to_string())
-            .map_err(|_| Asn1Error("malformed object identifier"))
+        dotted(self.content).ok_or(Asn1Error("malformed object identifier"))
     }
+}
+
+/// The dotted form of an encoded object identifier (X.690 8.19).
+fn dotted(content: &[u8]) -> Option<String> {
+    let mut arcs: Vec<u128> = Vec::new();
+    let mut arc: u128 = 0;
+    let mut fresh = true;
+    for byte in content {
+        if fresh && *byte == 0x80 {
+            return None;
+        }
+        arc = arc.checked_mul(128)?.checked_add(u128::from(byte & 0x7f))?;
+        fresh = byte & 0x80 == 0;
+        if fresh {
+            arcs.push(arc);
+            arc = 0;
+        }
+    }
+    let (first, rest) = arcs.split_first().filter(|_| fresh)?;
+    let root = (first / 40).min(2);
+    let mut text = format!("{root}.{}", first - root * 40);
+    for arc in rest {
+        text.push('.');
+        text.push_str(&arc.to_string());
+    }
+    Some(text)
 }
 
 /// Tag, header length and content length (`None` for the indefinite form).
@@ -120,13 +145,8 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
                 return Err(Asn1Error("length too large"));
             }
             let octets = bytes.get(2..2 + count).ok_or(Asn1Error("length expected"))?;
-            if octets.first() == Some(&0) {
-                return Err(Asn1Error("redundant length bytes"));
-            }
             let length = octets.iter().fold(0u64, |length, octet| length << 8 | u64::from(*octet));
-            if length < 0x80 {
-                return Err(Asn1Error("short length in long form"));
-            }
+            // The JDK does not insist on the shortest form.
             let length = i32::try_from(length).map_err(|_| Asn1Error("length too large"))?;
             let length = usize::try_from(length).map_err(|_| Asn1Error("length too large"))?;
             Ok((tag, 2 + count, Some(length)))
@@ -140,12 +160,22 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
 /// first value are dropped.
 pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
     let mut output = Vec::with_capacity(bytes.len());
-    convert(bytes, &mut output, 0)?;
-    Ok(output)
+    let mut indefinite = false;
+    let consumed = convert(bytes, &mut output, 0, &mut indefinite)?;
+    if indefinite {
+        return Ok(output);
+    }
+    // Without any indefinite length not a byte changes, although lengths may not be the shortest.
+    Ok(bytes.get(..consumed).unwrap_or_default().to_vec())
 }
 
 /// Converts one value and returns how many bytes of the input it took.
-fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
+fn convert(
+    bytes: &[u8],
+    output: &mut Vec<u8>,
+    depth: usize,
+    indefinite: &mut bool,
+) -> Result<usize, Asn1Error> {
     if depth > MAX_DEPTH {
         return Err(Asn1Error("nested too deeply"));
     }
@@ -159,7 +189,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
             if constructed {
                 let mut at = 0;
                 while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
-                    at += convert(rest, &mut content, depth + 1)?;
+                    at += convert(rest, &mut content, depth + 1, indefinite)?;
                 }
             } else {
                 content.extend_from_slice(inner);
@@ -168,6 +198,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
         }
         None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
         None => {
+            *indefinite = true;
             let mut at = header;
             loop {
                 let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
@@ -177,7 +208,7 @@ fn convert(bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, As
                 if rest.is_empty() {
                     return Err(Asn1Error("end-of-contents missing"));
                 }
-                at += convert(rest, &mut content, depth + 1)?;
+                at += convert(rest, &mut content, depth + 1, indefinite)?;
             }
         }
     };
@@ -237,14 +268,31 @@ mod tests {
     }
 
     #[test]
+    fn object_identifiers_are_dotted() {
+        assert_eq!(
+            dotted(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]).as_deref(),
+            Some("1.2.840.113549.1.1.1")
+        );
+        assert_eq!(dotted(&[0x55, 0x1d, 0x25, 0]).as_deref(), Some("2.5.29.37.0"));
+        assert_eq!(dotted(&[0x88, 0x37]).as_deref(), Some("2.999"));
+        for bad in [&[][..], &[0x2a, 0x80, 1], &[0x2a, 0x86]] {
+            assert_eq!(dotted(bad), None);
+        }
+    }
+
+    #[test]
+    fn lengths_need_not_be_the_shortest_and_stay_as_they_are() {
+        let long = [0x30, 0x82, 0x00, 0x05, 0x04, 0x81, 0x02, 1, 2];
+        assert_eq!(to_definite(&long).unwrap(), long);
+        let value = Reader::new(&long).next().unwrap();
+        assert_eq!(value.inside().next().unwrap().content, [1, 2]);
+    }
+
+    #[test]
     fn malformed_lengths_are_refused() {
-        for bad in [
-            &[0x30][..],
-            &[0x30, 0x05, 0x00],
-            &[0x30, 0x81, 0x05, 0, 0, 0, 0, 0],
-            &[0x30, 0x82, 0x00, 0x80],
-            &[0x30, 0x85, 1, 1, 1, 1, 1],
-        ] {
+        for bad in
+            [&[0x30][..], &[0x30, 0x05, 0x00], &[0x30, 0x85, 1, 1, 1, 1, 1], &[0x30, 0x84, 0xff, 0, 0, 0]]
+        {
             assert!(Reader::new(bad).next().is_err(), "{bad:?}");
         }
         assert!(to_definite(&[0x30, 0x80].repeat(100)).is_err());

@@ -1,14 +1,16 @@
-//! X.509 certificates (RFC 5280): typed fields by the `x509-cert` crate, signed bytes as they stand in the input.
+//! X.509 certificates (RFC 5280), read as the JDK reads them; signed bytes as they stand in the input.
+//!
+//! Attacks considered here: two signature algorithms that differ (refused), a critical extension nobody understands
+//! (kept, and refused wherever it matters), extensions twice (refused), a malformed critical extension (refused; a
+//! malformed one that is not critical is passed over, as the JDK does).
 
 use std::sync::Arc;
 
-use der::Decode as _;
 use jiff::Timestamp;
-use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
-use crate::asn1::{Asn1Error, Reader, tag};
-use crate::crypto::{PublicKey, SignatureScheme};
+use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::asn1_time;
+use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
 
 /// A parsed certificate.
@@ -34,6 +36,12 @@ pub(crate) struct Certificate {
     pub(crate) netscape_type: Option<u8>,
     /// Critical extensions that this program does not process.
     pub(crate) unknown_critical: Vec<String>,
+    /// Critical extensions that a certification path does not process.
+    pub(crate) path_critical: Vec<String>,
+    pub(crate) subject_key_id: Option<Vec<u8>>,
+    /// Key identifier of the issuer, and serial number of the issuer's certificate.
+    pub(crate) authority_key_id: Option<Vec<u8>>,
+    pub(crate) authority_serial: Option<Vec<u8>>,
     /// Whether a name constraints extension is present.
     pub(crate) has_name_constraints: bool,
 }
@@ -43,43 +51,45 @@ impl Certificate {
     pub(crate) fn parse(der: &[u8]) -> Result<Arc<Self>, Asn1Error> {
         let mut outer = Reader::new(der);
         let whole = outer.expect(tag::SEQUENCE)?;
-        if !outer.is_empty() {
-            return Err(Asn1Error("bytes after the certificate"));
-        }
         let mut parts = whole.inside();
         let tbs = parts.expect(tag::SEQUENCE)?;
         let outer_algorithm = parts.expect(tag::SEQUENCE)?;
         let signature = parts.expect(tag::BIT_STRING)?;
+        if !outer.is_empty() || !parts.is_empty() {
+            return Err(Asn1Error("bytes after the certificate"));
+        }
 
         let mut fields = tbs.inside();
-        fields.optional(tag::CONTEXT_0)?;
+        let version = match fields.optional(tag::CONTEXT_0)? {
+            Some(explicit) => match explicit.inside().expect(tag::INTEGER)?.content {
+                [0] => 1,
+                [1] => 2,
+                [2] => 3,
+                _ => return Err(Asn1Error("unknown certificate version")),
+            },
+            None => 1,
+        };
         let serial = fields.expect(tag::INTEGER)?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
-        if inner_algorithm.raw != outer_algorithm.raw {
+        if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
         }
         let issuer = fields.expect(tag::SEQUENCE)?;
-        let _validity = fields.expect(tag::SEQUENCE)?;
+        let mut validity = fields.expect(tag::SEQUENCE)?.inside();
         let subject = fields.expect(tag::SEQUENCE)?;
         let key = fields.expect(tag::SEQUENCE)?;
-
-        let typed = CertificateInner::<Raw>::from_der(der)
-            .map_err(|_| Asn1Error("not an X.509 certificate (RFC 5280)"))?;
-        let typed_tbs = typed.tbs_certificate();
-        let validity = typed_tbs.validity();
+        if issuer.content.is_empty() {
+            return Err(Asn1Error("the issuer is empty"));
+        }
         let mut certificate = Self {
             der: der.to_vec(),
             tbs: tbs.raw.to_vec(),
             serial: serial.content.to_vec(),
             issuer: DistinguishedName::parse(issuer.raw)?,
             subject: DistinguishedName::parse(subject.raw)?,
-            not_before: timestamp(&validity.not_before)?,
-            not_after: timestamp(&validity.not_after)?,
-            version: match typed_tbs.version() {
-                x509_cert::Version::V1 => 1,
-                x509_cert::Version::V2 => 2,
-                x509_cert::Version::V3 => 3,
-            },
+            not_before: asn1_time::parse(&validity.next()?)?,
+            not_after: asn1_time::parse(&validity.next()?)?,
+            version,
             key: PublicKey::parse(key.raw)?,
             signature_scheme: SignatureScheme::of_certificate(&outer_algorithm)?,
             signature: bit_string(signature.content)?,
@@ -88,47 +98,101 @@ impl Certificate {
             extended_key_usage: None,
             netscape_type: None,
             unknown_critical: Vec::new(),
+            path_critical: Vec::new(),
+            subject_key_id: None,
+            authority_key_id: None,
+            authority_serial: None,
             has_name_constraints: false,
         };
-        for extension in typed_tbs.extensions().into_iter().flatten() {
-            let oid = extension.extn_id.to_string();
-            certificate.take_extension(&oid, extension.critical, extension.extn_value.as_bytes())?;
+        if version == 1 && !fields.is_empty() {
+            return Err(Asn1Error("extra fields in a version 1 certificate"));
+        }
+        fields.optional(ISSUER_UNIQUE_ID)?;
+        fields.optional(SUBJECT_UNIQUE_ID)?;
+        if let Some(extensions) = fields.optional(EXTENSIONS)? {
+            certificate.take_extensions(&extensions)?;
         }
         Ok(Arc::new(certificate))
     }
 
-    fn take_extension(&mut self, oid: &str, critical: bool, value: &[u8]) -> Result<(), Asn1Error> {
-        let malformed = |_| Asn1Error("malformed certificate extension");
+    fn take_extensions(&mut self, extensions: &Value<'_>) -> Result<(), Asn1Error> {
+        let mut seen = Vec::new();
+        for extension in extensions.inside().expect(tag::SEQUENCE)?.inside().all()? {
+            let mut parts = extension.inside();
+            let oid = parts.next()?.oid()?;
+            let critical = match parts.optional(tag::BOOLEAN)? {
+                Some(flag) => boolean(&flag)?,
+                None => false,
+            };
+            let value = parts.expect(tag::OCTET_STRING)?;
+            if seen.contains(&oid) {
+                return Err(Asn1Error("an extension occurs twice"));
+            }
+            if let Err(error) = self.take_extension(&oid, value.content)
+                && critical
+            {
+                return Err(error);
+            }
+            if critical && !KNOWN_EXTENSIONS.contains(&oid.as_str()) {
+                self.unknown_critical.push(oid.clone());
+            }
+            if critical && !PATH_EXTENSIONS.contains(&oid.as_str()) {
+                self.path_critical.push(oid.clone());
+            }
+            seen.push(oid);
+        }
+        Ok(())
+    }
+
+    fn take_extension(&mut self, oid: &str, value: &[u8]) -> Result<(), Asn1Error> {
+        let mut reader = Reader::new(value);
         match oid {
-            "2.5.29.19" => {
-                let constraints = BasicConstraints::from_der(value).map_err(malformed)?;
-                self.basic_constraints = Some((constraints.ca, constraints.path_len_constraint));
-            }
-            "2.5.29.15" => {
-                let usage = KeyUsage::from_der(value).map_err(malformed)?;
-                let bits = usage.0.bits();
-                self.key_usage = Some((0..9).map(|bit| bits & (1 << bit) != 0).collect());
-            }
+            "2.5.29.19" => self.basic_constraints = Some(basic_constraints(&reader.expect(tag::SEQUENCE)?)?),
+            "2.5.29.15" => self.key_usage = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
             "2.5.29.37" => {
-                let usage = ExtendedKeyUsage::from_der(value).map_err(malformed)?;
-                self.extended_key_usage = Some(usage.0.iter().map(ToString::to_string).collect());
+                let purposes = reader.expect(tag::SEQUENCE)?.inside().all()?;
+                self.extended_key_usage =
+                    Some(purposes.iter().map(Value::oid).collect::<Result<Vec<_>, _>>()?);
             }
             "2.16.840.1.113730.1.1" => {
-                let bits = Reader::new(value).expect(tag::BIT_STRING)?;
+                let bits = reader.expect(tag::BIT_STRING)?;
                 self.netscape_type = Some(bits.content.get(1).copied().unwrap_or(0));
             }
-            "2.5.29.30" => self.has_name_constraints = true,
-            _ if critical && !PROCESSED_EXTENSIONS.contains(&oid) => {
-                self.unknown_critical.push(oid.to_owned())
+            "2.5.29.14" => self.subject_key_id = Some(reader.expect(tag::OCTET_STRING)?.content.to_vec()),
+            "2.5.29.35" => {
+                for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
+                    match field.tag {
+                        AUTHORITY_KEY_ID => self.authority_key_id = Some(field.content.to_vec()),
+                        AUTHORITY_SERIAL => self.authority_serial = Some(field.content.to_vec()),
+                        _ => {}
+                    }
+                }
             }
+            "2.5.29.30" => self.has_name_constraints = true,
             _ => {}
         }
         Ok(())
     }
 
+    /// Whether the key identifiers of this certificate allow `issuer` to have issued it; silence allows it.
+    pub(crate) fn may_be_issued_by(&self, issuer: &Self) -> bool {
+        let agree = |wanted: &Option<Vec<u8>>, found: Option<&Vec<u8>>| match (wanted, found) {
+            (Some(wanted), Some(found)) => wanted == found,
+            _ => true,
+        };
+        agree(&self.authority_key_id, issuer.subject_key_id.as_ref())
+            && agree(&self.authority_serial, (issuer.version > 2).then_some(&issuer.serial))
+    }
+
     /// Whether issuer and subject are the same name.
     pub(crate) fn is_self_issued(&self) -> bool {
         self.subject.matches(&self.issuer)
+    }
+
+    /// Whether the certificate is signed with its own key.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.is_self_issued()
+            && self.key.check(&self.signature_scheme, &self.tbs, &self.signature) == Check::Right
     }
 
     /// Whether `at` lies in the validity, ends included.
@@ -176,10 +240,47 @@ pub(crate) enum Validity {
     Expired,
 }
 
-fn timestamp(time: &x509_cert::time::Time) -> Result<Timestamp, Asn1Error> {
-    let seconds =
-        i64::try_from(time.to_unix_duration().as_secs()).map_err(|_| Asn1Error("time out of range"))?;
-    Timestamp::from_second(seconds).map_err(|_| Asn1Error("time out of range"))
+/// Whether two algorithm identifiers are equal; absent parameters and NULL are the same.
+fn same_algorithm(one: &Value<'_>, other: &Value<'_>) -> Result<bool, Asn1Error> {
+    let parts = |value: &Value<'_>| -> Result<(Vec<u8>, Vec<u8>), Asn1Error> {
+        let mut parts = value.inside();
+        let oid = parts.expect(tag::OID)?.content.to_vec();
+        let parameters = if parts.is_empty() { None } else { Some(parts.next()?) };
+        let parameters = parameters.filter(|value| value.tag != tag::NULL).map(|value| value.raw.to_vec());
+        Ok((oid, parameters.unwrap_or_default()))
+    };
+    Ok(parts(one)? == parts(other)?)
+}
+
+fn boolean(value: &Value<'_>) -> Result<bool, Asn1Error> {
+    match value.content {
+        [byte] => Ok(*byte != 0),
+        _ => Err(Asn1Error("malformed BOOLEAN")),
+    }
+}
+
+/// CA flag and path length; an absent path length is no limit.
+fn basic_constraints(value: &Value<'_>) -> Result<(bool, Option<u8>), Asn1Error> {
+    let mut fields = value.inside();
+    let Some(flag) = fields.optional(tag::BOOLEAN)? else { return Ok((false, None)) };
+    let authority = boolean(&flag)?;
+    if fields.is_empty() {
+        return Ok((authority, None));
+    }
+    match fields.expect(tag::INTEGER)?.content {
+        [length] if *length < 0x80 => Ok((authority, Some(*length))),
+        [first, ..] if *first < 0x80 => Ok((authority, None)),
+        _ => Err(Asn1Error("malformed path length")),
+    }
+}
+
+/// The bits of a BIT STRING, first bit first.
+fn bits(value: &Value<'_>) -> Result<Vec<bool>, Asn1Error> {
+    let (unused, bytes) = value.content.split_first().ok_or(Asn1Error("malformed BIT STRING"))?;
+    let count = (bytes.len() * 8).checked_sub(usize::from(*unused)).filter(|_| *unused < 8);
+    let count = count.ok_or(Asn1Error("malformed BIT STRING"))?;
+    let all = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1 == 1));
+    Ok(all.take(count).collect())
 }
 
 /// The bytes of a BIT STRING without unused bits.
@@ -203,23 +304,48 @@ pub(crate) const KU_NON_REPUDIATION: usize = 1;
 /// Position of keyCertSign.
 pub(crate) const KU_KEY_CERT_SIGN: usize = 5;
 
-/// Extensions that may be critical: the JDK knows them.
-const PROCESSED_EXTENSIONS: [&str; 17] = [
-    "2.5.29.9",
+/// Extensions the JDK knows: they may be critical.
+const KNOWN_EXTENSIONS: [&str; 24] = [
     "2.5.29.14",
+    "2.5.29.15",
     "2.5.29.16",
     "2.5.29.17",
     "2.5.29.18",
+    "2.5.29.19",
     "2.5.29.20",
     "2.5.29.21",
     "2.5.29.27",
     "2.5.29.28",
     "2.5.29.29",
+    "2.5.29.30",
     "2.5.29.31",
     "2.5.29.32",
     "2.5.29.33",
     "2.5.29.35",
     "2.5.29.36",
+    "2.5.29.37",
     "2.5.29.46",
     "2.5.29.54",
+    "2.16.840.1.113730.1.1",
+    "1.3.6.1.5.5.7.1.1",
+    "1.3.6.1.5.5.7.1.11",
+    "1.3.6.1.5.5.7.48.1.5",
 ];
+
+/// Extensions that the validation of a path processes: key usages, names, constraints, policies.
+const PATH_EXTENSIONS: [&str; 9] = [
+    "2.5.29.15",
+    "2.5.29.17",
+    "2.5.29.19",
+    "2.5.29.30",
+    "2.5.29.32",
+    "2.5.29.33",
+    "2.5.29.36",
+    "2.5.29.37",
+    "2.5.29.54",
+];
+const ISSUER_UNIQUE_ID: u8 = 0x81;
+const SUBJECT_UNIQUE_ID: u8 = 0x82;
+const EXTENSIONS: u8 = 0xa3;
+const AUTHORITY_KEY_ID: u8 = 0x80;
+const AUTHORITY_SERIAL: u8 = 0x82;

@@ -114,11 +114,14 @@ impl Context<'_> {
         self.search(chain)
     }
 
-    /// Tries every anchor whose subject is the last issuer.
+    /// Tries every anchor whose subject is the last issuer, and whose key identifier does not contradict.
     fn check_with_anchors(&self, path: &[Arc<Certificate>]) -> Result<Vec<Arc<Certificate>>, ChainFailure> {
         let Some(last) = path.last() else { return Err(no_path()) };
-        let mut failure = no_path();
+        let mut failure = other("Path does not chain with any of the trust anchors");
         for anchor in self.trust.with_subject(last.issuer.canonical()) {
+            if !last.may_be_issued_by(&anchor.certificate) {
+                continue;
+            }
             match self.check_path(path, &anchor.certificate) {
                 Ok(()) => {
                     let mut whole = path.to_vec();
@@ -198,7 +201,7 @@ impl Context<'_> {
             {
                 return Err(other("signature check failed"));
             }
-            if !certificate.unknown_critical.is_empty() {
+            if !certificate.path_critical.is_empty() {
                 return Err(other("unrecognized critical extension(s)"));
             }
             if certificate.has_name_constraints && !is_leaf {

@@ -20,7 +20,8 @@ use crate::archive::{Archive, Content, ContentReader};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
 use crate::finding::Finding;
 use crate::java_error::JavaError;
-use crate::manifest::{Manifest, decode_base64};
+use crate::manifest::Manifest;
+use crate::mime_base64;
 use crate::signature_names::{has_signature_extension, is_signature_related};
 use crate::signatures::{Signatures, algorithms_at, strip_suffix_ignoring_case};
 use crate::source::Source;
@@ -40,7 +41,7 @@ struct Expected {
     /// The name as the manifest spells it.
     spelled: String,
     digest: DigestAlgorithm,
-    value: Vec<u8>,
+    value: Result<Vec<u8>, String>,
 }
 
 /// What was read of an entry.
@@ -99,8 +100,7 @@ fn expected_digests(manifest: Option<&Manifest>, name: &str) -> Vec<Expected> {
         .filter_map(|(key, value)| {
             let spelled = strip_suffix_ignoring_case(key, "-Digest")?;
             let digest = DigestAlgorithm::from_jca(spelled)?;
-            // What is not Base64 cannot be equal to any digest.
-            let value = decode_base64(value).unwrap_or_default();
+            let value = mime_base64::decode(value);
             Some(Expected { spelled: spelled.to_owned(), digest, value })
         })
         .collect()
@@ -254,6 +254,9 @@ fn compare(expected: &[Expected], outcome: &Outcome, name: &str, at: Timestamp) 
     if expected.is_empty() {
         return Err(JavaError::security(format!("digest missing for {name}")));
     }
+    if let Some(error) = expected.iter().find_map(|expected| expected.value.as_ref().err()) {
+        return Err(JavaError::illegal_argument(error));
+    }
     let mut compared = false;
     let mut digests = outcome.digests.iter();
     for Expected { spelled, digest, value } in expected {
@@ -261,7 +264,7 @@ fn compare(expected: &[Expected], outcome: &Outcome, name: &str, at: Timestamp) 
         if jar_digest_name(spelled, at) == Strength::Disabled {
             continue;
         }
-        if found != Some(value) {
+        if found != value.as_ref().ok() {
             return Err(JavaError::security(format!("{spelled} digest error for {name}")));
         }
         compared = true;

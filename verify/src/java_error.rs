@@ -29,6 +29,11 @@ impl JavaError {
         Self { class: "java.io.IOException", message: message.into() }
     }
 
+    /// A value that cannot be decoded.
+    pub(crate) fn illegal_argument(message: impl Into<String>) -> Self {
+        Self { class: "java.lang.IllegalArgumentException", message: message.into() }
+    }
+
     /// A stream that ended too early.
     pub(crate) fn end_of_file(message: impl Into<String>) -> Self {
         Self { class: "java.io.EOFException", message: message.into() }

@@ -323,22 +323,6 @@ fn section_name(bytes: &[u8], start: usize, first_line_end: usize, end: usize) -
     Some(String::from_utf8_lossy(&name).into_owned())
 }
 
-/// Decodes Base64 as the JDK's MIME decoder does: characters outside the alphabet are skipped.
-pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let clean: String = text
-        .chars()
-        .filter(|character| character.is_ascii_alphanumeric() || matches!(character, '+' | '/' | '='))
-        .collect();
-    let engine = base64::engine::GeneralPurpose::new(
-        &base64::alphabet::STANDARD,
-        base64::engine::GeneralPurposeConfig::new()
-            .with_decode_allow_trailing_bits(true)
-            .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
-    );
-    engine.decode(clean).ok()
-}
-
 const MAX_LINE: usize = 512;
 const MANY_HEADERS: usize = 32;
 
@@ -383,10 +367,5 @@ mod tests {
         for bad in ["no colon\n", "A:1\n", "A b: 1\n", " x\n", "A: 1\n\nX: 1\n"] {
             assert!(Manifest::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn base64_skips_foreign_characters() {
-        assert_eq!(decode_base64("q83v*\n Eg=="), Some(vec![0xab, 0xcd, 0xef, 0x12]));
     }
 }

@@ -8,8 +8,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use der::Decode as _;
-
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
 use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
@@ -159,8 +157,6 @@ impl SignerInfo {
         let mut fields = value.inside();
         fields.expect(tag::INTEGER)?;
         let identifier = fields.expect(tag::SEQUENCE)?;
-        cms::cert::IssuerAndSerialNumber::from_der(identifier.raw)
-            .map_err(|_| Asn1Error("the signer identifier is not issuer and serial number"))?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
         let serial = parts.expect(tag::INTEGER)?.content.to_vec();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::asn1::{Asn1Error, Reader, tag};
+use crate::asn1_time;
 use crate::certificate::Certificate;
 use crate::crypto::{Check, KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
@@ -110,51 +111,9 @@ impl TstInfo {
         let imprint_oid = imprint.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
         let hashed = imprint.expect(tag::OCTET_STRING)?.content.to_vec();
         fields.expect(tag::INTEGER)?;
-        let gen_time = generalized_time(fields.expect(tag::GENERALIZED_TIME)?.content)?;
+        let gen_time = asn1_time::parse(&fields.expect(tag::GENERALIZED_TIME)?)?;
         Ok(Self { imprint_oid, imprint: hashed, gen_time })
     }
 }
 
-/// Parses `YYYYMMDDhhmmss[.f…]Z`.
-fn generalized_time(content: &[u8]) -> Result<Timestamp, Asn1Error> {
-    let malformed = Asn1Error("malformed GeneralizedTime");
-    let text = std::str::from_utf8(content).map_err(|_| malformed)?;
-    let text = text.strip_suffix('Z').ok_or(malformed)?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.len() != 14 || !digits(whole) || !digits(fraction) || fraction.len() > 9 {
-        return Err(malformed);
-    }
-    let number = |from: usize, to: usize| whole.get(from..to).and_then(|part| part.parse::<i16>().ok());
-    let small = |from, to| number(from, to).and_then(|value| i8::try_from(value).ok()).ok_or(malformed);
-    let millis: i32 =
-        format!("{fraction:0<3}").get(..3).and_then(|text| text.parse().ok()).ok_or(malformed)?;
-    jiff::civil::DateTime::new(
-        number(0, 4).ok_or(malformed)?,
-        small(4, 6)?,
-        small(6, 8)?,
-        small(8, 10)?,
-        small(10, 12)?,
-        small(12, 14)?,
-        millis * 1_000_000,
-    )
-    .and_then(|time| time.to_zoned(jiff::tz::TimeZone::UTC))
-    .map(|zoned| zoned.timestamp())
-    .map_err(|_| malformed)
-}
-
 const ID_TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn generalized_times_with_and_without_fractions_are_read() {
-        assert_eq!(generalized_time(b"20240126030725Z").unwrap().to_string(), "2024-01-26T03:07:25Z");
-        assert_eq!(generalized_time(b"20240126030725.5Z").unwrap().to_string(), "2024-01-26T03:07:25.5Z");
-        for bad in [&b"20240126030725"[..], b"20241326030725Z", b"2024012603072Z", b"20240126030725.Z"] {
-            assert!(generalized_time(bad).is_err(), "{bad:?}");
-        }
-    }
-}

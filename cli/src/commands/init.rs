@@ -6,6 +6,7 @@ use midmirror_mirror::store::{MARKER_FILE, Store};
 
 use crate::context::{self, Context};
 use crate::exit::Exit;
+use crate::failure::coded;
 use crate::output;
 
 /// Creates what is not there yet; an existing store is left alone.
@@ -18,6 +19,13 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<Exit> {
     let keys_dir = config.keys_dir();
     let keys = if keys_dir.join("targets.pem").exists() {
         SigningKeys::load(&keys_dir)?
+    } else if store.repository_dir().join("1.root.json").exists() {
+        return Err(coded(
+            Exit::Usage,
+            format!("the store has a catalog, but its signing keys are not in {}", keys_dir.display()),
+            "bring them back from their backup, or name their folder with `keys` in the configuration; enrolled hosts \
+             would refuse a catalog with new keys",
+        ));
     } else {
         SigningKeys::create(&keys_dir)?
     };

@@ -1,5 +1,6 @@
 //! `midmirror list`: what the catalog holds.
 
+use anyhow::Context as _;
 use midmirror_mirror::catalog::{FolderSource, TrustInputs, TrustedCatalog, trust_folder};
 use midmirror_mirror::store::Store;
 
@@ -40,13 +41,14 @@ pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
 pub(crate) fn catalog(store: &Store) -> anyhow::Result<TrustedCatalog> {
     let folder = store.repository_dir();
     let first_root = folder.join("1.root.json");
-    let root = std::fs::read(&first_root).map_err(|_| {
-        coded(
+    let root = match std::fs::read(&first_root) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(coded(
             Exit::CatalogNotTrusted,
-            format!("the store has no catalog ({} cannot be read)", first_root.display()),
+            format!("the store has no catalog ({} is not there)", first_root.display()),
             "midmirror init makes the first one",
-        )
-    })?;
+        )),
+        other => other.with_context(|| format!("failed to read {}", first_root.display())),
+    }?;
     let inputs = TrustInputs { root: &root, state: None, now: context::now(), allow_expired: true };
     Ok(trust_folder(&FolderSource::new(folder), &inputs)?)
 }

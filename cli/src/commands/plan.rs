@@ -79,13 +79,18 @@ pub(crate) fn packages(config: &Config, selection: &Selection) -> anyhow::Result
     for log in &selection.logs {
         planned.extend(plan_file(log, &request)?);
     }
+    Ok(each_once(planned))
+}
+
+/// Leaves out what was planned before.
+pub(crate) fn each_once(planned: Vec<PlannedPackage>) -> Vec<PlannedPackage> {
     let mut unique: Vec<PlannedPackage> = Vec::new();
     for package in planned {
         if !unique.iter().any(|known| known.path() == package.path()) {
             unique.push(package);
         }
     }
-    Ok(unique)
+    unique
 }
 
 fn request(config: &Config, selection: &Selection) -> anyhow::Result<PlanRequest> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use midmirror_mirror::serve::{
-    CertificateLifetimes, ServeConfig, ServedStore, Server, TlsMaterial, init_tls,
+    CertificateLifetimes, ServeConfig, ServeError, ServedStore, Server, TlsMaterial, init_tls,
 };
 use midmirror_mirror::store::durable;
 
@@ -24,13 +24,22 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     let config = &context.config;
     let store = context.store()?;
     let listen = address(arguments.listen.as_deref().unwrap_or(&config.serve.listen), "serve.listen")?;
-    let mut serve = ServeConfig::new(listen, tls_material(config)?);
+    let (certificate, key) = tls_files(config);
+    let mut serve = ServeConfig::new(listen, tls_material(&certificate, &key)?);
     serve.plain_listen =
         config.serve.plain_listen.as_deref().map(|text| address(text, "serve.plain_listen")).transpose()?;
     let root = super::list::catalog(&store)?.root_bytes().to_vec();
     let served = ServedStore::trusting(&store, root, context::now);
     block_on(async {
-        let server = Server::start(serve, served, until_told_to_end()?).await?;
+        let server = Server::start(serve, served, until_told_to_end()?).await.map_err(|error| {
+            let about_tls = matches!(error, ServeError::Pem { .. } | ServeError::Tls { .. });
+            let error = anyhow::Error::new(error);
+            if about_tls {
+                error.context(format!("failed to use {} with {}", certificate.display(), key.display()))
+            } else {
+                error
+            }
+        })?;
         output::note(format!("serving {} on https://{}", config.store.display(), server.local_addr()));
         if let Some(address) = server.plain_addr() {
             output::note(format!("and without TLS on http://{address}"));
@@ -77,16 +86,30 @@ fn make_tls(config: &Config, hosts: &[String]) -> anyhow::Result<Exit> {
     let folder = tls_folder(config);
     let lifetimes = CertificateLifetimes::default();
     let set = init_tls(hosts, context::now(), &lifetimes)?;
-    let files: [(&str, &[u8]); 4] = [
-        ("ca.pem", set.ca_pem.as_bytes()),
-        ("ca-key.pem", set.ca_key_pem.as_bytes()),
-        ("server.pem", set.server_cert_pem.as_bytes()),
-        ("server-key.pem", set.server_key_pem.as_bytes()),
-    ];
-    durable::new_folder(&folder, &files, durable::FileMode::Secret).with_context(|| {
-        format!("TLS material is only made for a new folder; move {} away to start over", folder.display())
-    })?;
-    let ca = folder.join("ca.pem");
+    let keys: [(&str, &[u8]); 2] =
+        [("ca-key.pem", set.ca_key_pem.as_bytes()), ("server-key.pem", set.server_key_pem.as_bytes())];
+    match durable::new_folder(&folder, &keys, durable::FileMode::Secret) {
+        Err(error) if error.is_already_there() => {
+            return Err(coded(
+                Exit::Usage,
+                format!("{} is there already; TLS material is only made for a new folder", folder.display()),
+                "to start over move it away; agents and hosts must then trust the new authority",
+            ));
+        }
+        made => made?,
+    }
+    // Certificates are for everybody; keys stay readable by their owner only.
+    for (name, pem) in [("server.pem", &set.server_cert_pem), ("ca.pem", &set.ca_pem)] {
+        durable::write_new(&folder.join(name), pem.as_bytes(), durable::FileMode::Shared)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).with_context(|| {
+            format!("failed to open {} for readers of its certificates", folder.display())
+        })?;
+    }
+    let ca = private_ca_file(config);
     output::data(format!("ca            {}", ca.display()));
     output::data(format!("certificate   {} (397 days)", folder.join("server.pem").display()));
     output::data(format!("for           {}", hosts.join(", ")));
@@ -107,10 +130,15 @@ fn make_tls(config: &Config, hosts: &[String]) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn tls_material(config: &Config) -> anyhow::Result<TlsMaterial> {
+/// Certificate and key: the configured ones, or those of `--init-tls`.
+fn tls_files(config: &Config) -> (PathBuf, PathBuf) {
     let folder = tls_folder(config);
     let certificate = config.serve.certificate.clone().unwrap_or_else(|| folder.join("server.pem"));
     let key = config.serve.key.clone().unwrap_or_else(|| folder.join("server-key.pem"));
+    (certificate, key)
+}
+
+fn tls_material(certificate: &Path, key: &Path) -> anyhow::Result<TlsMaterial> {
     let read = |path: &Path| match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(coded(
             Exit::Usage,
@@ -119,12 +147,12 @@ fn tls_material(config: &Config) -> anyhow::Result<TlsMaterial> {
         )),
         other => other.with_context(|| format!("failed to read {}", path.display())),
     };
-    Ok(TlsMaterial { cert_pem: read(&certificate)?, key_pem: read(&key)? })
+    Ok(TlsMaterial { cert_pem: read(certificate)?, key_pem: read(key)? })
 }
 
-/// The certificate authority that hosts need to trust.
-pub(crate) fn ca_file(config: &Config) -> PathBuf {
-    config.serve.ca.clone().unwrap_or_else(|| tls_folder(config).join("ca.pem"))
+/// The certificate authority that `--init-tls` makes.
+pub(crate) fn private_ca_file(config: &Config) -> PathBuf {
+    tls_folder(config).join("ca.pem")
 }
 
 fn tls_folder(config: &Config) -> PathBuf {

@@ -22,15 +22,14 @@ use crate::output::{self, printable};
 
 /// Works off a selection, or without one what `[[follow]]` names.
 pub(crate) fn sync(context: &Context, selection: &Selection) -> anyhow::Result<Exit> {
-    let followed;
-    let selection = if selection.items.is_empty() && selection.logs.is_empty() {
-        followed = follow(context, selection)?;
-        &followed
-    } else {
-        selection
-    };
-    let planned = super::plan::packages(&context.config, selection)?;
-    run(context, &planned)
+    if !selection.items.is_empty() || !selection.logs.is_empty() {
+        return run(context, &super::plan::packages(&context.config, selection)?);
+    }
+    let (planned, some_skipped) = follow(context, selection)?;
+    match run(context, &planned)? {
+        Exit::Done if some_skipped => Ok(Exit::SomeFailed),
+        exit => Ok(exit),
+    }
 }
 
 /// Fetches single URLs.
@@ -113,22 +112,37 @@ fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Result<Exit> {
     finish(&report)
 }
 
-fn follow(context: &Context, options: &Selection) -> anyhow::Result<Selection> {
+/// What `[[follow]]` asks for, and whether a log was skipped.
+///
+/// A log that cannot be read (a share that is away) is reported and skipped: the other packages, and the catalog that
+/// must be signed again in time, do not wait for it.
+fn follow(context: &Context, options: &Selection) -> anyhow::Result<(Vec<PlannedPackage>, bool)> {
     if context.config.follow.is_empty() {
-        return Err(coded(
-            Exit::Usage,
-            "nothing to sync",
-            "name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the configuration",
-        ));
+        output::note(
+            "nothing to follow: name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the \
+             configuration; the catalog is signed anew if that is due",
+        );
     }
-    let follow = &context.config.follow;
-    Ok(Selection {
-        items: follow.iter().filter_map(|follow| follow.stamp.clone()).collect(),
-        logs: follow.iter().filter_map(|follow| follow.log.clone()).collect(),
-        platforms: options.platforms.clone(),
-        kinds: options.kinds.clone(),
-        unsigned_tree: options.unsigned_tree,
-    })
+    let mut planned = Vec::new();
+    let mut some_skipped = false;
+    for follow in &context.config.follow {
+        let one = Selection {
+            items: follow.stamp.iter().cloned().collect(),
+            logs: follow.log.iter().cloned().collect(),
+            platforms: options.platforms.clone(),
+            kinds: options.kinds.clone(),
+            unsigned_tree: options.unsigned_tree,
+        };
+        match super::plan::packages(&context.config, &one) {
+            Ok(packages) => planned.extend(packages),
+            Err(error) if follow.log.is_some() => {
+                some_skipped = true;
+                output::failure(&error.context("a log that is followed was skipped"), None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((super::plan::each_once(planned), some_skipped))
 }
 
 /// The vendor path of a file, from its name or from `--as-path`.
@@ -137,7 +151,13 @@ fn vendor_path(file: &std::path::Path, given: Option<&str>) -> anyhow::Result<Pa
         return Ok(if given.contains("://") { split_url(given)?.1 } else { PackagePath::parse(given)? });
     }
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = PackageName::parse(&name).with_context(|| format!("{} has no vendor name", file.display()))?;
+    let name = PackageName::parse(&name).map_err(|error| {
+        coded(
+            Exit::Usage,
+            format!("{} has no vendor name: {error}", file.display()),
+            "--as-path PATH|URL says which package a renamed file is",
+        )
+    })?;
     PackagePath::new(Tree::Signed, &name)
         .with_context(|| format!("the vendor path of {name} is unknown; give it with --as-path"))
 }
@@ -191,15 +211,9 @@ impl ProgressLines {
                 self.set(Some(Instant::now()));
                 output::note(format!("{}", path.name()));
             }
-            Event::Received { progress, .. } => {
-                if self.is_due() {
-                    let total = progress.total.map(|total| format!(" of {}", output::size(total)));
-                    output::note(format!(
-                        "  {}{}",
-                        output::size(progress.received),
-                        total.unwrap_or_default()
-                    ));
-                }
+            Event::Received { progress, .. } if self.is_due() => {
+                let total = progress.total.map(|total| format!(" of {}", output::size(total)));
+                output::note(format!("  {}{}", output::size(progress.received), total.unwrap_or_default()));
             }
             Event::Finished { outcome, .. } => print_outcome(outcome),
             _ => {}

@@ -10,6 +10,7 @@ use crate::arguments::{ExitCodeKind, VerifyArguments, VerifyFormat};
 use crate::config::read_trust_store;
 use crate::context::{self, Context};
 use crate::exit::Exit;
+use crate::failure::coded;
 use crate::output::{self, printable};
 
 /// Verifies one file.
@@ -26,6 +27,14 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
     let at = arguments.at.unwrap_or_else(context::now);
     let file = &arguments.file;
     let failed = || format!("failed to read {}", file.display());
+    // A pipe would wait for its writer, a device never ends.
+    if !std::fs::metadata(file).with_context(failed)?.is_file() {
+        return Err(coded(
+            Exit::Usage,
+            format!("{} is not a regular file", file.display()),
+            "name one package",
+        ));
+    }
     let sha256 = midmirror_mirror::Sha256Digest::of_file(file).with_context(failed)?;
     // A file with the vendor's name must also be what its name says.
     let name = file.file_name().and_then(|name| PackageName::parse(&name.to_string_lossy()).ok());

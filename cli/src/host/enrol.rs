@@ -1,5 +1,6 @@
 //! `enrol`: trust a mirror, by the trust file that somebody brought from it.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -16,7 +17,7 @@ use super::arguments::EnrolArguments;
 pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
     let file = &arguments.trust_file;
     let bytes =
-        std::fs::read(file).with_context(|| format!("failed to read the trust file {}", file.display()))?;
+        read_limited(file).with_context(|| format!("failed to read the trust file {}", file.display()))?;
     let trust = TrustFile::parse(&bytes).with_context(|| format!("{} cannot be used", file.display()))?;
     let expected = arguments.root_sha256.as_deref().map(str::parse::<Sha256Digest>).transpose()?;
     let truststore = arguments
@@ -40,9 +41,19 @@ pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
         anchors.len()
     ));
     if expected.is_none() {
-        output::note("compare the root digest with what the mirror's operator reads out (`midmirror trust`)");
+        output::note(
+            "compare the root digest with what the mirror's operator reads out (`midmirror trust` shows it)",
+        );
     }
     Ok(Exit::Done)
+}
+
+/// One byte more than is allowed, so that the parser sees that the file is too long.
+fn read_limited(file: &Path) -> std::io::Result<Vec<u8>> {
+    let limit = u64::try_from(TrustFile::MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Paths are stored absolute: where the importer is started later must not matter.

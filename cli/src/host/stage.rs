@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, verify_file};
 use midmirror_mirror::agent::{AgentHome, AgentState, Wanted, inventory, wanted, wanted_for_build};
@@ -93,7 +94,9 @@ async fn open_source(
     now: jiff::Timestamp,
 ) -> anyhow::Result<Source> {
     let url = match from {
-        Some(from) if from.contains("://") => Some(Url::parse(from)?),
+        Some(from) if from.contains("://") => {
+            Some(Url::parse(from).with_context(|| format!("--from {from:?} is not a URL"))?)
+        }
         Some(folder) => return Ok(Source::folder(Path::new(folder), enrolment, now).await?),
         None => enrolment.trust().url().cloned(),
     };
@@ -140,7 +143,8 @@ fn show(report: &StageReport) {
             StageOutcome::Staged => "staged",
             StageOutcome::AlreadyThere => "there",
             StageOutcome::NotMade => "not made",
-            StageOutcome::NotInCatalog => "NOT IN CATALOG",
+            StageOutcome::NotInCatalog if report.catalog => "NOT IN CATALOG",
+            StageOutcome::NotInCatalog => "NOT FOUND",
             StageOutcome::Refused { .. } => "REFUSED",
             _ => "FAILED",
         };
@@ -213,6 +217,17 @@ pub(crate) fn of_trust(error: &TrustError) -> (Exit, &'static str) {
         TrustError::Unreachable { .. } => {
             (Exit::Unreachable, "is the mirror running, and the address right?")
         }
+        TrustError::State { .. } => match failure::io_cause(error) {
+            Some(io) => (
+                failure::of_io(io),
+                "the state folder (--state DIR) must be writable for the user who runs this program",
+            ),
+            None => (
+                Exit::CatalogNotTrusted,
+                "restore the file from a backup; only if you are sure that the mirror is the right one, remove it: the \
+                 versions seen before are then forgotten",
+            ),
+        },
         _ => (
             Exit::CatalogNotTrusted,
             "nothing was used of it; run `midmirror store check --full` on the mirror, or enrol again if its root was changed on purpose",

@@ -139,7 +139,7 @@ pub enum AdmitError {
     #[error("{name} is refused: {}", .decision.summary())]
     Refused {
         /// The package.
-        name: PackageName,
+        name: Box<PackageName>,
         /// The facts, verdicts and refusals.
         decision: Box<Decision>,
     },
@@ -147,7 +147,7 @@ pub enum AdmitError {
     #[error("failed to write down the report of {name}")]
     Evidence {
         /// The package.
-        name: PackageName,
+        name: Box<PackageName>,
         /// What the serializer said.
         source: serde_json::Error,
     },
@@ -161,7 +161,7 @@ pub fn admit(
     let name = quarantined.path().name().clone();
     let decision = verify_file(quarantined.file(), &name, quarantined.sha256(), inputs)?;
     let report_json =
-        decision.to_json().map_err(|source| AdmitError::Evidence { name: name.clone(), source })?;
+        decision.to_json().map_err(|source| AdmitError::Evidence { name: Box::new(name.clone()), source })?;
     let evidence = Evidence {
         report_json,
         jarsigner_text: decision.jarsigner_text().to_owned(),
@@ -188,6 +188,6 @@ pub fn verify_file(
     if decision.is_admitted() {
         Ok(decision)
     } else {
-        Err(AdmitError::Refused { name: name.clone(), decision: Box::new(decision) })
+        Err(AdmitError::Refused { name: Box::new(name.clone()), decision: Box::new(decision) })
     }
 }

@@ -17,6 +17,7 @@ use crate::package::{PackageKind, PackageName, Platform};
 #[non_exhaustive]
 pub struct AgentState {
     /// The agent folder.
+    #[serde(serialize_with = "lossy")]
     pub home: PathBuf,
     /// Platform of the host; `None` if it cannot be told or the signs contradict each other.
     pub platform: Option<Platform>,
@@ -242,6 +243,11 @@ fn free_bytes(home: &AgentHome) -> Result<u64, AgentError> {
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
 
+/// A folder name that is not UTF-8 must not keep the whole state from being shown.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
 fn unusable(path: &str, error: &dyn std::error::Error) -> AgentNote {
     let mut reason = error.to_string();
     let mut cause = error.source();
@@ -340,5 +346,14 @@ mod tests {
         std::os::unix::fs::symlink("/dev/zero", agent.path().join("config.xml")).unwrap();
         let home = AgentHome::open(agent.path()).unwrap();
         assert!(matches!(inventory(&home), Err(AgentError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn folder_whose_name_is_not_utf8_is_shown_as_json() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let agent = SampleAgent::linux();
+        let mut state = read(&agent);
+        state.home = std::ffi::OsStr::from_bytes(b"/mid/\xff/agent").into();
+        assert!(serde_json::to_string(&state).unwrap().contains("/mid/\u{fffd}/agent"));
     }
 }

@@ -11,6 +11,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData as _,
 };
+use rustls_pki_types::ServerName;
 
 use super::error::ServeError;
 use crate::Sha256Digest;
@@ -50,6 +51,7 @@ pub fn init_tls(
     now: jiff::Timestamp,
     lifetimes: &CertificateLifetimes,
 ) -> Result<TlsSet, ServeError> {
+    check_names(names)?;
     let key = KeyPair::generate().map_err(failed("key of the authority"))?;
     let mut authority = authority_subject(&key);
     set_validity(&mut authority, now, lifetimes.authority);
@@ -81,6 +83,14 @@ pub fn renew_server(
     let issuer = Issuer::from_params(&authority, ca_key);
     let certificate = server.signed_by(&key, &issuer).map_err(failed(what))?;
     Ok((certificate.pem(), key.serialize_pem()))
+}
+
+/// A URL or an address with a port would make a certificate that no client accepts.
+fn check_names(names: &[String]) -> Result<(), ServeError> {
+    match names.iter().find(|name| ServerName::try_from(name.as_str()).is_err()) {
+        Some(name) => Err(ServeError::HostName { name: name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Everything of the authority that follows from its key.
@@ -144,7 +154,7 @@ mod tests {
     use rustls::client::WebPkiServerVerifier;
     use rustls::client::danger::ServerCertVerifier as _;
     use rustls_pki_types::pem::PemObject as _;
-    use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls_pki_types::{CertificateDer, UnixTime};
 
     use super::*;
 
@@ -179,6 +189,15 @@ mod tests {
             ("other.example", 1, false),
         ] {
             assert_eq!(accepted(&set.ca_pem, &set.server_cert_pem, name, days), expected, "{name} {days}");
+        }
+    }
+
+    #[test]
+    fn no_certificate_for_what_is_not_a_host_name() {
+        let now = jiff::Timestamp::from_second(1000 * 24 * 3600).unwrap();
+        for odd in ["bad host!", "https://mirror.example", "mirror.example:8443", "", "[::1]"] {
+            let refused = init_tls(&names(&["mirror.example", odd]), now, &CertificateLifetimes::default());
+            assert!(matches!(refused, Err(ServeError::HostName { name }) if name == odd), "{odd}");
         }
     }
 

@@ -8,6 +8,12 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
+    /// Not something a certificate can be made for.
+    #[error("{name:?} is neither a DNS name nor an IP address")]
+    HostName {
+        /// What was given.
+        name: String,
+    },
     /// The address cannot be listened on.
     #[error("failed to listen on {address}")]
     Listen {

@@ -27,6 +27,8 @@ enum IndexError {
     Database(#[from] sled::Error),
     #[error("a record is garbled")]
     Record(#[from] serde_json::Error),
+    #[error("its folder cannot be used")]
+    Folder(#[from] durable::DurableError),
     #[error("the database panicked")]
     Panicked,
 }
@@ -89,8 +91,8 @@ impl Index {
     /// The outer error is one of the evidence, the inner one of the index.
     fn open_and_catch_up(&mut self, names: &[AdmissionName]) -> Result<Result<(), IndexError>, StoreError> {
         let folder = self.store.index_dir();
-        durable::create_folders(&folder)?;
         let opened = guarded(|| {
+            durable::create_folders(&folder)?;
             let database = open_database(&folder)?;
             let known = known(&database)?;
             Ok((database, known))
@@ -242,6 +244,15 @@ mod tests {
                 let bytes = std::fs::read(&file).unwrap();
                 std::fs::write(file, &bytes[..bytes.len() / 3]).unwrap();
             }
+        });
+    }
+
+    #[test]
+    fn file_in_the_place_of_the_index_stops_no_writer() {
+        survives(|index| {
+            let index = index.parent().unwrap();
+            std::fs::remove_dir_all(index).unwrap();
+            std::fs::write(index, b"").unwrap();
         });
     }
 

@@ -153,7 +153,7 @@ impl Evaluation {
             }
         }
         if let [only] = signer.chain() {
-            self.self_signed |= only.is_self_issued();
+            self.self_signed |= only.is_self_signed();
         }
         flags
     }

@@ -21,7 +21,10 @@ struct RsaKey {
 impl RsaKey {
     fn parse(key: &[u8]) -> Result<Self, Asn1Error> {
         let mut parts = Reader::new(key).expect(tag::SEQUENCE)?.inside();
-        let parsed = Self { modulus: integer(&parts.next()?)?, exponent: integer(&parts.next()?)? };
+        // Like the JDK, a modulus whose first bit is set counts as positive.
+        let (modulus, exponent) = (parts.expect(tag::INTEGER)?.content, parts.expect(tag::INTEGER)?.content);
+        let parsed =
+            Self { modulus: BigUint::from_bytes_be(modulus), exponent: BigUint::from_bytes_be(exponent) };
         if parsed.modulus.bits() > MAX_MODULUS
             || parsed.exponent.bits() > MAX_EXPONENT
             || parsed.exponent.bits() < 2

@@ -89,11 +89,14 @@ impl PublicKey {
             }
             "1.2.840.10045.2.1" => {
                 let curve = parts.expect(tag::OID)?.oid()?;
-                let (name, size) = CURVES
+                let (_, name, size) = CURVES
                     .iter()
                     .find(|(oid, ..)| *oid == curve)
-                    .map_or((curve.as_str(), 0), |(_, name, size)| (*name, *size));
-                KeyKind::Ec { curve: name.to_owned(), bits: size }
+                    .ok_or(Asn1Error("unknown elliptic curve"))?;
+                if bits.first() != Some(&4) || bits.len() != 1 + 2 * size.div_ceil(8) {
+                    return Err(Asn1Error("malformed point of an elliptic curve"));
+                }
+                KeyKind::Ec { curve: (*name).to_owned(), bits: *size }
             }
             "1.3.101.112" => KeyKind::Ed25519,
             "1.3.101.113" => KeyKind::Ed448,
@@ -120,6 +123,9 @@ impl PublicKey {
                     ));
                 }
                 let algorithm: &'static dyn VerificationAlgorithm = match (digest, *bits) {
+                    _ if !self.has_canonical_integers() => {
+                        return integers::check_pkcs1(&self.bits, *digest, message, signature);
+                    }
                     (DigestAlgorithm::Sha1, 1024..=8192) => {
                         &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY
                     }
@@ -181,6 +187,20 @@ impl PublicKey {
                 Check::Unjudged(format!("a {} key cannot check {}", kind.algorithm(), scheme.name()))
             }
         }
+    }
+
+    /// Whether the integers of an RSA key are positive and minimal; the JDK takes others, too.
+    fn has_canonical_integers(&self) -> bool {
+        let canonical = || -> Result<bool, Asn1Error> {
+            let mut parts = Reader::new(&self.bits).expect(tag::SEQUENCE)?.inside();
+            let (modulus, exponent) = (parts.next()?.content, parts.next()?.content);
+            Ok([modulus, exponent].iter().all(|content| match content {
+                [0, next, ..] => next & 0x80 != 0,
+                [first, ..] => first & 0x80 == 0,
+                [] => false,
+            }))
+        };
+        canonical().unwrap_or(false)
     }
 
     fn run(&self, algorithm: &'static dyn VerificationAlgorithm, message: &[u8], signature: &[u8]) -> Check {
@@ -340,9 +360,18 @@ fn is_ecdsa_signature(signature: &[u8]) -> bool {
     parse().unwrap_or(false)
 }
 
+/// The size of an RSA key, within the JDK's bounds.
 fn rsa_bits(key: &[u8]) -> Result<usize, Asn1Error> {
-    let modulus = Reader::new(key).expect(tag::SEQUENCE)?.inside().expect(tag::INTEGER)?;
-    Ok(integer_bits(modulus.content))
+    let mut parts = Reader::new(key).expect(tag::SEQUENCE)?.inside();
+    let (modulus, exponent) = (parts.expect(tag::INTEGER)?.content, parts.expect(tag::INTEGER)?.content);
+    let bits = integer_bits(modulus);
+    if exponent.is_empty() || !(512..=16_384).contains(&bits.next_multiple_of(8)) {
+        return Err(Asn1Error("RSA key out of range"));
+    }
+    if bits > 3072 && integer_bits(exponent) > 64 {
+        return Err(Asn1Error("RSA exponent out of range"));
+    }
+    Ok(bits)
 }
 
 fn integer_bits(content: &[u8]) -> usize {

@@ -78,7 +78,7 @@ impl Keystore {
 
     /// The entries that make certificates trusted: trusted ones, and self-signed ones of private keys.
     pub(crate) fn anchors(&self) -> impl Iterator<Item = &KeystoreEntry> {
-        self.entries.iter().filter(|entry| entry.trusted || entry.certificate.is_self_issued())
+        self.entries.iter().filter(|entry| entry.trusted || entry.certificate.is_self_signed())
     }
 
     /// Certificates that could not be parsed, with the reason.

@@ -27,7 +27,7 @@ pub struct CertificateReport {
     key: KeyReport,
     /// Whether the very certificate is a trust anchor.
     trusted: bool,
-    self_issued: bool,
+    self_signed: bool,
     code_signing: bool,
     time_stamping: bool,
     usage: UsageReport,
@@ -73,7 +73,7 @@ impl CertificateReport {
             signature_strength: path_scheme(scheme, algorithms_at),
             key: KeyReport::of(&certificate.key.kind, path_key(&certificate.key.kind)),
             trusted: trust.contains(certificate),
-            self_issued: certificate.is_self_issued(),
+            self_signed: certificate.is_self_signed(),
             code_signing: states(EKU_CODE_SIGNING),
             time_stamping: states(EKU_TIME_STAMPING),
             usage: UsageReport {
@@ -144,9 +144,9 @@ impl CertificateReport {
         self.trusted
     }
 
-    /// Whether issuer and subject are the same name.
-    pub fn is_self_issued(&self) -> bool {
-        self.self_issued
+    /// Whether the certificate is signed with its own key.
+    pub fn is_self_signed(&self) -> bool {
+        self.self_signed
     }
 
     /// Whether the extended key usage names code signing.

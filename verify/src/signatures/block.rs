@@ -16,6 +16,8 @@ use crate::timestamp;
 /// Why a block does not count.
 pub(super) enum Failure {
     Ignored(String),
+    /// A value is no Base64: an exception that makes the JDK give up on all signatures.
+    GivenUp(String),
     Refused(JavaError),
 }
 
@@ -141,7 +143,9 @@ impl Stage<'_> {
     /// Whether a digest of the whole manifest is right.
     fn covers_whole_manifest(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
         let mut digests = Digests::new(file.main(), "-Digest-Manifest", at);
-        let right = digests.any(|digest, expected| digest.matches(&[&self.bytes], expected));
+        let right = digests
+            .any(|digest, expected| digest.matches(&[&self.bytes], expected))
+            .map_err(Failure::GivenUp)?;
         if digests.only_disabled() {
             return ignored("the signature file has digests of the manifest by disabled algorithms only");
         }
@@ -152,7 +156,8 @@ impl Stage<'_> {
     fn covers_main_attributes(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
         let main = self.sections.main(&self.bytes).unwrap_or_default();
         let mut digests = Digests::new(file.main(), "-Digest-Manifest-Main-Attributes", at);
-        let wrong = digests.any(|digest, expected| !digest.matches(&[main], expected));
+        let wrong =
+            digests.any(|digest, expected| !digest.matches(&[main], expected)).map_err(Failure::GivenUp)?;
         if digests.only_disabled() || digests.only_unknown() {
             return ignored("the signature file has no usable digest of the main attributes");
         }
@@ -170,7 +175,8 @@ impl Stage<'_> {
         };
         let mut right = false;
         let mut digests = Digests::new(attributes, "-Digest", at);
-        while let Some((spelled, digest, expected)) = digests.next() {
+        while let Some(next) = digests.next() {
+            let (spelled, digest, expected) = next.map_err(Failure::GivenUp)?;
             if !digest.matches(&with_blank, &expected) && !digest.matches(&without_blank, &expected) {
                 return Err(JavaError::security(format!(
                     "invalid {spelled} signature file digest for {name}"

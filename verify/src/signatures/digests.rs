@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::algorithm_policy::{Strength, jar_digest_name};
 use crate::digest_algorithm::DigestAlgorithm;
-use crate::manifest::{Attributes, decode_base64};
+use crate::manifest::Attributes;
+use crate::mime_base64;
 
 /// The digests in a section's `NAME<suffix>` headers that are known and not disabled.
 pub(super) struct Digests<'a> {
@@ -28,7 +29,9 @@ impl<'a> Digests<'a> {
         }
     }
 
-    pub(super) fn next(&mut self) -> Option<(&'a str, DigestAlgorithm, Vec<u8>)> {
+    /// The next digest: its name as spelled, the algorithm, and the value; the error is that of a value that is no
+    /// Base64.
+    pub(super) fn next(&mut self) -> Option<Result<(&'a str, DigestAlgorithm, Vec<u8>), String>> {
         for (key, value) in self.headers.by_ref() {
             let Some(name) = strip_suffix_ignoring_case(key, self.suffix) else { continue };
             self.present = true;
@@ -38,20 +41,20 @@ impl<'a> Digests<'a> {
             self.allowed = true;
             if let Some(digest) = DigestAlgorithm::from_jca(name) {
                 self.known = true;
-                // What is not Base64 cannot be equal to any digest.
-                return Some((name, digest, decode_base64(value).unwrap_or_default()));
+                return Some(mime_base64::decode(value).map(|value| (name, digest, value)));
             }
         }
         None
     }
 
     /// Whether any digest fulfils the condition; looks at all of them.
-    pub(super) fn any(&mut self, condition: impl Fn(DigestAlgorithm, &[u8]) -> bool) -> bool {
+    pub(super) fn any(&mut self, condition: impl Fn(DigestAlgorithm, &[u8]) -> bool) -> Result<bool, String> {
         let mut found = false;
-        while let Some((_, digest, expected)) = self.next() {
+        while let Some(next) = self.next() {
+            let (_, digest, expected) = next?;
             found |= condition(digest, &expected);
         }
-        found
+        Ok(found)
     }
 
     /// Whether there are digests, but only by algorithms nobody knows; to be asked at the end.

@@ -112,6 +112,14 @@ struct Stage<'a> {
     sections: RawSections,
 }
 
+/// How processing a block ended.
+enum Processed {
+    Accepted,
+    Ignored,
+    /// No signature counts any more.
+    GivenUp,
+}
+
 impl Stage<'_> {
     fn run(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
         let mut manifests = 0;
@@ -176,8 +184,9 @@ impl Stage<'_> {
             if !is_block(&upper) {
                 for (name, _, block) in pending.iter().filter(|(_, base, _)| *base == key) {
                     match self.process(name, &key, block, &bytes) {
-                        Ok(true) => {}
-                        Ok(false) => break,
+                        Ok(Processed::Accepted) => {}
+                        Ok(Processed::Ignored) => break,
+                        Ok(Processed::GivenUp) => return Ok(Ok(())),
                         Err(error) => return Ok(Err(error)),
                     }
                 }
@@ -201,11 +210,11 @@ impl Stage<'_> {
             // A block may carry its own signature file.
             let signature_file = block.content.clone().or_else(|| files.get(&key).cloned());
             match signature_file {
-                Some(signature_file) => {
-                    if let Err(error) = self.process(&entry.name, &key, &block, &signature_file) {
-                        return Ok(Err(error));
-                    }
-                }
+                Some(signature_file) => match self.process(&entry.name, &key, &block, &signature_file) {
+                    Ok(Processed::GivenUp) => return Ok(Ok(())),
+                    Ok(Processed::Accepted | Processed::Ignored) => {}
+                    Err(error) => return Ok(Err(error)),
+                },
                 None => pending.push((entry.name.clone(), key, block)),
             }
         }
@@ -217,17 +226,21 @@ impl Stage<'_> {
         Ok(Ok(()))
     }
 
-    /// Processes a block with its signature file and notes what became of it; `false` if it was ignored.
+    /// Processes a block with its signature file and notes what became of it.
     fn process(
         &mut self,
         name: &str,
         key: &str,
         block: &SignedData,
         signature_file: &[u8],
-    ) -> Result<bool, JavaError> {
+    ) -> Result<Processed, JavaError> {
         let (outcome, result) = match self.try_process(name, key, block, signature_file) {
-            Ok(()) => (BlockOutcome::Accepted, Ok(true)),
-            Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(false)),
+            Ok(()) => (BlockOutcome::Accepted, Ok(Processed::Accepted)),
+            Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
+            Err(Failure::GivenUp(reason)) => {
+                self.found.covered.clear();
+                (BlockOutcome::Ignored { reason }, Ok(Processed::GivenUp))
+            }
             Err(Failure::Refused(error)) => {
                 (BlockOutcome::Refused { reason: error.message.clone() }, Err(error))
             }

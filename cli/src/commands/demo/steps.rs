@@ -91,7 +91,8 @@ fn hosts(place: &mut Workplace, port: u16) -> anyhow::Result<()> {
         "a private CA and a server certificate are made",
     )?;
     place.start("mirror", &["serve"], port)?;
-    output::data(format!("  the mirror answers on https://localhost:{port}"));
+    place.mirror_url = format!("https://localhost:{port}");
+    output::data(format!("  the mirror answers on {}", place.mirror_url));
     place.run(&["trust", "--output", "trust.json"], Exit::Done, "the mirror writes its trust file")?;
 
     place.heading("The MID host: enrol once, then stage what the agent misses");

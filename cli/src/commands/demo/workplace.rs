@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use crate::context;
 use crate::exit::Exit;
 use crate::output;
 
@@ -16,6 +17,7 @@ pub(super) struct Workplace {
     program: PathBuf,
     processes: Vec<(&'static str, Child)>,
     held: Vec<(String, bool)>,
+    pub(super) mirror_url: String,
 }
 
 impl Workplace {
@@ -27,7 +29,13 @@ impl Workplace {
             bail!("{} is not empty; --keep needs a new or empty folder", folder.display());
         }
         let program = std::env::current_exe().context("failed to find the running program")?;
-        let place = Self { folder: folder.to_owned(), program, processes: Vec::new(), held: Vec::new() };
+        let place = Self {
+            folder: folder.to_owned(),
+            program,
+            processes: Vec::new(),
+            held: Vec::new(),
+            mirror_url: String::new(),
+        };
         output::data(format!("cd {}", quoted(&place.folder.to_string_lossy())));
         if let Some(bin) = place.program.parent() {
             output::data(format!("export PATH={}:\"$PATH\"", quoted(&bin.to_string_lossy())));
@@ -132,15 +140,10 @@ impl Workplace {
         ));
     }
 
-    /// Waits for the mirror until it ends or this program is interrupted.
+    /// Waits until this program is interrupted; then everything is ended and cleaned up as usual.
     pub(super) fn leave_running(&mut self) -> anyhow::Result<()> {
-        for (name, child) in &mut self.processes {
-            if *name == "mirror" {
-                output::note("the mirror is running; end with Ctrl-C");
-                child.wait().context("failed to wait for the mirror")?;
-            }
-        }
-        Ok(())
+        output::data(format!("the mirror is running on {}; end with Ctrl-C", self.mirror_url));
+        context::block_on(async { tokio::signal::ctrl_c().await.context("failed to wait for Ctrl-C") })
     }
 
     fn command(&self, arguments: &[String]) -> Command {
