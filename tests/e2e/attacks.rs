@@ -15,14 +15,15 @@ use crate::attacks_archive::{Entry, Zip};
 use crate::site::Site;
 
 /// Id, exit code, words that must be said, how it is made.
-pub(crate) type Case = (&'static str, i32, &'static str, fn(&mut Zip));
+pub(crate) type Case = (&'static str, i32, &'static str, Change);
+pub(crate) type Change = fn(&mut Zip);
 pub(crate) type ByteCase = (&'static str, i32, &'static str, fn(&[u8]) -> Vec<u8>);
 
 #[test]
 fn harmless_changes_are_admitted_as_the_policy_says() {
     let site = Site::new();
     site.run(&["init"]).expect(0);
-    let cases: [(&str, fn(&mut Zip)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("untouched", |_| {}),
         ("archive comment", |zip| zip.comment = b"downloaded on a Tuesday".to_vec()),
         ("longest archive comment", |zip| zip.comment = vec![b'x'; 0xFFFF]),

@@ -9,8 +9,9 @@ use std::path::Path;
 use midmirror_fixtures::embedded;
 use midmirror_fixtures::pki::Authorities;
 use midmirror_fixtures::signing::{JarSigner, TestVendor};
+use midmirror_fixtures::timestamp_authority::TimestampAuthority;
 
-use crate::attacks::{MANIFEST, RSA, SF, SH, new_upgrade};
+use crate::attacks::{Change, MANIFEST, RSA, SF, SH, new_upgrade};
 use crate::attacks_archive::{Entry, Zip};
 use crate::attacks_random::have_tools;
 use crate::site::{Run, Site};
@@ -111,14 +112,25 @@ fn a_signature_without_timestamp_or_after_expiry_is_refused() {
         return;
     }
     let site = Site::new();
-    let authorities = Authorities::new().unwrap();
-    let signer = authorities.signer((2025, 8, 11), (2045, 8, 10)).unwrap();
-    fs::write(site.path("anchors.pem"), authorities.signer_root.certificate_pem()).unwrap();
-    let plain = JarSigner::new(&site.path("signer"), &authorities, &signer, None, None).unwrap();
-    let unsigned = site.path("unsigned.zip");
+    let (unsigned, signed) = (site.path("unsigned.zip"), site.path(new_upgrade().file_name()));
     fs::write(&unsigned, archive(&["agent/start.sh"])).unwrap();
-    plain.sign(&unsigned, &site.path(new_upgrade().file_name())).unwrap();
+    let authorities = Authorities::new().unwrap();
+    let anchors = [authorities.signer_root.certificate_pem(), authorities.timestamp_root.certificate_pem()];
+    fs::write(site.path("anchors.pem"), anchors.concat()).unwrap();
+
+    let signer = authorities.signer((2025, 8, 11), (2045, 8, 10)).unwrap();
+    let without = JarSigner::new(&site.path("without"), &authorities, &signer, None, None).unwrap();
+    without.sign(&unsigned, &signed).unwrap();
     verify(&site).expect(3).says("Signer doesn't have timestamp");
+
+    let stamper = authorities.timestamp_authority((2025, 6, 1), (2043, 12, 31)).unwrap();
+    let chain = [authorities.timestamp_intermediate.certificate_pem()];
+    let timestamps = TimestampAuthority::start(&site.path("tsa"), &stamper, &chain, None).unwrap();
+    let expired = authorities.signer((2020, 1, 1), (2021, 1, 1)).unwrap();
+    let late = JarSigner::new(&site.path("late"), &authorities, &expired, Some(timestamps), None).unwrap();
+    fs::remove_file(&signed).unwrap();
+    late.sign(&unsigned, &signed).unwrap();
+    verify(&site).expect(3).says("Signer certificate is not valid at the time of signing");
 }
 
 #[test]
@@ -144,6 +156,18 @@ fn the_agents_own_reasons_are_given_and_refuse() {
         let run = site.run(&[&["verify", new_upgrade().file_name()], more].concat());
         assert_eq!(run.code, code, "{more:?}: {}{}", run.stdout, run.stderr);
         run.says(says);
+    }
+    let spoiled: [(Change, &str); 4] = [
+        (|zip| zip.entry(SH).replace(b"evil"), "File has been tampered"),
+        (|zip| zip.push("agent/evil.sh", b"evil"), "Entry is not in manifest"),
+        (|zip| zip.remove(SF), "Entry is not signed"),
+        (|zip| zip.before_end = vec![0], "Error while reading data"),
+    ];
+    for (spoil, says) in spoiled {
+        let mut zip = Zip::read(new_upgrade().bytes);
+        spoil(&mut zip);
+        fs::write(site.path(new_upgrade().file_name()), zip.write()).unwrap();
+        verify(&site).expect(3).says(says);
     }
 }
 

@@ -98,7 +98,7 @@ fn bytes_around_the_archive_are_refused() {
             zip.comment = [&end_record(0, 0, 0, 3)[..], b"abcd"].concat();
         }),
         ("J3-archive-in-the-comment", 3, "signed", |zip| zip.comment = evil_archive()),
-        ("J3-comment-shorter-than-declared", 4, "[trailing-bytes]", |zip| {
+        ("J3-comment-shorter-than-declared", 3, "EOFException", |zip| {
             zip.spoil_end = Some(|end| end[20] = 9);
         }),
         ("J4-zip64-locator-to-nowhere", 3, "invalid CEN header", |zip| {

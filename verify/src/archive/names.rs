@@ -201,6 +201,15 @@ mod tests {
     }
 
     #[test]
+    fn endless_paths_are_unsafe() {
+        assert_eq!(
+            unsafe_name(&"a/".repeat(101)),
+            Some("it is longer than 4096 bytes or more than 100 folders deep")
+        );
+        assert_eq!(unsafe_name(&"a/".repeat(100)), None);
+    }
+
+    #[test]
     fn case_and_unicode_forms_fold_together() {
         assert_eq!(fold("Agent/X"), fold("agent/x"));
         assert_eq!(fold("stra\u{df}e"), fold("STRASSE"));
