@@ -128,6 +128,23 @@ fn a_garbled_memory_of_the_catalog_says_what_to_do() {
 }
 
 #[test]
+fn a_damaged_timestamp_can_be_mended_as_the_hint_says() {
+    let site = Site::new().synced();
+    site.enrol("https://localhost:1");
+    let agent = site.agent("linux.x86-64");
+    site.run(&["host", "stage", &agent, "--from", "store"]).expect(0);
+    let timestamp = site.path("store/repository/timestamp.json");
+    fs::write(&timestamp, "").unwrap();
+    site.run(&["list"]).expect(5);
+    site.run(&["store", "check"]).expect(11).says("move it away and run midmirror init");
+    fs::remove_file(&timestamp).unwrap();
+    site.run(&["init"]).expect(0);
+    site.run(&["store", "check"]).expect(0);
+    let other = site.agent("windows.x86-64");
+    site.run(&["host", "stage", &other, "--from", "store"]).expect(0);
+}
+
+#[test]
 fn verify_does_not_wait_for_pipes_and_devices() {
     let site = Site::new();
     site.run(&["verify", "."]).expect(2).says("regular file");
