@@ -331,4 +331,29 @@ mod tests {
         assert!(parse(&text("trailing-bytes", " ")).is_err());
         assert!(parse(&text("trailing-bytes", "vendor pads")).is_ok());
     }
+
+    #[test]
+    fn the_shipped_configuration_shows_the_defaults() {
+        let shipped = include_str!("../../deploy/midmirror.toml");
+        let mut defaults = String::new();
+        let mut count = 0;
+        let mut is_example = false;
+        for line in shipped.lines() {
+            // An example ends with its paragraph when it is a table, and otherwise with its line.
+            is_example = line.starts_with('#') && is_example || line.starts_with("#[[");
+            let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
+            match setting {
+                Some(setting) if !is_example && !line.contains("# example") => {
+                    defaults += setting;
+                    count += 1;
+                }
+                _ => defaults += line,
+            }
+            defaults.push('\n');
+        }
+        assert!(count >= 9, "{count}");
+        let mut config = parse(&defaults).unwrap();
+        assert_eq!(config.keys.take(), Some(Config::default().keys_dir()));
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
 }

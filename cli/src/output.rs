@@ -21,6 +21,15 @@ pub(crate) fn raw(bytes: &[u8]) {
     }
 }
 
+/// Prints text that quotes a package: as it is, but harmless on a terminal.
+pub(crate) fn text(text: &str) {
+    if io::stdout().is_terminal() {
+        raw(printable(text).as_bytes());
+    } else {
+        raw(text.as_bytes());
+    }
+}
+
 /// Why data could not be printed, for instance onto a full disk. Asked once at the end: a listing that is cut must not
 /// pass for a whole one.
 pub(crate) fn lost_data() -> Option<&'static io::Error> {

@@ -2,6 +2,14 @@
 
 // `cfg(test)` tells clippy that helpers outside test functions are test code as well.
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod attacks_archive;
+#[cfg(test)]
+mod attacks_names;
+#[cfg(test)]
+mod attacks_random;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod exit_codes;

@@ -19,6 +19,7 @@ use crate::report::{
     TimestampReport, TrustStoreReport,
 };
 use crate::second_reader;
+use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file};
 use crate::signatures::{self, Signatures, Signer};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
@@ -129,6 +130,12 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
 fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Finding> {
     if let Some(entry) = archive.entries.iter().find(|entry| entry.size > limits.entry_size) {
         return Some(Finding::TooLarge { what: format!("entry {:?}", entry.name), limit: limits.entry_size });
+    }
+    let related = |name: &str| has_meta_inf_prefix(name) && is_block_or_signature_file(name);
+    let files = archive.entries.iter().filter(|entry| related(&entry.name));
+    if files.map(|entry| entry.size).fold(0, u64::saturating_add) > limits.signature_files {
+        let what = "the sum of all signature files".to_owned();
+        return Some(Finding::TooLarge { what, limit: limits.signature_files });
     }
     (total > limits.total_size)
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })

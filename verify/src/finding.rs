@@ -57,6 +57,13 @@ pub enum Finding {
         /// In what.
         field: HeaderField,
     },
+    /// Extra fields that other programs read differently.
+    ExtraField {
+        /// The entry.
+        entry: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A name occurs twice.
     DuplicateName {
         /// The name.
@@ -176,6 +183,7 @@ impl Finding {
             Self::EntryCountDiffers { .. } => "entry-count",
             Self::OverlappingEntries { .. } => "overlapping-entries",
             Self::HeadersDisagree { .. } => "headers-disagree",
+            Self::ExtraField { .. } => "extra-field",
             Self::DuplicateName { .. } => "duplicate-name",
             Self::CollidingNames { .. } => "colliding-names",
             Self::UnsafeName { .. } => "unsafe-name",
@@ -227,6 +235,7 @@ impl fmt::Display for Finding {
                 };
                 write!(f, "entry {entry:?}: local header and central directory differ in {field}")
             }
+            Self::ExtraField { entry, reason } => write!(f, "entry {entry:?}: {reason}"),
             Self::DuplicateName { entry } => write!(f, "entry {entry:?} occurs more than once"),
             Self::CollidingNames { entry, other } => {
                 write!(f, "entries {entry:?} and {other:?} collide on some file systems")

@@ -11,6 +11,8 @@ pub struct Limits {
     /// Bytes of the manifest, of one signature file and of one signature block, unpacked. The JDK's own default
     /// of `jdk.jar.maxSignatureFileSize`.
     pub signature_file: u64,
+    /// Bytes of all signature files and blocks together, unpacked: they are in memory at the same time.
+    pub signature_files: u64,
     /// Signature blocks looked at. Against denial of service by many signatures; packages have one.
     pub signature_blocks: usize,
     /// SignerInfos of one block. As above.
@@ -29,6 +31,7 @@ impl Default for Limits {
             central_directory: 256 << 20,
             entries: 2_000_000,
             signature_file: 16_000_000,
+            signature_files: 64_000_000,
             signature_blocks: 64,
             signer_infos: 64,
             certificates: 256,

@@ -22,6 +22,8 @@ pub(crate) struct Manifest {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Attributes {
     headers: Vec<(String, String)>,
+    /// Where a name is, in lower case; only of sections with many headers, where searching would take hours.
+    index: HashMap<String, usize>,
 }
 
 impl Attributes {
@@ -36,11 +38,28 @@ impl Attributes {
     }
 
     fn put(&mut self, name: String, value: String) {
-        match self.headers.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(&name)) {
+        let known = self.position(&name);
+        match known.and_then(|position| self.headers.get_mut(position)) {
             // The JDK keeps the first spelling and the last value.
             Some((_, old)) => *old = value,
-            None => self.headers.push((name, value)),
+            None => {
+                if self.headers.len() >= MANY_HEADERS {
+                    self.index.insert(name.to_ascii_lowercase(), self.headers.len());
+                }
+                self.headers.push((name, value));
+            }
         }
+    }
+
+    fn position(&mut self, name: &str) -> Option<usize> {
+        if self.headers.len() < MANY_HEADERS {
+            return self.headers.iter().position(|(key, _)| key.eq_ignore_ascii_case(name));
+        }
+        if self.index.is_empty() {
+            let names = self.headers.iter().enumerate();
+            self.index = names.map(|(position, (key, _))| (key.to_ascii_lowercase(), position)).collect();
+        }
+        self.index.get(&name.to_ascii_lowercase()).copied()
     }
 }
 
@@ -305,6 +324,7 @@ fn section_name(bytes: &[u8], start: usize, first_line_end: usize, end: usize) -
 }
 
 const MAX_LINE: usize = 512;
+const MANY_HEADERS: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -320,6 +340,18 @@ mod tests {
         let raw = RawSections::cut(text);
         assert_eq!(raw.main(text), Some(b"Manifest-Version: 1.0\r\n\r\n".as_slice()));
         assert_eq!(raw.named(text, "very-long", true).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn many_headers_of_one_section_are_told_apart_without_case() {
+        let headers: String = (0..100).map(|number| format!("h{number}: a\n")).collect();
+        let text = format!("{headers}H3: b\nH77: c\nh99: d\n");
+        let main = Manifest::parse(text.as_bytes()).unwrap().main;
+        assert_eq!(
+            (main.value("h3"), main.value("h77"), main.value("h99")),
+            (Some("b"), Some("c"), Some("d"))
+        );
+        assert_eq!(main.iter().count(), 100);
     }
 
     #[test]

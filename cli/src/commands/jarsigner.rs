@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
         ..Environment::new(&trust, context::now())
     };
     let result = run_jarsigner(arguments, &environment);
-    output::raw(result.stdout.as_bytes());
+    output::text(&result.stdout);
     if !result.stderr.is_empty() {
         output::note(result.stderr.trim_end());
     }

@@ -86,13 +86,9 @@ fn make_tls(config: &Config, hosts: &[String]) -> anyhow::Result<Exit> {
     let folder = tls_folder(config);
     let lifetimes = CertificateLifetimes::default();
     let set = init_tls(hosts, context::now(), &lifetimes)?;
-    let files: [(&str, &[u8]); 4] = [
-        ("ca.pem", set.ca_pem.as_bytes()),
-        ("ca-key.pem", set.ca_key_pem.as_bytes()),
-        ("server.pem", set.server_cert_pem.as_bytes()),
-        ("server-key.pem", set.server_key_pem.as_bytes()),
-    ];
-    match durable::new_folder(&folder, &files, durable::FileMode::Secret) {
+    let keys: [(&str, &[u8]); 2] =
+        [("ca-key.pem", set.ca_key_pem.as_bytes()), ("server-key.pem", set.server_key_pem.as_bytes())];
+    match durable::new_folder(&folder, &keys, durable::FileMode::Secret) {
         Err(error) if error.is_already_there() => {
             return Err(coded(
                 Exit::Usage,
@@ -101,6 +97,17 @@ fn make_tls(config: &Config, hosts: &[String]) -> anyhow::Result<Exit> {
             ));
         }
         made => made?,
+    }
+    // Certificates are for everybody; keys stay readable by their owner only.
+    for (name, pem) in [("server.pem", &set.server_cert_pem), ("ca.pem", &set.ca_pem)] {
+        durable::write_new(&folder.join(name), pem.as_bytes(), durable::FileMode::Shared)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).with_context(|| {
+            format!("failed to open {} for readers of its certificates", folder.display())
+        })?;
     }
     let ca = private_ca_file(config);
     output::data(format!("ca            {}", ca.display()));

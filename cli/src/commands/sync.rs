@@ -118,11 +118,10 @@ fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Result<Exit> {
 /// must be signed again in time, do not wait for it.
 fn follow(context: &Context, options: &Selection) -> anyhow::Result<(Vec<PlannedPackage>, bool)> {
     if context.config.follow.is_empty() {
-        return Err(coded(
-            Exit::Usage,
-            "nothing to sync",
-            "name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the configuration",
-        ));
+        output::note(
+            "nothing to follow: name a build stamp, package, URL or --log FILE, or add [[follow]] tables to the \
+             configuration; the catalog is signed anew if that is due",
+        );
     }
     let mut planned = Vec::new();
     let mut some_skipped = false;

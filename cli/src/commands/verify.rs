@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
     let decision = judge_file(file, name.as_ref(), sha256, &inputs).with_context(failed)?;
     match arguments.format {
         VerifyFormat::Json => output::raw(&decision.to_json()?),
-        VerifyFormat::Jarsigner => output::raw(decision.jarsigner_text().as_bytes()),
+        VerifyFormat::Jarsigner => output::text(decision.jarsigner_text()),
         VerifyFormat::Human => human(&decision, &file.display().to_string()),
     }
     Ok(match arguments.exit_code {
@@ -63,7 +63,9 @@ pub(crate) fn exit_of(decision: &Decision) -> Exit {
 }
 
 fn human(decision: &Decision, file: &str) {
-    let line = |label: &str, text: &str| output::data(format!("  {label:<12}{}", printable(text)));
+    let line = |label: &str, text: &str| {
+        output::data(format!("  {label:<12}{}", printable(text).replace('\n', "\\n")))
+    };
     output::data(printable(file));
     line("sha256", &decision.sha256().to_hex());
     if let Some(report) = decision.report() {

@@ -1,11 +1,12 @@
 //! Facts, verdicts and policy brought together for one file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
 use midmirror_verify::{
-    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Limits, Outcome, Report, Source,
-    examine, jarsigner, jarsigner::TextOptions,
+    AgentRequirements, AgentVerdict, BlockOutcome, CompatOptions, CompatVerdict, EntryKind, Inputs, Outcome,
+    Report, Source, examine, jarsigner, jarsigner::TextOptions,
 };
 use serde::Serialize;
 
@@ -13,10 +14,10 @@ use crate::Sha256Digest;
 use crate::package::PackageName;
 
 use super::policy::{
-    RULE_AGENT, RULE_CONTENT_NAME, RULE_JARSIGNER, RULE_ORGANIZATION, RULE_PIN, RULE_REMOVED_ENTRIES,
-    RULE_SIGNED, RULE_SIGNER_KEY, RULE_UNSIGNED_ENTRIES, is_relaxable,
+    RULE_AGENT, RULE_JARSIGNER, RULE_ORGANIZATION, RULE_PIN, RULE_REMOVED_ENTRIES, RULE_SIGNED,
+    RULE_SIGNER_KEY, RULE_STRAY_SIGNATURE_FILE, RULE_UNSIGNED_ENTRIES, is_relaxable,
 };
-use super::{AdmissionInputs, Label};
+use super::{AdmissionInputs, Label, identity};
 
 /// What was found, what follows from it, and what this mirror makes of it.
 #[derive(Debug, Serialize)]
@@ -92,14 +93,15 @@ pub fn judge_file(
         return Ok(decision);
     }
     let source = Source::open(file)?;
-    let verify_inputs = Inputs { trust: inputs.trust, at: inputs.at, limits: Limits::default(), threads: 0 };
+    let verify_inputs =
+        Inputs { trust: inputs.trust, at: inputs.at, limits: inputs.policy.limits(), threads: 0 };
     let report = examine(&source, &verify_inputs)?;
     let compat = CompatVerdict::of(&report, &CompatOptions::default());
     let agent = AgentVerdict::of(&report, &AgentRequirements { organization });
     decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
     let mut found = refusals(&report, &compat, &agent, inputs);
     if let Some(name) = name {
-        found.extend(content_name(&source, name)?);
+        found.extend(identity::refusals(&source, &report, name)?);
     }
     decision.settle(found, inputs);
     decision.compat = Some(compat);
@@ -213,14 +215,27 @@ impl Decision {
 
     /// Sets aside what the policy relaxes for this digest; the rest stands.
     fn settle(&mut self, found: Vec<Refusal>, inputs: &AdmissionInputs<'_>) {
-        for refusal in found {
-            match inputs.policy.relaxation(refusal.rule, self.sha256) {
-                Some(relaxed) if is_relaxable(refusal.rule) => self.relaxed.push(Relaxation {
-                    rule: refusal.rule,
-                    text: refusal.text,
-                    reason: relaxed.reason.clone(),
-                }),
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for mut refusal in found {
+            let rule = refusal.rule;
+            let count = counts.entry(rule).or_default();
+            *count += 1;
+            if *count > MAX_REFUSALS_PER_RULE {
+                continue;
+            }
+            refusal.text = one_line(&refusal.text);
+            match inputs.policy.relaxation(rule, self.sha256) {
+                Some(relaxed) if is_relaxable(rule) => {
+                    self.relaxed.push(Relaxation { rule, text: refusal.text, reason: relaxed.reason.clone() })
+                }
                 _ => self.refusals.push(refusal),
+            }
+        }
+        for (rule, count) in counts {
+            let more = count.saturating_sub(MAX_REFUSALS_PER_RULE);
+            let last = self.refusals.iter_mut().rfind(|refusal| refusal.rule == rule);
+            if let (Some(last), 1..) = (last, more) {
+                last.text.push_str(&and_more(more + 1));
             }
         }
         self.admitted = self.refusals.is_empty();
@@ -264,7 +279,8 @@ fn refusals(
     // 3. The organisation of every signer, compared exactly.
     let organization = inputs.policy.organization.as_str();
     for signer in report.signers() {
-        if !signer.organizations().iter().any(|found| found == organization) {
+        // Two organisations in one name would leave it to the reader which of them counts.
+        if !matches!(signer.organizations(), [only] if only == organization) {
             refuse(
                 RULE_ORGANIZATION,
                 Policy,
@@ -302,11 +318,57 @@ fn refusals(
             text: format!("the signed entry {first:?} is missing{}", and_more(removed.len())),
         });
     }
+    let stray = stray_signature_files(report);
+    if let Some(first) = stray.first()
+        && !report.signers().is_empty()
+    {
+        refusals.push(Refusal {
+            rule: RULE_STRAY_SIGNATURE_FILE,
+            class: Policy,
+            text: format!("{first:?} belongs to no signature that holds{}", and_more(stray.len())),
+        });
+    }
     for finding in report.findings().iter().filter(|finding| finding.is_hazard()) {
         refusals.push(Refusal { rule: finding.rule(), class: Policy, text: finding.to_string() });
     }
     refusals.sort_by_key(|refusal| refusal.class == Policy);
     refusals
+}
+
+/// Files that need no signature by their name, but are no part of one: anybody can add them.
+fn stray_signature_files(report: &Report) -> Vec<&str> {
+    let base = |name: &str| name.rsplit_once('.').map_or(name, |(base, _)| base).to_ascii_uppercase();
+    let accepted: Vec<String> = report
+        .blocks()
+        .iter()
+        .filter(|block| *block.outcome() == BlockOutcome::Accepted)
+        .flat_map(|block| [block.name().to_ascii_uppercase(), format!("{}.SF", base(block.name()))])
+        .collect();
+    let related = report.entries().iter().filter(|entry| entry.kind() == EntryKind::SignatureRelated);
+    related
+        .filter(|entry| !entry.is_signed() && !accepted.contains(&entry.name().to_ascii_uppercase()))
+        .map(midmirror_verify::EntryReport::name)
+        .collect()
+}
+
+/// Text that stays in its line, shows what it holds (CVE-2018-12020) and ends: it may quote names from the package.
+fn one_line(text: &str) -> String {
+    let hides = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut line = String::new();
+    for character in text.chars().take(MAX_TEXT) {
+        if hides(character) {
+            line.extend(character.escape_unicode());
+        } else {
+            line.push(character);
+        }
+    }
+    if text.chars().nth(MAX_TEXT).is_some() {
+        line.push_str(&format!("… ({} bytes)", text.len()));
+    }
+    line
 }
 
 fn refusals_name(refusals: &[Refusal], rule: &str) -> bool {
@@ -320,23 +382,6 @@ fn and_more(count: usize) -> String {
     }
 }
 
-/// A package that says inside what it is must be what its name says: an upstream cannot pass off an older, validly
-/// signed package as a newer one, or the JRE of another platform.
-fn content_name(source: &Source, name: &PackageName) -> std::io::Result<Option<Refusal>> {
-    let entry = format!("agent/package/meta/{}.meta.properties", name.kind());
-    let Some(bytes) = midmirror_verify::read_entry(source, &entry, MAX_META)? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&bytes);
-    let inside = text.lines().find_map(|line| line.trim().strip_prefix("package.filename="));
-    let Some(inside) = inside.map(str::trim) else { return Ok(None) };
-    if inside == name.as_str() {
-        return Ok(None);
-    }
-    Ok(Some(Refusal {
-        rule: RULE_CONTENT_NAME,
-        class: RefusalClass::Policy,
-        text: format!("the file is named {name}, but entry {entry:?} says it is {inside:?}"),
-    }))
-}
-
-/// Bytes of a meta file; real ones have a few hundred.
-const MAX_META: u64 = 64 * 1024;
+/// Names in a package may have 64 KB, and there may be many: what is printed has an end. The report holds all of it.
+const MAX_TEXT: usize = 1000;
+const MAX_REFUSALS_PER_RULE: usize = 10;

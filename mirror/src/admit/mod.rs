@@ -9,9 +9,10 @@
 //! Attacks considered here: a file replaced between check and use (the bytes in quarantine are the ones that are
 //! hashed, verified and moved into the store); a ZIP without a signature, for which jarsigner ends 0; a package of
 //! another publisher whose certificate is also trusted; a package under another package's name (the name is bound
-//! by the vendor path, and the signed content by `agent/package/meta`, see [`policy`]).
+//! by the vendor path, and the signed content by what it says of itself, see `identity`).
 
 mod decision;
+mod identity;
 pub mod policy;
 
 use std::path::PathBuf;

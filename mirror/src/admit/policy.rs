@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use midmirror_verify::Limits;
+
 use crate::Sha256Digest;
 
 /// What this mirror accepts.
@@ -61,6 +63,18 @@ impl AdmissionPolicy {
         self.relaxed.iter().find(|relaxed| relaxed.rule == rule && relaxed.sha256 == sha256)
     }
 
+    /// What an examination may cost, whoever made the file: the largest package known unpacks to about 1.2 GB in fewer
+    /// than 10,000 entries.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            central_directory: 16 << 20,
+            entries: 250_000,
+            entry_size: 8 << 30,
+            total_size: 20 << 30,
+            ..Limits::default()
+        }
+    }
+
     /// The pin of a digest, if there is one.
     pub(super) fn pin(&self, sha256: Sha256Digest) -> Option<&PinnedDigest> {
         self.pinned.iter().find(|pin| pin.sha256 == sha256)
@@ -93,6 +107,11 @@ pub const RULE_SIGNER_KEY: &str = "signer-key";
 pub const RULE_PIN: &str = "signature-not-checked";
 /// The content must be the package that its name says.
 pub const RULE_CONTENT_NAME: &str = "content-name";
+
+/// Nothing is signed before it is built: an older package under a newer name.
+pub const RULE_SIGNED_BEFORE_BUILD: &str = "signed-before-build";
+/// No file may pass for a signature file without being part of a signature.
+pub const RULE_STRAY_SIGNATURE_FILE: &str = "stray-signature-file";
 
 const FIRM_RULES: [&str; 7] = [
     RULE_JARSIGNER,

@@ -25,11 +25,19 @@ pub(super) struct Host {
 impl Host {
     /// Installs the programs, users and folders; none, with a line that says so, where that is not possible.
     pub(super) fn start() -> Option<Self> {
+        if Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout != b"0\n") {
+            eprintln!("skipped: services are tried by root only");
+            return None;
+        }
         for tool in ["unshare", "nsenter", "setpriv", "systemd-sysusers", "systemd-tmpfiles", "curl"] {
             if Command::new(tool).arg("--version").output().is_err() {
                 skip(&format!("no {tool}"));
                 return None;
             }
+        }
+        if !Command::new("unshare").args(["--mount", "true"]).output().unwrap().status.success() {
+            eprintln!("skipped: no mount namespace can be made here");
+            return None;
         }
         let exchange = tempfile::tempdir().unwrap();
         let mut keeper = Command::new("unshare")
@@ -47,9 +55,7 @@ impl Host {
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         if ready != "ready\n" {
             let output = keeper.wait_with_output().unwrap();
-            let reason = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-            skip(&format!("no mount namespace to try services in: {reason}"));
-            return None;
+            panic!("the host cannot be set up: {}", String::from_utf8_lossy(&output.stderr));
         }
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -15,6 +15,24 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
+/// What is wrong with extra fields: a second name, mode or link that some programs unpack by, or no fields at all.
+pub(super) fn strange_extra(extra: &[u8]) -> Option<&'static str> {
+    let mut at = 0usize;
+    while let (Some(id), Some(size)) = (u16_at(extra, at), u16_at(extra, at.checked_add(2)?)) {
+        match (id, size) {
+            (0x7075, _) => return Some("an extra field gives another name"),
+            (0x756e, _) | (0x000d, 13..) => return Some("an extra field gives another mode or a link"),
+            _ => {}
+        }
+        at = at.checked_add(4)?.checked_add(usize::from(size))?;
+    }
+    match extra.get(at..) {
+        // Fewer zeros than a field's head are padding.
+        Some(rest) if rest.len() < 4 && rest.iter().all(|byte| *byte == 0) => None,
+        _ => Some("the extra fields are not well formed"),
+    }
+}
+
 /// The data of the first extra field block with the given header id (APPNOTE 4.5).
 pub(super) fn extra_field(extra: &[u8], id: u16) -> Option<&[u8]> {
     let mut at = 0usize;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::java_error::JavaError;
 
-use super::bytes::{extra_field, u16_at, u32_at, u64_at};
+use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
 
 /// One entry as the central directory describes it.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +29,8 @@ pub(crate) struct EntryHeader {
     pub(crate) external_attributes: u32,
     /// Time of last modification.
     pub(crate) modified: Modified,
+    /// What is wrong with the extra fields.
+    pub(crate) strange_extra: Option<&'static str>,
     /// Length of the entry's comment.
     pub(crate) comment_length: u16,
 }
@@ -113,6 +115,7 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
         host_system: header.get(5).copied().unwrap_or(0),
         external_attributes: word(38)?,
         modified: modified(extra, word(12)?),
+        strange_extra: strange_extra(extra),
         comment_length,
     };
     Ok((entry, next))

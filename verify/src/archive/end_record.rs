@@ -29,6 +29,8 @@ pub(crate) struct EndRecord {
     pub(crate) zip64: bool,
     /// Other end records that some reader might take for the real one.
     pub(crate) other_signatures: usize,
+    /// Whether there is a ZIP64 locator that the JDK passes over; other readers follow it.
+    pub(crate) ignored_zip64: bool,
     /// Disk numbers other than 0.
     pub(crate) multi_disk: bool,
 }
@@ -61,8 +63,8 @@ pub(super) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaErr
     }
     let Some(mut record) = found else { return Ok(Err(not_found())) };
     apply_zip64(source, &mut record)?;
-    record.other_signatures =
-        others.iter().filter(|(position, fits)| *fits || record.is_misplaced(*position)).count();
+    record.other_signatures = usize::from(record.ignored_zip64)
+        + others.iter().filter(|(position, fits)| *fits || record.is_misplaced(*position)).count();
     Ok(Ok(record))
 }
 
@@ -88,6 +90,7 @@ fn parse(tail: &[u8], at: usize, position: u64, length: u64) -> Option<EndRecord
         trailing: if end == length { 0 } else { length.saturating_sub(end).max(1) },
         zip64: false,
         other_signatures: 0,
+        ignored_zip64: false,
         multi_disk: u16_at(tail, at + 4)? != 0
             || u16_at(tail, at + 6)? != 0
             || u16_at(tail, at + 8)? != u16_at(tail, at + 10)?,
@@ -118,6 +121,7 @@ fn apply_zip64(source: &Source, record: &mut EndRecord) -> std::io::Result<()> {
     if locator.get(..4) != Some(ZIP64_LOCATOR_SIGNATURE) {
         return Ok(());
     }
+    record.ignored_zip64 = true;
     let Some(position) = u64_at(&locator, 8) else { return Ok(()) };
     let mut zip64 = [0; 56];
     match source.read_exact_at(&mut zip64, position) {
@@ -143,6 +147,7 @@ fn apply_zip64(source: &Source, record: &mut EndRecord) -> std::io::Result<()> {
     record.directory_length = length;
     record.directory_offset = offset;
     record.zip64 = true;
+    record.ignored_zip64 = false;
     Ok(())
 }
 

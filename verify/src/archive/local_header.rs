@@ -6,7 +6,7 @@ use crate::finding::{Finding, HeaderField};
 use crate::java_error::JavaError;
 use crate::source::Source;
 
-use super::bytes::{extra_field, u16_at, u32_at, u64_at};
+use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
 use super::central_directory::EntryHeader;
 
 /// The space one entry takes in the file.
@@ -63,6 +63,9 @@ fn examine_one(
     };
     let (name, extra) =
         variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
+    if let Some(reason) = entry.strange_extra.or_else(|| strange_extra(extra)) {
+        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason });
+    }
     let mut differs = |field| findings.push(Finding::HeadersDisagree { entry: entry.name.clone(), field });
     if name != entry.name.as_bytes() {
         differs(HeaderField::Name);
@@ -88,7 +91,7 @@ fn examine_one(
         {
             differs(HeaderField::Size);
         }
-        match descriptor_length(source, entry, end)? {
+        match descriptor_length(source, entry, extra, end)? {
             Some(length) => end = end.saturating_add(length),
             None => differs(HeaderField::DataDescriptor),
         }
@@ -124,12 +127,22 @@ impl LocalSizes {
 }
 
 /// The length of the data descriptor at `position`, if one with the right values is there.
-fn descriptor_length(source: &Source, entry: &EntryHeader, position: u64) -> io::Result<Option<u64>> {
+///
+/// 64-bit sizes need a ZIP64 extra field (APPNOTE 4.3.9.2), or sizes that do not fit otherwise, as the JDK writes them;
+/// else readers disagree about where the next entry starts.
+fn descriptor_length(
+    source: &Source,
+    entry: &EntryHeader,
+    extra: &[u8],
+    position: u64,
+) -> io::Result<Option<u64>> {
+    let may_be_wide =
+        extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
     let available = source.length().saturating_sub(position).min(24);
     let bytes = source.read_vec_at(position, usize::try_from(available).unwrap_or(0))?;
     for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
         let at = if signature { 4 } else { 0 };
-        if signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
+        if wide && !may_be_wide || signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
             continue;
         }
         let sizes = if wide {

@@ -17,10 +17,14 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
         }
         if exact.insert(name, ()).is_some() {
             findings.push(Finding::DuplicateName { entry: name.to_owned() });
-        } else if let Some(other) = folded.insert(fold(name), name) {
+        } else if name.len() <= MAX_NAME
+            && let Some(other) = folded.insert(fold(name), name)
+        {
             findings.push(Finding::CollidingNames { entry: name.to_owned(), other: other.to_owned() });
         }
-        if let Some(mode) = entry.unix_mode() {
+        // Whatever system it claims to be from: some programs take these bits for a mode even of archives made on DOS.
+        let mode = entry.external_attributes >> 16;
+        if mode != 0 {
             let kind = mode & 0o170_000;
             let directory = entry.is_directory();
             let regular = kind == 0 || (kind == 0o100_000 && !directory) || (kind == 0o040_000 && directory);
@@ -34,7 +38,7 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
             }
         }
     }
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.name.len() <= MAX_NAME) {
         // A file where another entry needs a folder.
         let parent_is_file = entry
             .name
@@ -61,14 +65,18 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     if name.chars().any(is_hidden_character) {
         return Some("it contains a control or direction character");
     }
+    if name.len() > MAX_NAME {
+        return Some("it is longer than 4096 bytes");
+    }
     let path = name.strip_suffix('/').unwrap_or(name);
     for component in path.split('/') {
-        let stem = component.split('.').next().unwrap_or_default().to_ascii_uppercase();
+        let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
         match component {
             "" => return Some("it has an empty component"),
             "." | ".." => return Some("it has a component . or .."),
             _ if component.contains(':') => return Some("it contains a colon"),
             _ if component.ends_with(['.', ' ']) => return Some("a component ends in a dot or blank"),
+            _ if component.len() > 255 => return Some("a component is longer than 255 bytes"),
             _ if RESERVED.contains(&stem.as_str()) => return Some("a component is a device name on Windows"),
             _ => {}
         }
@@ -114,9 +122,42 @@ fn decompose_latin(character: char) -> Option<(char, char)> {
     })
 }
 
-const RESERVED: [&str; 22] = [
-    "CON", "PRN", "AUX", "NUL", "COM1", "COM2", "COM3", "COM4", "COM5", "COM6", "COM7", "COM8", "COM9",
-    "LPT1", "LPT2", "LPT3", "LPT4", "LPT5", "LPT6", "LPT7", "LPT8", "LPT9",
+/// The longest path that Linux takes. Longer names are not compared with others: that would take hours for thousands
+/// of names of 64 KB.
+const MAX_NAME: usize = 4096;
+
+const RESERVED: [&str; 31] = [
+    "CONIN$",
+    "CONOUT$",
+    "CLOCK$",
+    "COM\u{b9}",
+    "COM\u{b2}",
+    "COM\u{b3}",
+    "LPT\u{b9}",
+    "LPT\u{b2}",
+    "LPT\u{b3}",
+    "CON",
+    "PRN",
+    "AUX",
+    "NUL",
+    "COM1",
+    "COM2",
+    "COM3",
+    "COM4",
+    "COM5",
+    "COM6",
+    "COM7",
+    "COM8",
+    "COM9",
+    "LPT1",
+    "LPT2",
+    "LPT3",
+    "LPT4",
+    "LPT5",
+    "LPT6",
+    "LPT7",
+    "LPT8",
+    "LPT9",
 ];
 
 #[cfg(test)]
@@ -135,6 +176,8 @@ mod tests {
             "a//b",
             "./a",
             "a/nul.txt",
+            "a/nul .txt",
+            "com\u{b9}.log",
             "a.",
             "x\u{202e}y",
             "a\nb",
