@@ -145,6 +145,22 @@ fn a_damaged_timestamp_can_be_mended_as_the_hint_says() {
 }
 
 #[test]
+fn status_says_what_is_missing_even_if_the_enrolment_cannot_be_used() {
+    let site = Site::new();
+    let agent = site.agent("linux.x86-64");
+    fs::create_dir(site.path("state")).unwrap();
+    fs::write(site.path("state/trust.json"), "garbage").unwrap();
+    site.run(&["host", "status", &agent]).expect(2).says("enrolled    unknown").says("missing     mid-core.");
+}
+
+#[test]
+fn the_demo_in_a_folder_in_use_ends_2() {
+    let site = Site::new();
+    site.run(&["demo", "--keep", "."]).expect(2).says("new or empty folder");
+    assert!(site.path("midmirror.toml").exists());
+}
+
+#[test]
 fn verify_does_not_wait_for_pipes_and_devices() {
     let site = Site::new();
     site.run(&["verify", "."]).expect(2).says("regular file");
