@@ -191,6 +191,9 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
         EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
             (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
         }
+        EnrolError::Foreign { .. } => {
+            (Exit::Usage, Some("give it to root (chown), or run this program as the user it belongs to".to_owned()))
+        }
         EnrolError::InsideAgent { .. } => (Exit::Usage, Some("name another folder with --state".to_owned())),
         _ => (Exit::Usage, None),
     }
