@@ -161,12 +161,13 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
 pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
     let mut output = Vec::with_capacity(bytes.len());
     let mut indefinite = false;
-    let consumed = convert(bytes, &mut output, 0, &mut indefinite)?;
-    if indefinite {
-        return Ok(output);
+    let converted = convert(bytes, &mut output, 0, &mut indefinite);
+    // Without any indefinite length not a byte changes, although lengths may not be the shortest; and what is
+    // malformed inside may be in a place that nobody looks at.
+    if let (false, Ok(whole)) = (indefinite && converted.is_ok(), Reader::new(bytes).next()) {
+        return Ok(whole.raw.to_vec());
     }
-    // Without any indefinite length not a byte changes, although lengths may not be the shortest.
-    Ok(bytes.get(..consumed).unwrap_or_default().to_vec())
+    converted.map(|_| output)
 }
 
 /// Converts one value and returns how many bytes of the input it took.

@@ -42,6 +42,9 @@ impl JavaError {
 
 impl fmt::Display for JavaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.class, self.message)
+        match self.message.as_str() {
+            "" => f.write_str(self.class),
+            message => write!(f, "{}: {message}", self.class),
+        }
     }
 }

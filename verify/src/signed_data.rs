@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
+use crate::asn1_time;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
 use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
@@ -228,10 +229,9 @@ impl SignedAttributes {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
         }
-        if let Some(time) = attribute(value, ID_SIGNING_TIME)?
-            && ![tag::UTC_TIME, tag::GENERALIZED_TIME].contains(&time.tag)
-        {
-            return Err(Asn1Error("the signingTime attribute is no time"));
+        if let Some(time) = attribute(value, ID_SIGNING_TIME)? {
+            // It has no say, but the JDK does not parse a block in which it is malformed.
+            asn1_time::parse(&time)?;
         }
         let content_type = attribute(value, ID_CONTENT_TYPE)?.map(|value| value.oid()).transpose()?;
         let message_digest =
@@ -247,6 +247,9 @@ fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>,
     let mut found = None;
     let mut types = BTreeSet::new();
     for attribute in attributes.inside().all()? {
+        if attribute.tag != tag::SEQUENCE {
+            return Err(Asn1Error("an attribute is no sequence"));
+        }
         let mut parts = attribute.inside();
         let kind = parts.expect(tag::OID)?;
         if !types.insert(kind.content) {

@@ -1,5 +1,11 @@
 //! Hostile input: whatever the bytes, an examination ends with a report, and a changed package is never taken for good.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, outside of test functions"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read as _};

@@ -1,5 +1,7 @@
 //! Recorded cases: what `jarsigner` said of them, what the MID Server's verifier would say, and what is odd about them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of test functions")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

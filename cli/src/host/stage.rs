@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     let trust = trust_anchors(&enrolment)?;
     let policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
+        relaxed: enrolment.policy().relaxed().to_vec(),
         ..AdmissionPolicy::default()
     };
     let now = context::now();

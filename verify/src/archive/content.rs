@@ -41,7 +41,8 @@ impl Default for ContentReader {
 }
 
 impl ContentReader {
-    /// Reads entry `index` as the JDK does: its own declared size, the data of the entry found by its name.
+    /// Reads entry `index` as the JDK does while it walks through the directory: each entry from its own position. Only
+    /// the first is looked up by its name, because in between the JDK has looked at the signature files.
     ///
     /// `sink` sees the bytes up to the declared size.
     pub(crate) fn read(
@@ -52,7 +53,10 @@ impl ContentReader {
         sink: &mut dyn FnMut(&[u8]),
     ) -> io::Result<Content> {
         let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
-        let found = archive.by_name.get(&entry.name).copied().unwrap_or(index);
+        let found = match index {
+            0 => archive.by_name.get(&entry.name).copied().unwrap_or(index),
+            _ => index,
+        };
         let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
             return Ok(Content::default());
         };
@@ -125,19 +129,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Reads the next stored bytes into `buffer`; an archive that ends early gives `None`.
-    fn fill<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
-        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(buffer.len());
-        let Some(target) = buffer.get_mut(..wanted) else { return Ok(None) };
-        match self.source.read_exact_at(target, self.position) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
+    /// Reads the next stored bytes into `buffer`; nothing if the archive has ended.
+    fn fill<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let available = self.source.length().saturating_sub(self.position).min(self.remaining);
+        let wanted = usize::try_from(available).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(target) = buffer.get_mut(..wanted) else { return Ok(&[]) };
+        if target.is_empty() {
+            self.remaining = 0;
+            return Ok(target);
         }
+        self.source.read_exact_at(target, self.position)?;
         let count = u64::try_from(wanted).unwrap_or(0);
         self.position += count;
         self.remaining -= count;
-        Ok(Some(target))
+        Ok(target)
     }
 
     /// Takes unpacked bytes: those up to the declared size go to the sink.
@@ -161,10 +166,8 @@ impl Run<'_> {
 
     fn copy(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         while self.remaining > 0 && self.content.length <= self.declared {
-            let Some(bytes) = self.fill(buffer)? else {
-                self.fail(JavaError::end_of_file("Unexpected end of ZLIB input stream"));
-                return Ok(());
-            };
+            // Where the archive ends the JDK sees the end of the entry, not a failure.
+            let bytes = self.fill(buffer)?;
             self.take(bytes);
         }
         Ok(())
@@ -177,11 +180,8 @@ impl Run<'_> {
         loop {
             if consumed == filled {
                 if self.remaining > 0 {
-                    let Some(bytes) = self.fill(input)? else {
-                        self.fail(JavaError::end_of_file("Unexpected end of ZLIB input stream"));
-                        return Ok(());
-                    };
-                    (consumed, filled) = (0, bytes.len());
+                    // At the end of the archive nothing comes and nothing remains; the next turn pads.
+                    (consumed, filled) = (0, self.fill(input)?.len());
                 } else if !padded {
                     // The JDK gives the decompressor one zero byte past the end before it gives up.
                     padded = true;

@@ -62,6 +62,11 @@ pub(super) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaErr
         }
     }
     let Some(mut record) = found else { return Ok(Err(not_found())) };
+    // The JDK reads the comment, and fails where it ends after the file.
+    let end = record.position + u64::try_from(END_LENGTH).unwrap_or(0) + record.comment_length;
+    if record.comment_length > 0 && end > length {
+        return Ok(Err(JavaError::end_of_file("")));
+    }
     apply_zip64(source, &mut record)?;
     record.other_signatures = usize::from(record.ignored_zip64)
         + others.iter().filter(|(position, fits)| *fits || record.is_misplaced(*position)).count();

@@ -46,7 +46,9 @@ fn examine_one(
     let bad = || JavaError::zip("ZipFile invalid LOC header (bad signature)");
     match source.read_exact_at(&mut header, start) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Err(bad()), start)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Ok((Err(JavaError::end_of_file("")), start));
+        }
         Err(error) => return Err(error),
     }
     if header.get(..4) != Some(b"PK\x03\x04".as_slice()) {

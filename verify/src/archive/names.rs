@@ -68,6 +68,9 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     if name.len() > MAX_NAME {
         return Some("it is longer than 4096 bytes");
     }
+    if is_too_deep(name) {
+        return Some("it has too many components");
+    }
     let path = name.strip_suffix('/').unwrap_or(name);
     for component in path.split('/') {
         let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
@@ -82,6 +85,11 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Names of 64 KiB that consist of slashes would keep us busy for hours, and no file system takes them.
+fn is_too_deep(name: &str) -> bool {
+    name.bytes().filter(|byte| *byte == b'/').count() > MAX_COMPONENTS
 }
 
 fn is_hidden_character(character: char) -> bool {
@@ -125,6 +133,8 @@ fn decompose_latin(character: char) -> Option<(char, char)> {
 /// The longest path that Linux takes. Longer names are not compared with others: that would take hours for thousands
 /// of names of 64 KB.
 const MAX_NAME: usize = 4096;
+
+const MAX_COMPONENTS: usize = 256;
 
 const RESERVED: [&str; 31] = [
     "CONIN$",
@@ -188,6 +198,12 @@ mod tests {
         {
             assert_eq!(unsafe_name(good), None, "{good:?}");
         }
+    }
+
+    #[test]
+    fn endless_paths_are_unsafe() {
+        assert_eq!(unsafe_name(&"a/".repeat(257)), Some("it has too many components"));
+        assert_eq!(unsafe_name(&"a/".repeat(256)), None);
     }
 
     #[test]

@@ -1,7 +1,25 @@
 //! The facts about an archive: what is in it, who signed what, what is odd. No opinion.
 //!
-//! Serialised, a report is a JSON object with `schema` 1; names of fields are those of the accessors. Fields may be
-//! added within a schema version, never renamed or removed.
+//! Serialised, a report is one JSON object. Fields may be added within a schema version, never renamed or removed;
+//! times are RFC 3339 in UTC, digests are hexadecimal, names of certificates as Java prints them.
+//!
+//! | field | content |
+//! | --- | --- |
+//! | `schema` | 1 |
+//! | `examined_at` | the moment that counted as now |
+//! | `trust_store` | `name`, `sha256` over the anchors, number of `anchors` |
+//! | `length`, `entry_count`, `total_size` | bytes of the archive, entries, sum of their declared sizes |
+//! | `abort` | `null`, or `class` and `message` of the exception that ends the JDK's verification |
+//! | `has_manifest` | whether there is a manifest |
+//! | `signers[]` | accepted signers: `block`, `digest_algorithm`, `signature_algorithm`, `signed_attributes`, `chain[]`, `validation`, `timestamp`, number of `entries` |
+//! | `signers[].chain[]` | `subject`, `issuer`, `organizations`, `serial`, `sha256`, `spki_sha256`, `not_before`, `not_after`, `signature_algorithm`, `signature_strength`, `key`, `trusted`, `self_signed`, `code_signing`, `time_stamping`, `usage` |
+//! | `signers[].validation` | `at`, `failure` (`null`, or `kind` and `reason`), `anchor` (`null`, or `subject` and `sha256`) |
+//! | `signers[].timestamp` | `null`, or `gen_time`, `imprint_algorithm`, `signature_algorithm`, `is_tst_info`, `chain[]`, `validation`, `earliest_end` |
+//! | `blocks[]` | every signature block: `name`, `outcome` (`accepted`, `ignored`, `refused`, `without_signature_file`; with `reason`) |
+//! | `signature_files[]` | what signature files and blocks say of themselves; no evidence |
+//! | `findings[]` | oddities: `finding` and its details |
+//! | `removed_entries[]` | signed names without an entry |
+//! | `entries[]` | in archive order: `name`, `size`, `compressed_size`, `modified`, `mode`, `kind`, `in_manifest`, `signers[]` (indices) |
 
 mod certificate;
 mod entry;

@@ -154,12 +154,16 @@ impl Stage<'_> {
 
     /// Whether the digests of the manifest's main section, if there are any, are right.
     fn covers_main_attributes(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
-        let main = self.sections.main(&self.bytes).unwrap_or_default();
+        let main = self.sections.main(&self.bytes);
         let mut digests = Digests::new(file.main(), "-Digest-Manifest-Main-Attributes", at);
-        let wrong =
-            digests.any(|digest, expected| !digest.matches(&[main], expected)).map_err(Failure::GivenUp)?;
+        let wrong = digests
+            .any(|digest, expected| !main.is_some_and(|main| digest.matches(&[main], expected)))
+            .map_err(Failure::GivenUp)?;
         if digests.only_disabled() || digests.only_unknown() {
             return ignored("the signature file has no usable digest of the main attributes");
+        }
+        if main.is_none() && wrong {
+            return ignored("the manifest has no main section that ends");
         }
         Ok(!wrong)
     }

@@ -17,6 +17,9 @@ pub(super) struct Digests<'a> {
     known: bool,
 }
 
+/// A digest as stated: the algorithm's name as spelled, the algorithm, the value.
+pub(super) type Stated<'a> = (&'a str, DigestAlgorithm, Vec<u8>);
+
 impl<'a> Digests<'a> {
     pub(super) fn new(attributes: &'a Attributes, suffix: &'static str, at: Timestamp) -> Self {
         Self {
@@ -29,9 +32,8 @@ impl<'a> Digests<'a> {
         }
     }
 
-    /// The next digest: its name as spelled, the algorithm, and the value; the error is that of a value that is no
-    /// Base64.
-    pub(super) fn next(&mut self) -> Option<Result<(&'a str, DigestAlgorithm, Vec<u8>), String>> {
+    /// The next digest; the error is that of a value that is no Base64.
+    pub(super) fn next(&mut self) -> Option<Result<Stated<'a>, String>> {
         for (key, value) in self.headers.by_ref() {
             let Some(name) = strip_suffix_ignoring_case(key, self.suffix) else { continue };
             self.present = true;
