@@ -327,7 +327,8 @@ fn bombs_end_soon() {
 fn harmless_changes_are_admitted_as_the_policy_says() {
     let site = Site::new();
     site.run(&["init"]).expect(0);
-    let cases: [(&str, fn(&mut Zip)); 7] = [
+    type Change = fn(&mut Zip);
+    let cases: [(&str, Change); 7] = [
         ("untouched", |_| {}),
         ("archive comment", |zip| zip.comment = b"downloaded on a Tuesday".to_vec()),
         ("longest archive comment", |zip| zip.comment = vec![b'x'; 0xFFFF]),
