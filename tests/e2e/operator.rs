@@ -161,6 +161,38 @@ fn the_demo_in_a_folder_in_use_ends_2() {
 }
 
 #[test]
+fn a_file_that_is_not_there_and_a_url_without_tls_end_2() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let name = format!("mid-core.{}.universal.universal.zip", embedded::new_stamp());
+    site.run(&["import-file", &name]).expect(2).says(&name);
+    site.run(&["import-file", "renamed.zip"]).expect(2).says("--as-path");
+    let plan = site.run(&["plan", "--urls", "--kind", "mid-core", embedded::new_stamp()]).expect(0);
+    let url = plan.stdout.lines().next().unwrap().replace("https://", "http://");
+    site.run(&["fetch", &url]).expect(2).says("only https");
+}
+
+#[test]
+fn a_host_that_the_upstream_redirects_to_can_be_allowed() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let text = fs::read_to_string(site.path("midmirror.toml")).unwrap();
+    let text = text.replace("[upstream]\n", "[upstream]\nredirect_hosts = [\"127.0.0.1\"]\n");
+    let upstream = site.upstream();
+    let stamp = embedded::new_stamp();
+    let sync = ["sync", "--kind", "mid-core", stamp];
+    let core =
+        embedded::packages().iter().find(|p| p.path.contains("mid-core.") && p.path.contains(stamp)).unwrap();
+    let target = format!("{}/{}", upstream.base_url().replace("localhost", "127.0.0.1"), core.path);
+    let redirect = || midmirror_fixtures::upstream::Fault::Redirect { to: target.clone() };
+    upstream.set_faults("mid-core.", redirect(), Some(1));
+    site.run(&sync).expect(8).says("redirect to this host");
+    fs::write(site.path("midmirror.toml"), text).unwrap();
+    upstream.set_faults("mid-core.", redirect(), Some(1));
+    site.run(&sync).expect(0);
+}
+
+#[test]
 fn verify_does_not_wait_for_pipes_and_devices() {
     let site = Site::new();
     site.run(&["verify", "."]).expect(2).says("regular file");
