@@ -37,7 +37,13 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
         ));
     }
     if let Err(error) = catalog {
-        output::failure(&error, None);
+        output::failure(
+            &error,
+            Some(
+                "bring STORE/repository back from a backup; if only timestamp.json is damaged, move it away and run \
+                 midmirror init",
+            ),
+        );
         return Ok(Exit::StoreDamaged);
     }
     Ok(if report.is_sound() { Exit::Done } else { Exit::StoreDamaged })

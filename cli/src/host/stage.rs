@@ -37,6 +37,7 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
         output::note("nothing is missing");
         return Ok(Exit::Done);
     }
+    enrolment.check_truststore()?;
     let trust = trust_anchors(&enrolment)?;
     let policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
