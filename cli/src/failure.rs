@@ -224,8 +224,12 @@ fn store_hint(error: &StoreError) -> Option<String> {
             }
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
-            StoreError::DamagedBlob { .. } | StoreError::Length { .. } => {
-                "midmirror store check --full names all damage"
+            StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
+                "midmirror store check --full names all damage; move damaged files away and sync their packages again"
+            }
+            StoreError::Garbled { .. } | StoreError::Misplaced { .. } => {
+                "bring it back from a backup; of evidence the whole numbered folder may be moved away instead, then sync \
+                 its package again"
             }
             _ => return None,
         }

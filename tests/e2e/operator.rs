@@ -193,6 +193,28 @@ fn a_host_that_the_upstream_redirects_to_can_be_allowed() {
 }
 
 #[test]
+fn damaged_bytes_and_evidence_can_be_mended_as_the_hints_say() {
+    let site = Site::new().synced();
+    let stamp = embedded::new_stamp();
+    let blob = site.blob("mid-core.");
+    crate::site::flip_byte(&blob);
+    site.run(&["store", "check", "--full"]).expect(11).says("move damaged files away");
+    fs::remove_file(&blob).unwrap();
+    site.run(&["sync", stamp]).expect(0).says("1 stored");
+    site.run(&["store", "check", "--full"]).expect(0);
+
+    let digest = blob.file_name().unwrap().to_str().unwrap();
+    let evidence = site.path("store/evidence").join(&digest[..2]).join(digest);
+    for admission in fs::read_dir(&evidence).unwrap() {
+        crate::site::overwrite(&admission.unwrap().path().join("admission.json"), b"garbage");
+    }
+    site.run(&["sync", stamp]).expect(11).says("numbered folder");
+    fs::remove_dir_all(&evidence).unwrap();
+    site.run(&["sync", stamp]).expect(0).says("1 stored");
+    site.run(&["store", "check", "--full"]).expect(0);
+}
+
+#[test]
 fn verify_does_not_wait_for_pipes_and_devices() {
     let site = Site::new();
     site.run(&["verify", "."]).expect(2).says("regular file");

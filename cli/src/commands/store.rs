@@ -36,6 +36,11 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
             report.problems.len()
         ));
     }
+    if !report.is_sound() {
+        output::note(
+            "next: move damaged files away (or bring them back from a backup), then sync their packages again",
+        );
+    }
     if let Err(error) = catalog {
         output::failure(
             &error,
