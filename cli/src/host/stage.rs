@@ -51,6 +51,9 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     };
     let report = block_on(async {
         let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        if let Some(catalog) = source.catalog() {
+            crate::commands::list::warn_of_expiry(catalog);
+        }
         let inputs = StageInputs {
             home: &home,
             wanted: &wanted,
