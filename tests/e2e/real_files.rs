@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use midmirror_fixtures::embedded;
 use midmirror_fixtures::upstream::Content;
 use midmirror_mirror::Sha256Digest;
+use midmirror_mirror::package::{PackageName, PackagePath, Tree};
 
 use crate::site::{Mirror, Site};
 
@@ -32,12 +32,17 @@ fn travels((digest, organization): (&str, &str)) {
         eprintln!("skipped: MIDMIRROR_REAL_FILES names no folder with a file of digest {digest}…");
         return;
     };
-    let packages = embedded::packages()
+    // A build that is older than the signatures: nothing is signed before it is built.
+    let stamp = "london-06-27-2018__patch0-07-11-2018_07-14-2018_1223";
+    let names = ["mid-core", "mid-upgrade"].map(|kind| format!("{kind}.{stamp}.universal.universal.zip"));
+    let jre = format!("mid-jre.{stamp}.linux.x86-64.zip");
+    let packages = names
         .iter()
-        .filter(|package| {
-            package.path.contains(embedded::new_stamp()) && package.path.contains("/app-signed/")
+        .chain([&jre])
+        .map(|name| {
+            let path = PackagePath::new(Tree::Signed, &PackageName::parse(name).unwrap()).unwrap();
+            (path.to_string(), Content::File(file.clone()))
         })
-        .map(|package| (package.path.to_owned(), Content::File(file.clone())))
         .collect();
     let site = Site::with_packages(packages);
     let text = fs::read_to_string(site.path("midmirror.toml")).unwrap();
@@ -45,15 +50,15 @@ fn travels((digest, organization): (&str, &str)) {
     let bundled = text.replace("\"anchors.pem\"", "\"bundled\"");
     fs::write(site.path("midmirror.toml"), &bundled).unwrap();
     site.run(&["init"]).expect(0);
-    site.run(&["sync", "--kind", "mid-core", embedded::new_stamp()]).expect(4).says("[organization]");
+    site.run(&["sync", "--kind", "mid-core", stamp]).expect(4).says("[organization]");
     let policy = format!("[policy]\norganization = {organization:?}\n");
     fs::write(site.path("midmirror.toml"), bundled.replace("[policy]\n", &policy)).unwrap();
-    site.run(&["sync", embedded::new_stamp()]).expect(0).says("verified");
+    site.run(&["sync", stamp]).expect(0).says("verified");
     let mirror = Mirror::start(&site);
     site.run(&["trust", "--url", &mirror.url, "--output", "trust.json"]).expect(0);
     site.run(&["host", "enrol", "--trust", "trust.json", "--organization", organization]).expect(0);
     let agent = site.agent("linux.x86-64");
-    site.run(&["host", "stage", &agent]).expect(0).says("staged");
+    site.run(&["host", "stage", &agent, "--stamp", stamp]).expect(0).says("staged");
     let incoming = site.incoming(&agent);
     assert_eq!(incoming.len(), 3, "{incoming:?}");
     for name in incoming {

@@ -37,9 +37,11 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
         output::note("nothing is missing");
         return Ok(Exit::Done);
     }
+    enrolment.check_truststore()?;
     let trust = trust_anchors(&enrolment)?;
     let policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
+        relaxed: enrolment.policy().relaxed().to_vec(),
         ..AdmissionPolicy::default()
     };
     let now = context::now();
@@ -49,6 +51,9 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     };
     let report = block_on(async {
         let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        if let Some(catalog) = source.catalog() {
+            crate::commands::list::warn_of_expiry(catalog);
+        }
         let inputs = StageInputs {
             home: &home,
             wanted: &wanted,

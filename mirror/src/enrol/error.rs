@@ -80,6 +80,12 @@ pub enum PolicyError {
         /// Why.
         source: toml::ser::Error,
     },
+    /// A rule that nobody may set aside.
+    #[error("the host policy relaxes {rule:?}, which cannot be relaxed")]
+    FirmRule {
+        /// The rule.
+        rule: String,
+    },
     /// No organisation.
     #[error("the host policy names no organization")]
     NoOrganization,

@@ -3,6 +3,11 @@
 //! ```toml
 //! organization = "ServiceNow Inc."
 //! truststore = ["bundled"]              # or absolute paths: PEM, JKS (cacerts), PKCS12, a folder of PEM files
+//!
+//! [[relax]]                             # a structural rule set aside for one digest; what a mirror relaxes does not count
+//! rule = "trailing-bytes"
+//! sha256 = "…"
+//! reason = "vendor pads this one build, case CS0000000"
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -10,13 +15,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::PolicyError;
+use crate::admit::RelaxedRule;
 use crate::admit::policy::DEFAULT_ORGANIZATION;
+use crate::admit::policy::is_relaxable;
 
 /// The policy of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPolicy {
     organization: String,
     truststore: Vec<HostTruststore>,
+    relaxed: Vec<RelaxedRule>,
 }
 
 /// Where trust anchors come from.
@@ -33,11 +41,17 @@ pub enum HostTruststore {
 struct PolicyFile {
     organization: String,
     truststore: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    relax: Vec<RelaxedRule>,
 }
 
 impl Default for HostPolicy {
     fn default() -> Self {
-        Self { organization: DEFAULT_ORGANIZATION.to_owned(), truststore: vec![HostTruststore::Bundled] }
+        Self {
+            organization: DEFAULT_ORGANIZATION.to_owned(),
+            truststore: vec![HostTruststore::Bundled],
+            relaxed: Vec::new(),
+        }
     }
 }
 
@@ -57,7 +71,7 @@ impl HostPolicy {
                 return Err(PolicyError::RelativeTruststore { path: path.clone() });
             }
         }
-        Ok(Self { organization: organization.to_owned(), truststore })
+        Ok(Self { organization: organization.to_owned(), truststore, relaxed: Vec::new() })
     }
 
     /// Parses a `policy.toml`.
@@ -68,7 +82,11 @@ impl HostPolicy {
             BUNDLED => HostTruststore::Bundled,
             _ => HostTruststore::File(text.into()),
         };
-        Self::new(&file.organization, file.truststore.into_iter().map(source).collect())
+        if let Some(firm) = file.relax.iter().find(|relaxed| !is_relaxable(&relaxed.rule)) {
+            return Err(PolicyError::FirmRule { rule: firm.rule.clone() });
+        }
+        let policy = Self::new(&file.organization, file.truststore.into_iter().map(source).collect())?;
+        Ok(Self { relaxed: file.relax, ..policy })
     }
 
     /// The text of a `policy.toml`.
@@ -80,6 +98,7 @@ impl HostPolicy {
         let file = PolicyFile {
             organization: self.organization.clone(),
             truststore: self.truststore.iter().map(source).collect(),
+            relax: self.relaxed.clone(),
         };
         toml::to_string(&file).map_err(|source| PolicyError::Print { source })
     }
@@ -87,6 +106,11 @@ impl HostPolicy {
     /// The exact organisation the signer certificate must name.
     pub fn organization(&self) -> &str {
         &self.organization
+    }
+
+    /// Rules set aside for single packages by whoever looks after this host.
+    pub fn relaxed(&self) -> &[RelaxedRule] {
+        &self.relaxed
     }
 
     /// Where the trust anchors come from.
@@ -118,6 +142,23 @@ mod tests {
         {
             assert_eq!(HostPolicy::parse(policy.to_text().unwrap().as_bytes()).unwrap(), policy);
         }
+    }
+
+    #[test]
+    fn structural_rules_can_be_relaxed_for_one_digest_and_firm_ones_cannot() {
+        let text = |rule: &str| {
+            let digest = "0".repeat(64);
+            format!(
+                "organization = 'X'\ntruststore = ['bundled']\n[[relax]]\nrule = '{rule}'\nsha256 = '{digest}'\nreason = 'r'\n"
+            )
+        };
+        let policy = HostPolicy::parse(text("trailing-bytes").as_bytes()).unwrap();
+        assert_eq!(policy.relaxed().len(), 1);
+        assert_eq!(HostPolicy::parse(policy.to_text().unwrap().as_bytes()).unwrap(), policy);
+        assert!(matches!(
+            HostPolicy::parse(text("jarsigner").as_bytes()),
+            Err(PolicyError::FirmRule { rule }) if rule == "jarsigner"
+        ));
     }
 
     #[test]
