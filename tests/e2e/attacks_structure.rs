@@ -66,6 +66,9 @@ fn duplicates_and_headers_that_lie_are_refused() {
             entry.descriptor.truncate(8);
             entry.descriptor.extend(sizes.iter().flat_map(|size| u64::from(*size).to_le_bytes()));
         }),
+        ("J5-data-beyond-the-file", 4, "[overlapping-entries]", |zip| {
+            zip.entry(SH).central.compressed = 1 << 30
+        }),
         ("J5-descriptor-and-more", 4, "[hidden-bytes]", |zip| zip.entry(SH).descriptor.extend([0; 8])),
         ("J9-extra-field-too-long", 3, "extra data field size too long", |zip| {
             zip.entry(SH).central.extra = vec![0x55, 0x54, 0xFF, 0xFF, 1];
