@@ -54,6 +54,8 @@ pub(crate) struct Upstream {
     pub proxy: Option<String>,
     /// Hosts that may be asked over plain HTTP; the signature decides all the same.
     pub plain_http_hosts: Vec<String>,
+    /// Other hosts that the upstream may redirect to.
+    pub redirect_hosts: Vec<String>,
     /// Largest package, in bytes.
     pub max_package_bytes: u64,
     /// Platforms that are planned when none is named.
@@ -125,6 +127,7 @@ impl Default for Upstream {
             ca_file: None,
             proxy: None,
             plain_http_hosts: Vec::new(),
+            redirect_hosts: Vec::new(),
             max_package_bytes: 4 << 30,
             platforms: vec![Platform::LinuxX86_64, Platform::WindowsX86_64],
         }

@@ -51,6 +51,7 @@ impl Context {
             roots: Roots::System { extra_pem },
             proxy: upstream.proxy.as_deref().map(proxy).transpose()?,
             plain_http_hosts: upstream.plain_http_hosts.clone(),
+            redirect_hosts: upstream.redirect_hosts.clone(),
             retry: RetryPolicy { jitter_seed: jitter_seed(), ..RetryPolicy::default() },
             ..ClientConfig::default()
         };

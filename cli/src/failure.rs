@@ -7,7 +7,7 @@ use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, WantedError};
 use midmirror_mirror::catalog::{CatalogError, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
-use midmirror_mirror::fetch::FetchError;
+use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
 use midmirror_mirror::plan::PlanError;
@@ -191,6 +191,9 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
         EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
             (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
         }
+        EnrolError::Foreign { .. } => {
+            (Exit::Usage, Some("give it to root (chown), or run this program as the user it belongs to".to_owned()))
+        }
         EnrolError::InsideAgent { .. } => (Exit::Usage, Some("name another folder with --state".to_owned())),
         _ => (Exit::Usage, None),
     }
@@ -221,8 +224,12 @@ fn store_hint(error: &StoreError) -> Option<String> {
             }
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
-            StoreError::DamagedBlob { .. } | StoreError::Length { .. } => {
-                "midmirror store check --full names all damage"
+            StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
+                "midmirror store check --full names all damage; move damaged files away and sync their packages again"
+            }
+            StoreError::Garbled { .. } | StoreError::Misplaced { .. } => {
+                "bring it back from a backup; of evidence the whole numbered folder may be moved away instead, then sync \
+                 its package again"
             }
             _ => return None,
         }
@@ -256,8 +263,13 @@ pub(crate) fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
 pub(crate) fn of_fetch(error: &FetchError) -> Exit {
     match error {
         FetchError::WrongDigest { .. } => Exit::RefusedByVerification,
-        FetchError::NoSpace { .. } | FetchError::Io { .. } => Exit::Storage,
+        FetchError::NoSpace { .. } => Exit::Storage,
+        FetchError::Io { source, .. } => of_io(source),
         FetchError::Configuration { .. } => Exit::Usage,
+        // What the caller named; what the upstream redirects to is not the caller's.
+        FetchError::Refused {
+            refusal: Refusal::PlainHttp | Refusal::Credentials | Refusal::Scheme, ..
+        } => Exit::Usage,
         FetchError::Busy { .. } => Exit::StoreBusy,
         _ => Exit::Unreachable,
     }

@@ -16,17 +16,15 @@ fn every_package_under_every_false_name_is_refused() {
     let jre = |stamp, platform| format!("mid-jre.{stamp}.{platform}.zip");
     let mid = |stamp, platform| format!("mid.{stamp}.{platform}.zip");
     let upgrade = |stamp| format!("mid-upgrade.{stamp}.universal.universal.zip");
-    let probe = |stamp| format!("mid-upgrade.{stamp}.preUpgradeCheck.zip");
     let recipe = |stamp| format!("mid-linux-container-recipe.{stamp}.linux.x86-64.zip");
     let (linux, windows) = ("linux.x86-64", "windows.x86-64");
-    let cases: [Case; 18] = [
+    let cases: [Case; 17] = [
         // An older build as a newer one.
         (core(old), core(new), "content-name", "says it is"),
         (core(old), core(new), "content-name", "says it is build \"07-23-2025_1759\""),
         (jre(old, linux), jre(new, linux), "content-name", "says it is"),
         (mid(old, linux), mid(new, linux), "content-name", "says it is"),
         (upgrade(old), upgrade(new), "signed-before-build", "2025-07-23"),
-        (probe(old), probe(new), "signed-before-build", "2025-07-23"),
         (recipe(old), recipe(new), "content-name", "Dockerfile"),
         (recipe(old), recipe(new), "signed-before-build", "2025-07-23"),
         // A newer build as an older one.

@@ -23,7 +23,7 @@ fn killed_after(mut command: Command, pause: Duration) -> bool {
 fn a_sync_killed_at_any_moment_is_completed_by_the_next() {
     let site = Site::new();
     site.run(&["init"]).expect(0);
-    site.upstream().set_faults("/app-signed/", Fault::Slow { bytes_per_second: 2_000_000 }, None);
+    site.upstream().set_faults("/app-signed/", Fault::Slow { bytes_per_second: 300_000 }, None);
     let mut interrupted = 0;
     for step in 1..=12u64 {
         let command = site.command(&["sync", embedded::new_stamp()]);

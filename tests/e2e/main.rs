@@ -6,9 +6,17 @@ mod attacks;
 #[cfg(test)]
 mod attacks_archive;
 #[cfg(test)]
+mod attacks_bombs;
+#[cfg(test)]
 mod attacks_names;
 #[cfg(test)]
 mod attacks_random;
+#[cfg(test)]
+mod attacks_signature;
+#[cfg(test)]
+mod attacks_signed;
+#[cfg(test)]
+mod attacks_structure;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]

@@ -128,6 +128,93 @@ fn a_garbled_memory_of_the_catalog_says_what_to_do() {
 }
 
 #[test]
+fn a_damaged_timestamp_can_be_mended_as_the_hint_says() {
+    let site = Site::new().synced();
+    site.enrol("https://localhost:1");
+    let agent = site.agent("linux.x86-64");
+    site.run(&["host", "stage", &agent, "--from", "store"]).expect(0);
+    let timestamp = site.path("store/repository/timestamp.json");
+    fs::write(&timestamp, "").unwrap();
+    site.run(&["list"]).expect(5);
+    site.run(&["store", "check"]).expect(11).says("move it away and run midmirror init");
+    fs::remove_file(&timestamp).unwrap();
+    site.run(&["init"]).expect(0);
+    site.run(&["store", "check"]).expect(0);
+    let other = site.agent("windows.x86-64");
+    site.run(&["host", "stage", &other, "--from", "store"]).expect(0);
+}
+
+#[test]
+fn status_says_what_is_missing_even_if_the_enrolment_cannot_be_used() {
+    let site = Site::new();
+    let agent = site.agent("linux.x86-64");
+    fs::create_dir(site.path("state")).unwrap();
+    fs::write(site.path("state/trust.json"), "garbage").unwrap();
+    site.run(&["host", "status", &agent]).expect(2).says("enrolled    unknown").says("missing     mid-core.");
+}
+
+#[test]
+fn the_demo_in_a_folder_in_use_ends_2() {
+    let site = Site::new();
+    site.run(&["demo", "--keep", "."]).expect(2).says("new or empty folder");
+    assert!(site.path("midmirror.toml").exists());
+}
+
+#[test]
+fn a_file_that_is_not_there_and_a_url_without_tls_end_2() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let name = format!("mid-core.{}.universal.universal.zip", embedded::new_stamp());
+    site.run(&["import-file", &name]).expect(2).says(&name);
+    site.run(&["import-file", "renamed.zip"]).expect(2).says("--as-path");
+    let plan = site.run(&["plan", "--urls", "--kind", "mid-core", embedded::new_stamp()]).expect(0);
+    let url = plan.stdout.lines().next().unwrap().replace("https://", "http://");
+    site.run(&["fetch", &url]).expect(2).says("only https");
+}
+
+#[test]
+fn a_host_that_the_upstream_redirects_to_can_be_allowed() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let text = fs::read_to_string(site.path("midmirror.toml")).unwrap();
+    let text = text.replace("[upstream]\n", "[upstream]\nredirect_hosts = [\"127.0.0.1\"]\n");
+    let upstream = site.upstream();
+    let stamp = embedded::new_stamp();
+    let sync = ["sync", "--kind", "mid-core", stamp];
+    let core =
+        embedded::packages().iter().find(|p| p.path.contains("mid-core.") && p.path.contains(stamp)).unwrap();
+    let target = format!("{}/{}", upstream.base_url().replace("localhost", "127.0.0.1"), core.path);
+    let redirect = || midmirror_fixtures::upstream::Fault::Redirect { to: target.clone() };
+    upstream.set_faults("mid-core.", redirect(), Some(1));
+    site.run(&sync).expect(8).says("redirect to this host");
+    fs::write(site.path("midmirror.toml"), text).unwrap();
+    upstream.set_faults("mid-core.", redirect(), Some(1));
+    site.run(&sync).expect(0);
+}
+
+#[test]
+fn damaged_bytes_and_evidence_can_be_mended_as_the_hints_say() {
+    let site = Site::new().synced();
+    let stamp = embedded::new_stamp();
+    let blob = site.blob("mid-core.");
+    crate::site::flip_byte(&blob);
+    site.run(&["store", "check", "--full"]).expect(11).says("move damaged files away");
+    fs::remove_file(&blob).unwrap();
+    site.run(&["sync", stamp]).expect(0).says("1 stored");
+    site.run(&["store", "check", "--full"]).expect(0);
+
+    let digest = blob.file_name().unwrap().to_str().unwrap();
+    let evidence = site.path("store/evidence").join(&digest[..2]).join(digest);
+    for admission in fs::read_dir(&evidence).unwrap() {
+        crate::site::overwrite(&admission.unwrap().path().join("admission.json"), b"garbage");
+    }
+    site.run(&["sync", stamp]).expect(11).says("numbered folder");
+    fs::remove_dir_all(&evidence).unwrap();
+    site.run(&["sync", stamp]).expect(0).says("1 stored");
+    site.run(&["store", "check", "--full"]).expect(0);
+}
+
+#[test]
 fn verify_does_not_wait_for_pipes_and_devices() {
     let site = Site::new();
     site.run(&["verify", "."]).expect(2).says("regular file");

@@ -36,6 +36,7 @@ pub(crate) struct Contents {
 }
 
 /// One digest that an entry must have.
+#[derive(Clone)]
 struct Expected {
     /// The name as the manifest spells it.
     spelled: String,
@@ -58,6 +59,8 @@ pub(crate) fn examine(
     threads: usize,
     now: Timestamp,
 ) -> io::Result<Contents> {
+    // One look at each section, however many entries have its name.
+    let mut known: HashMap<&str, Vec<Expected>> = HashMap::new();
     let plans: Vec<Option<Vec<Expected>>> = archive
         .entries
         .iter()
@@ -65,7 +68,13 @@ pub(crate) fn examine(
             let covered = !entry.is_directory()
                 && signatures.manifest_name.as_deref() != Some(entry.name.as_str())
                 && signatures.covered.contains_key(plain_name(&entry.name));
-            covered.then(|| expected_digests(signatures.manifest.as_ref(), plain_name(&entry.name)))
+            let name = plain_name(&entry.name);
+            covered.then(|| {
+                known
+                    .entry(name)
+                    .or_insert_with(|| expected_digests(signatures.manifest.as_ref(), name))
+                    .clone()
+            })
         })
         .collect();
     let outcomes = read_all(source, archive, &plans, threads)?;

@@ -4,7 +4,7 @@ mod demo;
 mod demo_upstream;
 mod init;
 pub(crate) mod jarsigner;
-mod list;
+pub(crate) mod list;
 mod plan;
 mod serve;
 mod store;

@@ -36,8 +36,19 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
             report.problems.len()
         ));
     }
+    if !report.is_sound() {
+        output::note(
+            "next: move damaged files away (or bring them back from a backup), then sync their packages again",
+        );
+    }
     if let Err(error) = catalog {
-        output::failure(&error, None);
+        output::failure(
+            &error,
+            Some(
+                "bring STORE/repository back from a backup; if only timestamp.json is damaged, move it away and run \
+                 midmirror init",
+            ),
+        );
         return Ok(Exit::StoreDamaged);
     }
     Ok(if report.is_sound() { Exit::Done } else { Exit::StoreDamaged })

@@ -37,6 +37,7 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
         output::note("nothing is missing");
         return Ok(Exit::Done);
     }
+    enrolment.check_truststore()?;
     let trust = trust_anchors(&enrolment)?;
     let policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
@@ -50,6 +51,9 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     };
     let report = block_on(async {
         let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        if let Some(catalog) = source.catalog() {
+            crate::commands::list::warn_of_expiry(catalog);
+        }
         let inputs = StageInputs {
             home: &home,
             wanted: &wanted,

@@ -21,15 +21,20 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
         Ok(enrolment) => {
             let url = enrolment.trust().url().map_or("no address", url::Url::as_str).to_owned();
             line("enrolled", &format!("store {}, {url}", enrolment.trust().store_id()));
-            true
+            Ok(true)
         }
         Err(EnrolError::NotEnrolled { .. }) => {
             line("enrolled", "no");
-            false
+            Ok(false)
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            line("enrolled", "unknown");
+            Err(error)
+        }
     };
-    next_step(&state, enrolled)?;
+    // What is missing is said in any case.
+    next_step(&state, matches!(enrolled, Ok(true)))?;
+    enrolled?;
     Ok(Exit::Done)
 }
 

@@ -133,11 +133,11 @@ impl Inside<'_> {
     /// The value of a key in a properties file of the package; the last one counts, as for Java.
     fn property(&self, entry: &str, key: &str) -> io::Result<Option<String>> {
         let Some(text) = self.text(entry)? else { return Ok(None) };
-        let values = text.lines().filter_map(|line| {
+        let mut values = text.lines().filter_map(|line| {
             let rest = line.trim_start().strip_prefix(key)?.trim_start();
             Some(rest.strip_prefix(['=', ':'])?.trim().to_owned())
         });
-        Ok(values.last())
+        Ok(values.next_back())
     }
 
     fn text(&self, entry: &str) -> io::Result<Option<String>> {

@@ -179,8 +179,24 @@ impl Publisher<'_> {
             Some(catalog) if !write_snapshot => catalog.snapshot_meta().clone(),
             _ => self.write_snapshot(targets, old(Role::Snapshot))?,
         };
-        self.write_timestamp(snapshot, old(Role::Timestamp))?;
+        let old_timestamp = match before {
+            Some(catalog) => catalog.version(Role::Timestamp),
+            None => self.lost_timestamp(snapshot.version.get()),
+        };
+        self.write_timestamp(snapshot, old_timestamp)?;
         Ok(if changed { PublicationOutcome::Changed } else { PublicationOutcome::Renewed })
+    }
+
+    /// A version that no lost `timestamp.json` can have had; 0 if there never was one.
+    ///
+    /// Without it the numbers would begin anew, and every host would find that the catalog went backwards. Each snapshot
+    /// came with one version; besides those there were renewals, and these are at least a day apart.
+    fn lost_timestamp(&self, snapshot: u64) -> u64 {
+        if snapshot == 1 {
+            return 0;
+        }
+        let days = u64::try_from(self.now.as_second() / (24 * 3600)).unwrap_or_default();
+        snapshot.saturating_add(days)
     }
 
     fn is_due(&self, role: Role, expires: Timestamp) -> bool {
@@ -359,6 +375,28 @@ mod tests {
         let mut writer = empty.store.write().unwrap();
         let refused = publish(&mut writer, &keys, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::NoRootKey)), "{refused:?}");
+    }
+
+    #[test]
+    fn lost_timestamp_is_replaced_by_one_that_hosts_accept() {
+        let catalog = TestCatalog::new(1);
+        catalog.publish(days(16));
+        let renewed = catalog.publish(days(32));
+        assert_eq!(versions(renewed), (1, 3, 1, 1));
+        catalog.trust_remembering(days(32)).unwrap();
+        std::fs::remove_file(catalog.folder().join("timestamp.json")).unwrap();
+        catalog.publish(days(33));
+        assert!(catalog.trust_remembering(days(33)).unwrap().versions().timestamp > 3);
+    }
+
+    #[test]
+    fn clock_that_went_back_keeps_nothing_from_being_published() {
+        let catalog = TestCatalog::new(1);
+        catalog.publish(days(100));
+        catalog.add(2);
+        let earlier = catalog.publish(days(1));
+        assert_eq!((earlier.outcome, earlier.packages), (PublicationOutcome::Changed, 2));
+        assert_eq!(catalog.trust(days(2)).unwrap().find(&path(2)).unwrap().path, path(2));
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Enrolment {
         if let Some(expected) = root_sha256.filter(|expected| *expected != found) {
             return Err(EnrolError::RootDigest { expected, found });
         }
+        check_truststore(&policy)?;
         make_private_folder(state_dir)?;
         let _lock = lock(state_dir)?;
         match read_trust(state_dir) {
@@ -112,6 +113,11 @@ impl Enrolment {
         self.state_dir.join("staging")
     }
 
+    /// Refuses trust anchors that others could exchange; they decide about packages as the files in the state folder do.
+    pub fn check_truststore(&self) -> Result<(), EnrolError> {
+        check_truststore(&self.policy)
+    }
+
     /// Refuses a state folder that the agent's user could change.
     pub fn check_outside(&self, agent: &AgentHome) -> Result<(), EnrolError> {
         let state_dir =
@@ -153,11 +159,33 @@ fn read_private(path: &Path) -> Result<Vec<u8>, EnrolError> {
     Ok(bytes)
 }
 
+/// Looks at each file or folder and at the folder it is in, where it could be replaced. A group may write: that of an
+/// anchor file is often the owner's own.
+fn check_truststore(policy: &HostPolicy) -> Result<(), EnrolError> {
+    for path in policy.truststore().iter().filter_map(|source| source.path()) {
+        for path in [Some(path), path.parent()].into_iter().flatten() {
+            let metadata = fs::metadata(path).map_err(|e| io_error("open", path, e))?;
+            let mode = metadata.permissions().mode() & 0o7777;
+            // In a sticky folder such as /tmp nobody can replace another's file.
+            let sticky = metadata.is_dir() && mode & 0o1000 != 0;
+            if mode & 0o002 != 0 && !sticky {
+                return Err(EnrolError::Writable { path: path.to_owned(), mode: mode & 0o777 });
+            }
+            refuse_foreign(path, &metadata)?;
+        }
+    }
+    Ok(())
+}
+
 fn refuse_shared(path: &Path, metadata: &fs::Metadata) -> Result<(), EnrolError> {
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o022 != 0 {
         return Err(EnrolError::Writable { path: path.to_owned(), mode });
     }
+    refuse_foreign(path, metadata)
+}
+
+fn refuse_foreign(path: &Path, metadata: &fs::Metadata) -> Result<(), EnrolError> {
     let owner = metadata.uid();
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(EnrolError::Foreign { path: path.to_owned(), owner });
@@ -206,6 +234,7 @@ const POLICY: &str = "policy.toml";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enrol::HostTruststore;
 
     fn trust(root: &str) -> TrustFile {
         let root = format!("{{\"signed\":{{\"_type\":\"root\",\"x\":\"{root}\"}},\"signatures\":[{{}}]}}");
@@ -276,6 +305,31 @@ mod tests {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(state.join(TRUST), Some(4711), None).unwrap();
             assert!(matches!(Enrolment::load(&state), Err(EnrolError::Foreign { owner: 4711, .. })));
+        }
+    }
+
+    #[test]
+    fn trust_anchors_that_others_may_exchange_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, anchors) = (folder.path().join("state"), folder.path().join("own/anchors.pem"));
+        fs::create_dir(folder.path().join("own")).unwrap();
+        fs::write(&anchors, "anchors").unwrap();
+        let policy = || HostPolicy::new("Org", vec![HostTruststore::File(anchors.clone())]).unwrap();
+        let attempt = || Enrolment::enrol(&state, trust("a"), policy(), None, Replace::SameRootOnly);
+        let enrolment = attempt().unwrap();
+        for (path, good, bad) in
+            [(anchors.as_path(), 0o644, 0o646), (anchors.parent().unwrap(), 0o755, 0o777)]
+        {
+            fs::set_permissions(path, fs::Permissions::from_mode(bad)).unwrap();
+            assert!(matches!(attempt(), Err(EnrolError::Writable { .. })), "{path:?}");
+            assert!(matches!(enrolment.check_truststore(), Err(EnrolError::Writable { .. })), "{path:?}");
+            fs::set_permissions(path, fs::Permissions::from_mode(good)).unwrap();
+        }
+        enrolment.check_truststore().unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&anchors, Some(4711), None).unwrap();
+            let refused = enrolment.check_truststore();
+            assert!(matches!(refused, Err(EnrolError::Foreign { owner: 4711, .. })), "{refused:?}");
         }
     }
 

@@ -88,11 +88,11 @@ pub enum FetchError {
         limit: u64,
     },
     /// The disk has no room for the file.
-    #[error("no room in {path}: {needed} bytes needed, {available} available")]
+    #[error("no room in {path}: {needed} bytes must be free, {available} are")]
     NoSpace {
         /// The folder that the file was to go to.
         path: PathBuf,
-        /// Bytes still to be written.
+        /// Bytes still to be written and those that stay free.
         needed: u64,
         /// Bytes available to this process.
         available: u64,

@@ -155,7 +155,8 @@ pub(crate) fn check_space(folder: &Path, needed: u64) -> Result<(), FetchError> 
     let space = rustix::fs::statvfs(folder)
         .map_err(|error| FetchError::io("ask for free space of", folder, error.into()))?;
     let available = space.f_bavail.saturating_mul(space.f_frsize);
-    if available < needed.saturating_add(RESERVE) {
+    let needed = needed.saturating_add(RESERVE);
+    if available < needed {
         return Err(FetchError::NoSpace { path: folder.to_owned(), needed, available });
     }
     Ok(())
@@ -245,5 +246,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         check_space(folder.path(), 0).unwrap();
         assert!(matches!(check_space(folder.path(), u64::MAX), Err(FetchError::NoSpace { .. })));
+    }
+
+    #[test]
+    fn what_is_needed_includes_the_reserve_so_that_it_is_more_than_there_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = rustix::fs::statvfs(folder.path()).unwrap();
+        let all_but_reserve = space.f_bavail * space.f_frsize - RESERVE / 2;
+        match check_space(folder.path(), all_but_reserve) {
+            Err(FetchError::NoSpace { needed, available, .. }) => assert!(needed > available),
+            other => panic!("{other:?}"),
+        }
     }
 }

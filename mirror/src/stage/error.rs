@@ -68,7 +68,7 @@ pub enum StageError {
 #[non_exhaustive]
 pub enum SourceError {
     /// Its catalog is not to be used.
-    #[error("the packages of this source cannot be relied on")]
+    #[error("the catalog of this source cannot be used")]
     Catalog {
         /// Why.
         source: TrustError,

@@ -17,7 +17,7 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
         }
         if exact.insert(name, ()).is_some() {
             findings.push(Finding::DuplicateName { entry: name.to_owned() });
-        } else if name.len() <= MAX_NAME
+        } else if !is_excessive(name)
             && let Some(other) = folded.insert(fold(name), name)
         {
             findings.push(Finding::CollidingNames { entry: name.to_owned(), other: other.to_owned() });
@@ -38,7 +38,7 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
             }
         }
     }
-    for entry in entries.iter().filter(|entry| entry.name.len() <= MAX_NAME) {
+    for entry in entries.iter().filter(|entry| !is_excessive(&entry.name)) {
         // A file where another entry needs a folder.
         let parent_is_file = entry
             .name
@@ -65,11 +65,8 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     if name.chars().any(is_hidden_character) {
         return Some("it contains a control or direction character");
     }
-    if name.len() > MAX_NAME {
-        return Some("it is longer than 4096 bytes");
-    }
-    if is_too_deep(name) {
-        return Some("it has too many components");
+    if is_excessive(name) {
+        return Some("it is longer than 4096 bytes or more than 100 folders deep");
     }
     let path = name.strip_suffix('/').unwrap_or(name);
     for component in path.split('/') {
@@ -87,11 +84,6 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     None
 }
 
-/// Names of 64 KiB that consist of slashes would keep us busy for hours, and no file system takes them.
-fn is_too_deep(name: &str) -> bool {
-    name.bytes().filter(|byte| *byte == b'/').count() > MAX_COMPONENTS
-}
-
 fn is_hidden_character(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -104,13 +96,18 @@ fn fold(name: &str) -> String {
     for character in trimmed.chars() {
         match decompose_latin(character) {
             Some((base, mark)) => {
-                folded.extend(base.to_lowercase());
+                folded.extend(one_case(base));
                 folded.push(mark);
             }
-            None => folded.extend(character.to_lowercase()),
+            None => folded.extend(one_case(character)),
         }
     }
     folded
+}
+
+/// File systems compare by capitals (NTFS) or by small letters; what is equal in either is equal here.
+fn one_case(character: char) -> impl Iterator<Item = char> {
+    character.to_uppercase().flat_map(char::to_lowercase)
 }
 
 /// Canonical decomposition of the Latin-1 letters, the only ones seen in package names.
@@ -130,11 +127,14 @@ fn decompose_latin(character: char) -> Option<(char, char)> {
     })
 }
 
-/// The longest path that Linux takes. Longer names are not compared with others: that would take hours for thousands
-/// of names of 64 KB.
-const MAX_NAME: usize = 4096;
+/// Such names are not compared with others: that would take hours for thousands of names of 64 KB.
+fn is_excessive(name: &str) -> bool {
+    name.len() > MAX_NAME || name.bytes().filter(|byte| *byte == b'/').count() > MAX_DEPTH
+}
 
-const MAX_COMPONENTS: usize = 256;
+/// The longest path that Linux takes.
+const MAX_NAME: usize = 4096;
+const MAX_DEPTH: usize = 100;
 
 const RESERVED: [&str; 31] = [
     "CONIN$",
@@ -202,13 +202,17 @@ mod tests {
 
     #[test]
     fn endless_paths_are_unsafe() {
-        assert_eq!(unsafe_name(&"a/".repeat(257)), Some("it has too many components"));
-        assert_eq!(unsafe_name(&"a/".repeat(256)), None);
+        assert_eq!(
+            unsafe_name(&"a/".repeat(101)),
+            Some("it is longer than 4096 bytes or more than 100 folders deep")
+        );
+        assert_eq!(unsafe_name(&"a/".repeat(100)), None);
     }
 
     #[test]
     fn case_and_unicode_forms_fold_together() {
         assert_eq!(fold("Agent/X"), fold("agent/x"));
+        assert_eq!(fold("stra\u{df}e"), fold("STRASSE"));
         assert_eq!(fold("caf\u{e9}"), fold("cafe\u{301}"));
         assert_ne!(fold("cafe"), fold("caf\u{e9}"));
     }

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 
 use crate::context;
 use crate::exit::Exit;
+use crate::failure::coded;
 use crate::output;
 
 /// The folder, the processes, the findings.
@@ -26,7 +27,11 @@ impl Workplace {
         let mut listing =
             std::fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
         if listing.next().is_some() {
-            bail!("{} is not empty; --keep needs a new or empty folder", folder.display());
+            return Err(coded(
+                Exit::Usage,
+                format!("{} is not empty", folder.display()),
+                "--keep needs a new or empty folder",
+            ));
         }
         let program = std::env::current_exe().context("failed to find the running program")?;
         let place = Self {
