@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::algorithm_policy::{Strength, jar_digest_name};
+use crate::algorithm_policy::{Strength, jar_digest};
 use crate::archive::{Archive, Content, ContentReader};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
 use crate::finding::Finding;
@@ -35,20 +35,26 @@ pub(crate) struct Contents {
     pub(crate) abort: Option<JavaError>,
 }
 
+/// A covered name: who signed it, and what its entries must be.
+struct Section<'a> {
+    name: &'a str,
+    signers: &'a Vec<usize>,
+    expected: Vec<Expected<'a>>,
+}
+
 /// One digest that an entry must have.
-#[derive(Clone)]
-struct Expected {
+struct Expected<'a> {
     /// The name as the manifest spells it.
-    spelled: String,
+    spelled: &'a str,
     digest: DigestAlgorithm,
     value: Result<Vec<u8>, String>,
 }
 
 /// What was read of an entry.
-#[derive(Default)]
 struct Outcome {
     content: Content,
-    digests: Vec<Vec<u8>>,
+    /// The positions of expected digests that are not those of the content.
+    wrong: Vec<usize>,
 }
 
 /// Reads and judges all entries.
@@ -60,27 +66,27 @@ pub(crate) fn examine(
     now: Timestamp,
 ) -> io::Result<Contents> {
     // One look at each section, however many entries have its name.
-    let mut known: HashMap<&str, Vec<Expected>> = HashMap::new();
-    let plans: Vec<Option<Vec<Expected>>> = archive
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    let plans: Vec<Option<usize>> = archive
         .entries
         .iter()
         .map(|entry| {
-            let covered = !entry.is_directory()
-                && signatures.manifest_name.as_deref() != Some(entry.name.as_str())
-                && signatures.covered.contains_key(plain_name(&entry.name));
-            let name = plain_name(&entry.name);
-            covered.then(|| {
-                known
-                    .entry(name)
-                    .or_insert_with(|| expected_digests(signatures.manifest.as_ref(), name))
-                    .clone()
-            })
+            let named = !entry.is_directory() && signatures.manifest_name.as_ref() != Some(&entry.name);
+            let (name, signers) =
+                signatures.covered.get_key_value(plain_name(&entry.name)).filter(|_| named)?;
+            Some(*known.entry(name).or_insert_with(|| {
+                let expected = expected_digests(signatures.manifest.as_ref(), name);
+                sections.push(Section { name, signers, expected });
+                sections.len() - 1
+            }))
         })
         .collect();
-    let outcomes = read_all(source, archive, &plans, threads)?;
+    let plan = |index: usize| plans.get(index).copied().flatten().and_then(|slot| sections.get(slot));
+    let outcomes = read_all(source, archive, &plan, threads)?;
     let mut contents = Contents::default();
     note_findings(archive, &outcomes, &mut contents.findings);
-    judge(archive, signatures, &plans, &outcomes, now, &mut contents);
+    judge(archive, signatures, &plan, &outcomes, now, &mut contents);
     Ok(contents)
 }
 
@@ -90,8 +96,11 @@ pub(crate) fn plain_name(name: &str) -> &str {
     name.strip_prefix('/').unwrap_or(name)
 }
 
+/// The section that covers an entry, by the entry's index.
+type Plan<'a> = &'a (dyn Fn(usize) -> Option<&'a Section<'a>> + Sync);
+
 /// The known digests that the manifest states for a name.
-fn expected_digests(manifest: Option<&Manifest>, name: &str) -> Vec<Expected> {
+fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
     let Some(section) = manifest.and_then(|manifest| manifest.section_of_entry(name)) else {
         return Vec::new();
     };
@@ -101,17 +110,12 @@ fn expected_digests(manifest: Option<&Manifest>, name: &str) -> Vec<Expected> {
             let spelled = strip_suffix_ignoring_case(key, "-Digest")?;
             let digest = DigestAlgorithm::from_jca(spelled)?;
             let value = mime_base64::decode(value);
-            Some(Expected { spelled: spelled.to_owned(), digest, value })
+            Some(Expected { spelled, digest, value })
         })
         .collect()
 }
 
-fn read_all(
-    source: &Source,
-    archive: &Archive,
-    plans: &[Option<Vec<Expected>>],
-    threads: usize,
-) -> io::Result<Vec<Outcome>> {
+fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) -> io::Result<Vec<Outcome>> {
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
@@ -128,7 +132,7 @@ fn read_all(
         let mut reader = ContentReader::default();
         let mut mine = Vec::new();
         while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match read_one(source, archive, plans, *index, &mut reader) {
+            match read_one(source, archive, plan(*index), *index, &mut reader) {
                 Ok(outcome) => mine.push((*index, outcome)),
                 Err(error) => {
                     next.store(order.len(), Ordering::Relaxed);
@@ -151,22 +155,35 @@ fn read_all(
     if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    let mut collected = collected.into_inner().unwrap_or_else(PoisonError::into_inner);
-    collected.sort_by_key(|(index, _)| *index);
-    Ok(collected.into_iter().map(|(_, outcome)| outcome).collect())
+    // An entry that nobody has read must not pass for one with nothing wrong.
+    let mut outcomes: Vec<Option<Outcome>> = order.iter().map(|_| None).collect();
+    for (index, outcome) in collected.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(slot) = outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+    outcomes.into_iter().collect::<Option<_>>().ok_or_else(|| io::Error::other("an entry was not read"))
 }
 
 fn read_one(
     source: &Source,
     archive: &Archive,
-    plans: &[Option<Vec<Expected>>],
+    section: Option<&Section<'_>>,
     index: usize,
     reader: &mut ContentReader,
 ) -> io::Result<Outcome> {
-    let expected = plans.get(index).and_then(Option::as_deref).unwrap_or_default();
+    let expected = section.map(|section| section.expected.as_slice()).unwrap_or_default();
     let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
     let content = reader.digest(source, archive, index, &mut hashers)?;
-    Ok(Outcome { content, digests: hashers.into_iter().map(Hasher::finish).collect() })
+    let mut digests = hashers.into_iter().map(Hasher::finish);
+    let mut wrong = Vec::new();
+    for (position, Expected { digest, value, .. }) in expected.iter().enumerate() {
+        let found = if digest.is_computed() { digests.next() } else { None };
+        if found.as_ref() != value.as_ref().ok() {
+            wrong.push(position);
+        }
+    }
+    Ok(Outcome { content, wrong })
 }
 
 fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {
@@ -192,7 +209,7 @@ fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Fin
 fn judge(
     archive: &Archive,
     signatures: &Signatures,
-    plans: &[Option<Vec<Expected>>],
+    plan: Plan<'_>,
     outcomes: &[Outcome],
     now: Timestamp,
     contents: &mut Contents,
@@ -206,7 +223,7 @@ fn judge(
         verified.insert(name, signers);
     }
     let mut own: Vec<Option<&Vec<usize>>> = Vec::with_capacity(archive.entries.len());
-    for ((entry, plan), outcome) in archive.entries.iter().zip(plans).zip(outcomes) {
+    for (index, (entry, outcome)) in archive.entries.iter().zip(outcomes).enumerate() {
         let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
         let error =
             outcome.content.error.as_ref().or(outcome.content.late_error.as_ref().filter(|_| !verifies));
@@ -216,17 +233,13 @@ fn judge(
             contents.abort = Some(error.clone());
             break;
         }
-        let Some(expected) = plan else {
+        let Some(section) = plan(index) else {
             own.push(None);
             continue;
         };
-        let name = plain_name(&entry.name);
-        let Some((name, signers)) = signatures.covered.get_key_value(name) else {
-            own.push(None);
-            continue;
-        };
+        let Section { name, signers, .. } = *section;
         let at = algorithms_at(signers.iter().filter_map(|index| signatures.signers.get(*index)), now);
-        match compare(expected, outcome, name, at) {
+        match compare(section, outcome, at) {
             Ok(true) => own.push(verified.insert(name, signers).is_none().then_some(signers)),
             Ok(false) => own.push(None),
             Err(error) => {
@@ -250,7 +263,8 @@ fn judge(
 }
 
 /// Compares all digests that are not disabled; `false` if there are only disabled ones.
-fn compare(expected: &[Expected], outcome: &Outcome, name: &str, at: Timestamp) -> Result<bool, JavaError> {
+fn compare(section: &Section<'_>, outcome: &Outcome, at: Timestamp) -> Result<bool, JavaError> {
+    let Section { name, expected, .. } = section;
     if expected.is_empty() {
         return Err(JavaError::security(format!("digest missing for {name}")));
     }
@@ -258,13 +272,11 @@ fn compare(expected: &[Expected], outcome: &Outcome, name: &str, at: Timestamp) 
         return Err(JavaError::illegal_argument(error));
     }
     let mut compared = false;
-    let mut digests = outcome.digests.iter();
-    for Expected { spelled, digest, value } in expected {
-        let found = if digest.is_computed() { digests.next() } else { None };
-        if jar_digest_name(spelled, at) == Strength::Disabled {
+    for (position, Expected { spelled, digest, .. }) in expected.iter().enumerate() {
+        if jar_digest(*digest, at) == Strength::Disabled {
             continue;
         }
-        if found != value.as_ref().ok() {
+        if outcome.wrong.contains(&position) {
             return Err(JavaError::security(format!("{spelled} digest error for {name}")));
         }
         compared = true;

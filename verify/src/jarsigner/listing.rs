@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -9,6 +10,7 @@ use jiff::tz::TimeZone;
 use super::java::{long_date, modification_time, short_date};
 use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
+use crate::archive::Modified;
 use crate::compat::{EntryFlags, Evaluation, ONE_YEAR, SIX_MONTHS, SignerFlags, ends_within};
 use crate::report::{
     CertificateReport, EntryKind, EntryReport, KeyReport, Report, SignerReport, TimestampReport,
@@ -97,34 +99,65 @@ fn groups(
     options: &TextOptions,
 ) -> Vec<Group> {
     let zone = options.compat.zone();
-    let mut certificates = Certificates { report, evaluation, options, zone: &zone, seen: Vec::new() };
+    let mut certificates =
+        Certificates { report, evaluation, options, zone: &zone, seen: Vec::new(), known: HashMap::new() };
+    let mut texts = Texts::default();
     let mut groups: Vec<Group> = Vec::new();
-    let mut index: HashMap<(String, bool, String), usize> = HashMap::new();
+    let mut index: HashMap<([char; 6], bool, usize), usize> = HashMap::new();
+    let mut date = (Modified::Dos(0), String::new());
     for (entry, flags) in report.entries().iter().zip(&evaluation.entries) {
         let certificates = match (options.certs, entry.is_signed()) {
-            (true, true) => certificates.of(entry),
-            (true, false) if verbosity != Verbosity::All => unsigned_note(entry),
-            _ => String::new(),
+            (true, true) => certificates.of(entry, &mut texts),
+            (true, false) if verbosity != Verbosity::All => texts.number(&unsigned_note(entry)),
+            _ => texts.number(""),
         };
         let related = entry.kind() == EntryKind::SignatureRelated;
-        let key = (columns(entry, flags), related, certificates);
-        let slot = *index.entry(key).or_insert_with_key(|(flags, _, certificates)| {
+        let columns = columns(entry, flags);
+        let slot = *index.entry((columns, related, certificates)).or_insert_with(|| {
             groups.push(Group {
-                flags: flags.clone(),
+                flags: columns.iter().collect(),
                 lines: Vec::new(),
-                certificates: certificates.clone(),
+                certificates: texts.text(certificates),
             });
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(slot) {
-            let date = long_date(modification_time(entry.modified(), &zone), &zone);
+            // Neighbours often have the same time, and making its text takes longer than all the rest.
+            if date.1.is_empty() || date.0 != entry.modified() {
+                let at = modification_time(entry.modified(), &zone);
+                date = (entry.modified(), long_date(at, &zone));
+            }
+            let date = &date.1;
             group.lines.push(format!("{:>6} {date} {}", entry.size(), entry.name()));
         }
     }
     groups
 }
 
-fn columns(entry: &EntryReport, flags: &EntryFlags) -> String {
+/// Texts by number: equal texts have one number. Signed entries mostly have the same text of a kilobyte or two.
+#[derive(Default)]
+struct Texts {
+    texts: Vec<Rc<str>>,
+    numbers: HashMap<Rc<str>, usize>,
+}
+
+impl Texts {
+    fn number(&mut self, text: &str) -> usize {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let text: Rc<str> = Rc::from(text);
+        self.texts.push(text.clone());
+        self.numbers.insert(text, self.texts.len() - 1);
+        self.texts.len() - 1
+    }
+
+    fn text(&self, number: usize) -> String {
+        self.texts.get(number).map(|text| text.to_string()).unwrap_or_default()
+    }
+}
+
+fn columns(entry: &EntryReport, flags: &EntryFlags) -> [char; 6] {
     let column = |set: bool, letter: char| if set { letter } else { ' ' };
     [
         column(entry.is_signed(), 's'),
@@ -134,8 +167,6 @@ fn columns(entry: &EntryReport, flags: &EntryFlags) -> String {
         column(entry.is_unsigned(), '?'),
         ' ',
     ]
-    .iter()
-    .collect()
 }
 
 fn unsigned_note(entry: &EntryReport) -> String {
@@ -154,11 +185,26 @@ struct Certificates<'a> {
     zone: &'a TimeZone,
     /// Signers printed so far, with their text.
     seen: Vec<(usize, String)>,
+    /// The numbers of the texts of several signers, all of them printed before.
+    known: HashMap<&'a [usize], usize>,
 }
 
-impl Certificates<'_> {
+impl<'a> Certificates<'a> {
+    /// The number of the text for an entry.
+    fn of(&mut self, entry: &'a EntryReport, texts: &mut Texts) -> usize {
+        if let Some(number) = self.known.get(entry.signers()) {
+            return *number;
+        }
+        let seen = self.seen.len();
+        let number = texts.number(&self.text(entry));
+        if self.seen.len() == seen {
+            self.known.insert(entry.signers(), number);
+        }
+        number
+    }
+
     /// The text for an entry. The first time a signer is printed, the line with the time of signing is missing.
-    fn of(&mut self, entry: &EntryReport) -> String {
+    fn text(&mut self, entry: &EntryReport) -> String {
         let mut text = String::from("\n");
         for index in entry.signers() {
             let (Some(signer), Some(flags)) =
