@@ -37,13 +37,13 @@ fn main() -> Outcome<ExitCode> {
         say(USAGE)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let folder = tempfile::tempdir()?;
-    let setting = Setting { keystore: keystore(args.next().as_deref(), folder.path())?, file, folder };
-    let missing = ["jarsigner", "time"].iter().find(|tool| Command::new(tool).output().is_err());
+    let missing = ["jarsigner", "keytool", "time"].iter().find(|tool| Command::new(tool).output().is_err());
     if let Some(tool) = missing {
         say(&format!("skipped: no {tool}"))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let folder = tempfile::tempdir()?;
+    let setting = Setting { keystore: keystore(args.next().as_deref(), folder.path())?, file, folder };
     compare(&setting, rounds)
 }
 
