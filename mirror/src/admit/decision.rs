@@ -100,6 +100,13 @@ pub fn judge_file(
     let agent = AgentVerdict::of(&report, &AgentRequirements { organization });
     decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
     let mut found = refusals(&report, &compat, &agent, inputs);
+    if decision.jarsigner_text.contains('%') && jarsigner::breaks_off(&report, &TextOptions::full()) {
+        found.push(Refusal {
+            rule: RULE_JARSIGNER,
+            class: RefusalClass::Verification,
+            text: "jarsigner -verbose -certs breaks off at a per cent sign in a certificate".to_owned(),
+        });
+    }
     if let Some(name) = name {
         found.extend(identity::refusals(&source, &report, name)?);
     }
