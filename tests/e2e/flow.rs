@@ -118,3 +118,21 @@ fn installers_without_jar_signature_need_a_pinned_digest() {
     site.run(&["fetch", &url]).expect(0);
     site.run(&["list"]).expect(0).says("signature not checked");
 }
+
+#[test]
+fn the_moment_of_judgement_decides() {
+    let site = Site::new();
+    let package = |stamp| {
+        let name = format!("mid-core.{stamp}.universal.universal.zip");
+        fs::write(site.path(&name), embedded::package(&name).unwrap().bytes).unwrap();
+        name
+    };
+    let new = package(embedded::new_stamp());
+    site.run(&["verify", &new]).expect(0);
+    // A clock that runs years behind, or a timestamp authority whose clock runs ahead.
+    site.run(&["verify", &new, "--at", "2026-01-01T00:00:00Z"]).expect(4).says("[timestamp-in-future]");
+    // The signer has expired, the timestamp still holds; decades later nothing does.
+    let old = package(embedded::old_stamp());
+    site.run(&["verify", &old]).expect(0);
+    site.run(&["verify", &old, "--at", "2070-01-01T00:00:00Z"]).expect(3);
+}

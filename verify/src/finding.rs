@@ -57,6 +57,12 @@ pub enum Finding {
         /// In what.
         field: HeaderField,
     },
+    /// An entry that is stored, not compressed, and has a data descriptor: who reads the archive as a stream cannot know
+    /// where the entry ends, and newer JDKs refuse it.
+    StoredWithDescriptor {
+        /// The entry.
+        entry: String,
+    },
     /// Extra fields that other programs read differently.
     ExtraField {
         /// The entry.
@@ -183,6 +189,7 @@ impl Finding {
             Self::EntryCountDiffers { .. } => "entry-count",
             Self::OverlappingEntries { .. } => "overlapping-entries",
             Self::HeadersDisagree { .. } => "headers-disagree",
+            Self::StoredWithDescriptor { .. } => "stored-with-descriptor",
             Self::ExtraField { .. } => "extra-field",
             Self::DuplicateName { .. } => "duplicate-name",
             Self::CollidingNames { .. } => "colliding-names",
@@ -234,6 +241,9 @@ impl fmt::Display for Finding {
                     HeaderField::DataDescriptor => "the data descriptor",
                 };
                 write!(f, "entry {entry:?}: local header and central directory differ in {field}")
+            }
+            Self::StoredWithDescriptor { entry } => {
+                write!(f, "entry {entry:?} is stored with a data descriptor, which newer JDKs refuse")
             }
             Self::ExtraField { entry, reason } => write!(f, "entry {entry:?}: {reason}"),
             Self::DuplicateName { entry } => write!(f, "entry {entry:?} occurs more than once"),

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use midmirror_fixtures::embedded;
 use midmirror_fixtures::upstream::{Content, Fault, Options, Upstream};
+use midmirror_mirror::store::durable;
 
 use crate::arguments::DemoUpstreamArguments;
 use crate::context::block_on;
@@ -29,8 +30,10 @@ pub(crate) fn run(arguments: &DemoUpstreamArguments) -> anyhow::Result<Exit> {
         if let Some(text) = &arguments.tamper {
             upstream.set_faults(text, Fault::WrongBytes, None);
         }
-        std::fs::write(&arguments.ca_out, upstream.ca_pem())
-            .with_context(|| format!("failed to write {}", arguments.ca_out.display()))?;
+        // In one step: whoever waits for the file finds the whole of it.
+        let ca = std::path::absolute(&arguments.ca_out)
+            .with_context(|| format!("failed to find {}", arguments.ca_out.display()))?;
+        durable::replace(&ca, upstream.ca_pem().as_bytes(), durable::FileMode::Shared)?;
         output::note(format!("upstream on {}", upstream.base_url()));
         std::future::pending::<()>().await;
         Ok(Exit::Done)

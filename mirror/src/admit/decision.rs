@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use midmirror_verify::{
     AgentRequirements, AgentVerdict, BlockOutcome, CompatOptions, CompatVerdict, EntryKind, Inputs, Outcome,
     Report, Source, examine, jarsigner, jarsigner::TextOptions,
@@ -15,7 +15,8 @@ use crate::package::PackageName;
 
 use super::policy::{
     RULE_AGENT, RULE_JARSIGNER, RULE_ORGANIZATION, RULE_PIN, RULE_REMOVED_ENTRIES, RULE_SIGNED,
-    RULE_SIGNER_KEY, RULE_STRAY_SIGNATURE_FILE, RULE_UNSIGNED_ENTRIES, is_relaxable,
+    RULE_SIGNER_KEY, RULE_STRAY_SIGNATURE_FILE, RULE_TIMESTAMP_IN_FUTURE, RULE_UNSIGNED_ENTRIES,
+    is_relaxable,
 };
 use super::{AdmissionInputs, Label, identity};
 
@@ -100,6 +101,13 @@ pub fn judge_file(
     let agent = AgentVerdict::of(&report, &AgentRequirements { organization });
     decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
     let mut found = refusals(&report, &compat, &agent, inputs);
+    if decision.jarsigner_text.contains('%') && jarsigner::breaks_off(&report, &TextOptions::full()) {
+        found.push(Refusal {
+            rule: RULE_JARSIGNER,
+            class: RefusalClass::Verification,
+            text: "jarsigner -verbose -certs breaks off at a per cent sign in a certificate".to_owned(),
+        });
+    }
     if let Some(name) = name {
         found.extend(identity::refusals(&source, &report, name)?);
     }
@@ -318,6 +326,7 @@ fn refusals(
             text: format!("the signed entry {first:?} is missing{}", and_more(removed.len())),
         });
     }
+    refusals.extend(timestamp_in_future(report, inputs.at));
     let stray = stray_signature_files(report);
     if let Some(first) = stray.first()
         && !report.signers().is_empty()
@@ -333,6 +342,17 @@ fn refusals(
     }
     refusals.sort_by_key(|refusal| refusal.class == Policy);
     refusals
+}
+
+/// jarsigner accepts a timestamp of tomorrow. One of the two clocks is wrong: the authority's, or that of this machine.
+fn timestamp_in_future(report: &Report, at: Timestamp) -> Option<Refusal> {
+    let latest = report.signers().iter().filter_map(|signer| Some(signer.timestamp()?.gen_time())).max()?;
+    let tolerated = at.checked_add(SignedDuration::from_hours(1)).ok()?;
+    (latest > tolerated).then(|| Refusal {
+        rule: RULE_TIMESTAMP_IN_FUTURE,
+        class: RefusalClass::Policy,
+        text: format!("the timestamp {latest} lies after {at}; is this machine's clock right, or --at"),
+    })
 }
 
 /// Files that need no signature by their name, but are no part of one: anybody can add them.

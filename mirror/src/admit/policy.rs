@@ -105,6 +105,8 @@ pub const RULE_ORGANIZATION: &str = "organization";
 pub const RULE_SIGNER_KEY: &str = "signer-key";
 /// A file that cannot carry a JAR signature needs a pinned digest.
 pub const RULE_PIN: &str = "signature-not-checked";
+/// Nothing is signed after the moment at which it is judged.
+pub const RULE_TIMESTAMP_IN_FUTURE: &str = "timestamp-in-future";
 /// The content must be the package that its name says.
 pub const RULE_CONTENT_NAME: &str = "content-name";
 

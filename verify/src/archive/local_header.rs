@@ -68,6 +68,11 @@ fn examine_one(
     if let Some(reason) = entry.strange_extra.or_else(|| strange_extra(extra)) {
         findings.push(Finding::ExtraField { entry: entry.name.clone(), reason });
     }
+    let flags = u16_at(&header, 6).unwrap_or(0);
+    let described = flags & 8 != 0;
+    if described && u16_at(&header, 8) != Some(DEFLATED) {
+        findings.push(Finding::StoredWithDescriptor { entry: entry.name.clone() });
+    }
     let mut differs = |field| findings.push(Finding::HeadersDisagree { entry: entry.name.clone(), field });
     if name != entry.name.as_bytes() {
         differs(HeaderField::Name);
@@ -75,13 +80,11 @@ fn examine_one(
     if u16_at(&header, 8) != Some(entry.method) {
         differs(HeaderField::Method);
     }
-    let flags = u16_at(&header, 6).unwrap_or(0);
     // Bits 1 and 2 describe the compressor's effort, bit 11 the name's encoding; the rest changes the reading.
     if (flags ^ entry.flags) & !0b0000_1000_0000_0110 != 0 {
         differs(HeaderField::Flags);
     }
     let declared = LocalSizes::read(&header, extra);
-    let described = flags & 8 != 0;
     let mut end = position.saturating_add(entry.compressed_size);
     if described {
         // With a data descriptor the local fields are zero, or already right.
@@ -107,6 +110,8 @@ fn examine_one(
     }
     Ok((Ok(position), end))
 }
+
+const DEFLATED: u16 = 8;
 
 struct LocalSizes {
     crc32: u32,

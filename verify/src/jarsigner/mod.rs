@@ -96,6 +96,12 @@ pub fn text(report: &Report, options: &TextOptions) -> String {
     }
 }
 
+/// Whether `jarsigner` would break off while printing that text: what it says about certificates it takes for a format, so
+/// a per cent sign in a name can end the run with exit code 1 whatever the verdict.
+pub fn breaks_off(report: &Report, options: &TextOptions) -> bool {
+    report.abort().is_none() && print(report, options, &|certificates| printf::format(&certificates)).is_err()
+}
+
 /// How the text about certificates gets printed: the output, or the output so far and the exception.
 type Print<'a> = &'a dyn Fn(String) -> Result<String, (String, String)>;
 

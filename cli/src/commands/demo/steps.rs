@@ -80,7 +80,13 @@ fn start_upstream(place: &mut Workplace, port: u16, more: &[&str]) -> anyhow::Re
     let listen = format!("127.0.0.1:{port}");
     let mut arguments = vec!["demo-upstream", "--listen", &listen, "--ca-out", "upstream-ca.pem"];
     arguments.extend(more);
-    place.start("upstream", &arguments, port)
+    // The authority is made anew with each start: that of an earlier one must not be taken for it.
+    let ca = place.folder().join("upstream-ca.pem");
+    if ca.exists() {
+        std::fs::remove_file(&ca).with_context(|| format!("failed to remove {}", ca.display()))?;
+    }
+    place.start("upstream", &arguments, port)?;
+    place.wait_for(&ca)
 }
 
 fn hosts(place: &mut Workplace, port: u16) -> anyhow::Result<()> {

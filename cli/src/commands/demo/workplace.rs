@@ -112,6 +112,18 @@ impl Workplace {
         Ok(())
     }
 
+    /// Waits until a process that was started has written a file.
+    pub(super) fn wait_for(&self, file: &Path) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while !file.exists() {
+            if started.elapsed() > Duration::from_secs(10) {
+                bail!("{} was not written", file.display());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// Ends a process that was started.
     pub(super) fn stop(&mut self, name: &str) {
         for (_, child) in self.processes.iter_mut().filter(|(known, _)| *known == name) {
