@@ -30,8 +30,8 @@ pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
     }
     let versions = catalog.versions();
     output::note(format!(
-        "{} packages; catalog version {}, valid until {}",
-        entries.len(),
+        "{}; catalog version {}, valid until {}",
+        output::count(entries.len(), "package"),
         versions.targets,
         catalog.expires()
     ));

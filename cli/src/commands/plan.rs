@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &PlanArguments) -> anyhow::Resul
             };
             output::data(format!("{state:<9} {}", package.url()));
         }
-        output::note(format!("{} packages", planned.len()));
+        output::note(output::count(planned.len(), "package"));
     }
     Ok(Exit::Done)
 }
