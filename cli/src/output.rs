@@ -72,10 +72,9 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '\n' | '\t' => character.to_string(),
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {
+            character if midmirror_verify::is_hidden_character(character) => {
                 character.escape_unicode().to_string()
             }
-            character if character.is_control() => character.escape_unicode().to_string(),
             character => character.to_string(),
         })
         .collect()

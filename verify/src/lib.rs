@@ -41,7 +41,7 @@ mod trust_store;
 
 pub use agent::{AgentRequirements, AgentVerdict};
 pub use algorithm_policy::Strength;
-pub use archive::Modified;
+pub use archive::{Modified, is_hidden_character};
 pub use chain::{ChainFailure, ChainFailureKind};
 pub use compat::{CompatOptions, CompatVerdict, Outcome};
 pub use examine::{Inputs, examine};

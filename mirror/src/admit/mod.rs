@@ -14,6 +14,7 @@
 mod decision;
 mod identity;
 pub mod policy;
+mod refusals;
 
 use std::path::PathBuf;
 

@@ -34,6 +34,7 @@ use crate::source::Source;
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader};
+pub use names::is_hidden_character;
 
 /// An archive with its directory read and its structure examined.
 #[derive(Debug)]

@@ -84,7 +84,9 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     None
 }
 
-fn is_hidden_character(character: char) -> bool {
+/// Whether a character can hide text or fake lines where it is shown: control and direction characters
+/// (CVE-2018-12020). The same set decides which names are unsafe and what reports and terminals escape.
+pub fn is_hidden_character(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
