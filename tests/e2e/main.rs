@@ -30,6 +30,8 @@ mod operator;
 #[cfg(test)]
 mod real_files;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod upstream_faults;

@@ -31,9 +31,11 @@ use crate::java_error::JavaError;
 use crate::limits::Limits;
 use crate::source::Source;
 
+pub(crate) use bytes::{u16_at, u32_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader};
+pub(crate) use end_record::find as find_end_record;
 pub use names::is_hidden_character;
 
 /// An archive with its directory read and its structure examined.

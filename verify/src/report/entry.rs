@@ -1,12 +1,13 @@
 //! What a report says of one entry.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::archive::{EntryHeader, Modified};
 use crate::signature_names::is_signature_related;
 
 /// One entry of the archive, as the central directory lists it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EntryReport {
     name: String,
     size: u64,
@@ -20,7 +21,7 @@ pub struct EntryReport {
 }
 
 /// What an entry is to a verifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// A file.
