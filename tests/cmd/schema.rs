@@ -54,7 +54,11 @@ fn committed_schemas_are_the_printed_ones() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(found.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "strays in cli/schema");
+    assert_eq!(
+        found.difference(&expected).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "strays in cli/schema"
+    );
 }
 
 #[test]
@@ -92,7 +96,8 @@ fn a_renamed_field_is_noticed() {
     assert!(change("\"leading_bytes\"", "\"prefix\"").iter().any(|line| line.contains("= leading_bytes")));
     assert!(gone(&recorded, &recorded).is_empty());
     // Something that comes sometimes may come always, never the other way round.
-    let [always, sometimes] = ["a string always", "a string sometimes"].map(|line| BTreeSet::from([line.to_owned()]));
+    let [always, sometimes] =
+        ["a string always", "a string sometimes"].map(|line| BTreeSet::from([line.to_owned()]));
     assert!(gone(&sometimes, &always).is_empty());
     assert_eq!(gone(&always, &sometimes).len(), 1);
 }
@@ -143,7 +148,10 @@ fn walk(root: &Value, schema: &Value, path: &str, lines: &mut BTreeSet<String>) 
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = format!("{path}.{name}");
         let when = if required.contains(&name.as_str()) { "always" } else { "sometimes" };
-        lines.insert(format!("{path} {} {when}", types(root, property).into_iter().collect::<Vec<_>>().join("|")));
+        lines.insert(format!(
+            "{path} {} {when}",
+            types(root, property).into_iter().collect::<Vec<_>>().join("|")
+        ));
         walk(root, property, &path, lines);
     }
 }

@@ -18,7 +18,11 @@ fn validator(name: &str) -> Validator {
 }
 
 fn errors(validator: &Validator, document: &Value) -> Vec<String> {
-    validator.iter_errors(document).take(3).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    validator
+        .iter_errors(document)
+        .take(3)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
 }
 
 fn report(corpus: &Corpus, file: &Path) -> Value {

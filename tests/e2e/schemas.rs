@@ -34,7 +34,8 @@ fn every_json_output_keeps_to_its_schema() {
     fs::write(site.path(package.file_name()), package.bytes).unwrap();
     let report = check(&site, "report", &site.run(&["verify", "--format", "json", package.file_name()]));
     assert_eq!(report["schema"], "midmirror-report-1");
-    let inspection = check(&site, "inspection", &site.run(&["inspect", "--json", package.file_name()]).expect(0));
+    let inspection =
+        check(&site, "inspection", &site.run(&["inspect", "--json", package.file_name()]).expect(0));
     assert_eq!(inspection["sha256"], report["sha256"]);
     // Of a file that carries no signature by its kind there is no report.
     let unsigned = embedded::packages().iter().find(|package| !package.is_jar_signed()).unwrap();
@@ -45,7 +46,8 @@ fn every_json_output_keeps_to_its_schema() {
     let agent = site.agent("linux.x86-64");
     check(&site, "host-status", &site.run(&["host", "status", &agent, "--json"]).expect(0));
     site.enrol("https://localhost:1");
-    let staged = check(&site, "host-stage", &site.run(&["host", "stage", &agent, "--from", "store", "--json"]));
+    let staged =
+        check(&site, "host-stage", &site.run(&["host", "stage", &agent, "--from", "store", "--json"]));
     assert!(!staged["items"].as_array().unwrap().is_empty());
     check(&site, "host-status", &site.run(&["host", "status", &agent, "--json"]).expect(0));
 

@@ -69,7 +69,9 @@ pub fn inspect(source: &Source, limits: &Limits) -> io::Result<Inspection> {
         time_line: Vec::new(),
         entries: Vec::new(),
     };
-    let Some(archive) = archive else { return Ok(inspection) };
+    let Some(mut archive) = archive else { return Ok(inspection) };
+    // Every entry is read from its own position, also one of several with the same name.
+    archive.by_name.clear();
     inspection.entries = archive.entries.iter().map(EntryContent::of).collect();
     inspection.read_signatures(source, &archive, limits)?;
     inspection.time_line = time_line::of(&inspection.blocks);

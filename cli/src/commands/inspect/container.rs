@@ -17,7 +17,7 @@ pub(super) fn show(document: &InspectionDocument, page: &mut Page) {
     page.field(1, "sha256", &document.sha256.to_hex());
     let looks_like = container.looks_like.unwrap_or("unknown kind");
     if container.unreadable.is_some() || looks_like != "ZIP archive" {
-        page.field(1, "begins with", &format!("{} ({looks_like})", container.first_bytes));
+        page.field(1, "begins with", format!("{} ({looks_like})", container.first_bytes).trim_start());
     }
     if let Some(reason) = &container.unreadable {
         page.field(1, "UNREADABLE", &format!("the directory cannot be read: {reason}"));
@@ -32,12 +32,25 @@ pub(super) fn show(document: &InspectionDocument, page: &mut Page) {
         );
     }
     if let Some(search) = &container.search {
-        show_search(search, page);
+        show_search(search, report.length(), page);
     } else {
         show_entries(document, page);
     }
+    show_inner_archive(report, page);
     if let Some(comment) = &container.comment {
         page.field(1, "comment", &name(comment));
+    }
+}
+
+/// A package that was cut may end in a piece that looks like a whole archive: one of those it holds.
+fn show_inner_archive(report: &Report, page: &mut Page) {
+    let has = |rule| report.findings().iter().any(|finding| finding.rule() == rule);
+    if has("leading-bytes") && has("trailing-bytes") {
+        page.field(
+            1,
+            "NOTE",
+            "the archive shown here lies inside the file; the end of a file that was cut can look like this",
+        );
     }
 }
 
@@ -75,20 +88,20 @@ fn range(times: &[Modified], with_zone: bool) -> Option<String> {
     Some(if first == last { format!("{first}{zone}") } else { format!("{first} to {last}{zone}") })
 }
 
-fn show_search(search: &RecordSearch, page: &mut Page) {
-    let mut found = vec![format!("{} local headers", search.local_headers)];
+fn show_search(search: &RecordSearch, length: u64, page: &mut Page) {
+    let mut found = vec![number(search.local_headers, "local header")];
     found.extend(search.first_local_headers.first().map(|header| at("first", header)));
     let last = search.last_local_header.as_ref().or(search.first_local_headers.last());
     found.extend(last.filter(|_| search.local_headers > 1).map(|header| at("last", header)));
     if let Some(last) = last.filter(|last| last.missing_bytes > 0) {
         found.push(format!("of the last, {} lie beyond the end of the file", bytes(last.missing_bytes)));
     }
-    found.push(format!("{} directory headers", search.directory_headers));
+    found.push(number(search.directory_headers, "directory header"));
     found.extend(search.first_directory_header.as_ref().map(|header| at("first", header)));
-    found.push(format!("{} end records", search.end_records));
-    found.extend(search.last_end_records.iter().map(end_record));
+    found.push(number(search.end_records, "end record"));
+    found.extend(search.last_end_records.iter().rev().take(3).map(end_record));
     page.list(1, "found", &found);
-    page.list(1, "so", &conclusions(search));
+    page.list(1, "so", &conclusions(search, length));
 }
 
 fn at(which: &str, header: &FoundHeader) -> String {
@@ -111,16 +124,19 @@ fn end_record(end: &FoundEndRecord) -> String {
 }
 
 /// What such remains usually mean.
-fn conclusions(search: &RecordSearch) -> Vec<String> {
+fn conclusions(search: &RecordSearch, length: u64) -> Vec<String> {
     let mut so = Vec::new();
     if search.end_records == 0 {
         so.push(match (search.local_headers, search.directory_headers) {
+            _ if length == 0 => "there is nothing in this file: fetch it again".to_owned(),
             (0, 0) => "nothing of a ZIP archive is in this file".to_owned(),
             _ => "the end is missing, as after a download that was cut: fetch the file again".to_owned(),
         });
     }
-    for end in &search.last_end_records {
-        let Some(expected) = end.expected_directory_offset else { continue };
+    // Archives inside the archive have end records too; the last is its own.
+    if let Some(end) = search.last_end_records.last()
+        && let Some(expected) = end.expected_directory_offset
+    {
         let announced = end.directory_offset;
         if end.directory_there && expected < announced {
             so.push(format!("{} before the directory are missing", bytes(announced - expected)));
@@ -137,14 +153,19 @@ fn conclusions(search: &RecordSearch) -> Vec<String> {
 
 /// Shows findings by kind, with what they mean, and where jarsigner would stop.
 pub(super) fn show_oddities(document: &InspectionDocument, page: &mut Page) {
+    // Why the directory cannot be read is said already.
+    if document.contents.container.unreadable.is_some() {
+        return;
+    }
     let report = &document.report;
     let passed_over = &document.contents.passed_over;
-    let abort = report.abort().filter(|_| document.contents.container.unreadable.is_none());
+    let abort = report.abort();
     if report.findings().is_empty() && abort.is_none() && passed_over.is_empty() {
         page.heading("oddities: none seen");
         return;
     }
-    page.heading(&format!("oddities: {}", report.findings().len()));
+    let all = report.findings().len() + usize::from(abort.is_some()) + passed_over.len();
+    page.heading(&format!("oddities: {all}"));
     if let Some(error) = abort {
         page.line(1, &format!("jarsigner stops with an error: {}", name(&error.to_string())));
     }
@@ -192,6 +213,10 @@ pub(super) fn bytes(length: u64) -> String {
 
 fn entries(number: u64) -> String {
     if number == 1 { "1 entry".to_owned() } else { format!("{number} entries") }
+}
+
+fn number(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 const MAX_SAME: usize = 5;
