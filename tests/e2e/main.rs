@@ -20,6 +20,8 @@ mod attacks_structure;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod earlier_admission;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod flow;
@@ -31,6 +33,8 @@ mod operator;
 mod real_files;
 #[cfg(test)]
 mod schemas;
+#[cfg(test)]
+mod signer_policy;
 #[cfg(test)]
 mod site;
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::contents::plain_name;
 use crate::manifest::Manifest;
-use crate::signature_names::is_signature_related;
+use crate::signature_names::{is_signature_related, plain_name};
 
 /// A manifest or a signature file.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
@@ -56,7 +55,7 @@ impl AttributeFile {
         let mut file = Self { name: name.to_owned(), ..Self::default() };
         let parsed = bytes.and_then(|bytes| {
             file.length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            Manifest::parse(&bytes).map_err(|error| error.to_string())
+            Manifest::parse(bytes).map_err(|error| error.to_string())
         });
         match parsed {
             Ok(parsed) => file.describe(&parsed, entries),
@@ -70,12 +69,12 @@ impl AttributeFile {
             |(name, value): (&str, &str)| AttributeLine { name: name.to_owned(), value: value.to_owned() };
         self.main_attributes = parsed.main().iter().map(line).collect();
         let mut digests: BTreeMap<String, usize> = BTreeMap::new();
-        for (name, attributes) in parsed.sections() {
+        for (slot, name) in parsed.names() {
             self.sections += 1;
-            if !entries.contains(name) && !entries.contains(plain_name(name)) {
-                self.sections_without_entry.push(name.to_owned());
+            if !entries.contains(name.as_ref()) && !entries.contains(plain_name(&name)) {
+                self.sections_without_entry.push(name.into_owned());
             }
-            for (key, _) in attributes.iter() {
+            for (key, _) in parsed.attributes(slot).iter() {
                 if let Some(algorithm) = key.strip_suffix("-Digest") {
                     *digests.entry(algorithm.to_owned()).or_default() += 1;
                 }

@@ -71,7 +71,7 @@ pub fn inspect(source: &Source, limits: &Limits) -> io::Result<Inspection> {
     };
     let Some(mut archive) = archive else { return Ok(inspection) };
     // Every entry is read from its own position, also one of several with the same name.
-    archive.by_name.clear();
+    archive.forget_names();
     inspection.entries = archive.entries.iter().map(EntryContent::of).collect();
     inspection.read_signatures(source, &archive, limits)?;
     inspection.time_line = time_line::of(&inspection.blocks);
