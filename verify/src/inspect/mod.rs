@@ -84,11 +84,12 @@ impl Inspection {
         let mut bytes_left = limits.signature_files;
         for (index, entry) in archive.entries.iter().enumerate() {
             let manifest = entry.name.eq_ignore_ascii_case(MANIFEST_NAME);
-            if !manifest && !(has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name)) {
+            let related = has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name);
+            if !manifest && !related {
                 continue;
             }
             let read = self.manifests.len() + self.signature_files.len() + self.blocks.len();
-            if read >= 2 * limits.signature_blocks + 1 || entry.size > bytes_left {
+            if read > 2 * limits.signature_blocks || entry.size > bytes_left {
                 self.passed_over.push(entry.name.clone());
                 continue;
             }
