@@ -136,12 +136,8 @@ fn read_all(source: &Source, archive: &Archive, plan: &Plan<'_>, threads: usize)
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
-    let wanted = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     // Starting a thread costs more than hashing a small archive.
-    let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
+    let workers = if total < SMALL_ARCHIVE { 1 } else { threads.min(order.len()).max(1) };
     let next = AtomicUsize::new(0);
     let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);

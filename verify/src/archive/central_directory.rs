@@ -1,8 +1,11 @@
 //! Central directory headers (APPNOTE 4.3.12), accepted and refused as the JDK's `ZipFile` does.
 
+use std::io;
+
 use serde::Serialize;
 
 use crate::java_error::JavaError;
+use crate::source::Source;
 
 use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
 
@@ -57,22 +60,39 @@ impl EntryHeader {
     }
 }
 
-/// Parses all headers of a central directory.
-pub(super) fn parse(directory: &[u8], max_entries: usize) -> Result<Vec<EntryHeader>, JavaError> {
-    let mut entries = Vec::new();
+/// Reads and parses all headers of a central directory, which is within the file. The inner error is the JDK's.
+pub(super) fn read(
+    source: &Source,
+    start: u64,
+    length: usize,
+    declared_entries: u64,
+    max_entries: usize,
+) -> io::Result<Result<Vec<EntryHeader>, JavaError>> {
+    // No more than fit into the directory, whatever is declared.
+    let expected = usize::try_from(declared_entries).unwrap_or(usize::MAX).min(length / HEADER_LENGTH);
+    let mut entries = Vec::with_capacity(expected.min(max_entries));
     let mut at = 0usize;
-    while at + HEADER_LENGTH <= directory.len() {
+    // A part of the directory and where it starts; always the whole next header, or all that is left.
+    let (mut window, mut window_start) = (Vec::new(), 0usize);
+    while at + HEADER_LENGTH <= length {
         if entries.len() >= max_entries {
-            return Err(JavaError::zip(format!("more than {max_entries} entries")));
+            return Ok(Err(JavaError::zip(format!("more than {max_entries} entries"))));
         }
-        let (header, next) = parse_header(directory, at)?;
-        entries.push(header);
-        at = next;
+        let window_end = window_start + window.len();
+        if window_end < length && window_end - at < LONGEST_HEADER {
+            let offset = u64::try_from(at).unwrap_or(u64::MAX);
+            window = source.read_vec_at(start.saturating_add(offset), WINDOW.min(length - at))?;
+            window_start = at;
+        }
+        match parse_header(&window, at - window_start) {
+            Ok((header, next)) => {
+                entries.push(header);
+                at = window_start + next;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
     }
-    if at != directory.len() {
-        return Err(JavaError::zip("invalid CEN header (bad header size)"));
-    }
-    Ok(entries)
+    Ok(if at == length { Ok(entries) } else { Err(JavaError::zip("invalid CEN header (bad header size)")) })
 }
 
 fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
@@ -209,6 +229,10 @@ fn extended_time(data: &[u8]) -> Option<i64> {
 }
 
 const HEADER_LENGTH: usize = 46;
+/// A header with name, extra fields and comment.
+const LONGEST_HEADER: usize = HEADER_LENGTH + 3 * 65_535;
+/// How much of the directory is in memory at a time.
+const WINDOW: usize = 512 * 1024;
 const ZIP64_EXTRA: u16 = 0x0001;
 const NTFS_EXTRA: u16 = 0x000A;
 const EXTENDED_TIMESTAMP_EXTRA: u16 = 0x5455;
