@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::java_error::JavaError;
 use crate::source::Source;
 
-use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
+use super::bytes::{StrangeExtra, extra_field, strange_extra, u16_at, u32_at, u64_at};
 
 /// One entry as the central directory describes it.
 #[derive(Debug, Clone, Serialize)]
@@ -33,7 +33,7 @@ pub(crate) struct EntryHeader {
     /// Time of last modification.
     pub(crate) modified: Modified,
     /// What is wrong with the extra fields.
-    pub(crate) strange_extra: Option<&'static str>,
+    pub(crate) strange_extra: Option<StrangeExtra>,
     /// Length of the entry's comment.
     pub(crate) comment_length: u16,
 }

@@ -67,7 +67,6 @@ pub(super) fn examine(
 }
 
 /// What was found of some entries.
-#[derive(Default)]
 struct Part {
     data: Vec<Result<u64, LocalHeaderFault>>,
     extents: Vec<Extent>,
@@ -75,7 +74,11 @@ struct Part {
 }
 
 fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u64) -> io::Result<Part> {
-    let mut part = Part::default();
+    let mut part = Part {
+        data: Vec::with_capacity(entries.len()),
+        extents: Vec::with_capacity(entries.len()),
+        findings: Vec::new(),
+    };
     let mut buffer = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let start = base.saturating_add(entry.local_header_offset);
@@ -128,8 +131,8 @@ fn examine_one(
     };
     let (name, extra) =
         variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
-    if let Some(reason) = entry.strange_extra.or_else(|| strange_extra(extra)) {
-        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason });
+    if let Some(strange) = entry.strange_extra.or_else(|| strange_extra(extra)) {
+        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason: strange.reason() });
     }
     let flags = u16_at(&header, 6).unwrap_or(0);
     let described = flags & 8 != 0;
