@@ -99,11 +99,13 @@ impl<'a> Plan<'a> {
             archive.entries.iter().map(|entry| number(&entry.name, entry.is_directory())).collect();
         let mut sorted: Vec<u32> = numbers.iter().flatten().copied().collect();
         sorted.sort_unstable();
-        let shared = sorted
+        let mut repeated: Vec<u32> = sorted
             .windows(2)
-            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)))
-            .map(|number| (*number, expected_digests(signatures.manifest.as_ref(), covered.name(*number))))
+            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)).copied())
             .collect();
+        repeated.dedup();
+        let expected = |number: &u32| expected_digests(signatures.manifest.as_ref(), covered.name(*number));
+        let shared = repeated.iter().map(|number| (*number, expected(number))).collect();
         let signers = |set: &Arc<[usize]>| {
             algorithms_at(set.iter().filter_map(|index| signatures.signers.get(*index)), now)
         };

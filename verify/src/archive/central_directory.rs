@@ -236,3 +236,38 @@ const WINDOW: usize = 512 * 1024;
 const ZIP64_EXTRA: u16 = 0x0001;
 const NTFS_EXTRA: u16 = 0x000A;
 const EXTENDED_TIMESTAMP_EXTRA: u16 = 0x5455;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of `count` headers with names of 60,000 bytes: larger than what is in memory at a time.
+    fn directory(count: usize) -> Vec<u8> {
+        let mut directory = Vec::new();
+        for number in 0..count {
+            let mut header = [0; HEADER_LENGTH];
+            header[..4].copy_from_slice(b"PK\x01\x02");
+            header[28..30].copy_from_slice(&60_000u16.to_le_bytes());
+            directory.extend_from_slice(&header);
+            directory.extend_from_slice(format!("{number:060000}").as_bytes());
+        }
+        directory
+    }
+
+    #[test]
+    fn a_directory_larger_than_its_window_is_read_whole() {
+        let directory = directory(40);
+        assert!(directory.len() > 4 * WINDOW);
+        let source = Source::from_bytes(directory.clone());
+        let entries = read(&source, 0, directory.len(), 40, 1000).unwrap().unwrap();
+        let names: Vec<usize> = entries.iter().map(|entry| entry.name.parse().unwrap()).collect();
+        assert_eq!(names, (0..40).collect::<Vec<_>>());
+        assert!(read(&source, 0, directory.len(), 40, 39).unwrap().is_err(), "there is a limit");
+        for cut in [1, 60_000, 60_040] {
+            assert!(
+                read(&source, 0, directory.len() - cut, 40, 1000).unwrap().is_err(),
+                "{cut} bytes are cut off"
+            );
+        }
+    }
+}
