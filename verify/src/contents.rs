@@ -99,11 +99,13 @@ impl<'a> Plan<'a> {
             archive.entries.iter().map(|entry| number(&entry.name, entry.is_directory())).collect();
         let mut sorted: Vec<u32> = numbers.iter().flatten().copied().collect();
         sorted.sort_unstable();
-        let shared = sorted
+        let mut repeated: Vec<u32> = sorted
             .windows(2)
-            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)))
-            .map(|number| (*number, expected_digests(signatures.manifest.as_ref(), covered.name(*number))))
+            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)).copied())
             .collect();
+        repeated.dedup();
+        let expected = |number: &u32| expected_digests(signatures.manifest.as_ref(), covered.name(*number));
+        let shared = repeated.iter().map(|number| (*number, expected(number))).collect();
         let signers = |set: &Arc<[usize]>| {
             algorithms_at(set.iter().filter_map(|index| signatures.signers.get(*index)), now)
         };
@@ -136,12 +138,8 @@ fn read_all(source: &Source, archive: &Archive, plan: &Plan<'_>, threads: usize)
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
-    let wanted = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     // Starting a thread costs more than hashing a small archive.
-    let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
+    let workers = if total < SMALL_ARCHIVE { 1 } else { threads.min(order.len()).max(1) };
     let next = AtomicUsize::new(0);
     let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);

@@ -21,7 +21,7 @@ use crate::report::{
 };
 use crate::second_reader;
 use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
-use crate::signatures::{self, Signatures, Signer};
+use crate::signatures::{self, Covered, Signatures, Signer};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
 use crate::trust_store::TrustStore;
@@ -43,6 +43,14 @@ impl<'a> Inputs<'a> {
     /// The defaults: all cores and the ordinary limits.
     pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
         Self { trust, at, limits: Limits::default(), threads: 0 }
+    }
+
+    /// How many threads there are to be.
+    pub(crate) fn workers(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
     }
 }
 
@@ -70,7 +78,7 @@ pub(crate) enum Depth {
 pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> io::Result<Report> {
     let mut report = empty_report(source, inputs);
     // 1. The container.
-    let mut archive = match Archive::open(source, &inputs.limits)? {
+    let mut archive = match Archive::open_with(source, &inputs.limits, inputs.workers())? {
         Ok(archive) => archive,
         Err(error) => {
             report.abort = Some(error);
@@ -86,20 +94,21 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(archive, None, Vec::new());
+        report.entries = entries(archive, &[], Vec::new());
         return Ok(report);
     }
     // 2. The signatures.
-    let (signatures, abort) = signatures::examine(source, &archive, &inputs.limits, inputs.at)?;
+    let (mut signatures, abort) = signatures::examine(source, &archive, &inputs.limits, inputs.at)?;
     report.has_manifest = signatures.manifest_name.is_some();
     report.blocks.clone_from(&signatures.blocks);
     if abort.is_some() {
         report.abort = abort;
-        report.entries = entries(archive, signatures.manifest.as_ref(), Vec::new());
+        let listed = listed(&archive, signatures.manifest.as_ref());
+        report.entries = entries(archive, &listed, Vec::new());
         return Ok(report);
     }
     // 3. The contents.
-    let contents = contents::examine(source, &archive, &signatures, inputs.threads, inputs.at)?;
+    let contents = contents::examine(source, &archive, &signatures, inputs.workers(), inputs.at)?;
     report.findings.extend(contents.findings);
     report.abort = contents.abort;
     // 4. The signers: their chains and timestamps.
@@ -111,20 +120,20 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
         signer.entries = archive.entries.iter().zip(&contents.signers).filter(signed).count();
     }
     note_signature_findings(&signatures, &mut report.findings);
-    let signed: HashSet<&str> = archive
-        .entries
-        .iter()
-        .zip(&contents.signers)
-        .filter(|(_, signers)| !signers.is_empty())
-        .map(|(entry, _)| entry.name.as_str())
-        .collect();
-    report.signature_files = describe::describe(source, &archive, &signed, &inputs.limits, inputs.at)?;
-    // 5. What only a mirror wants to know; readers that share no code with ours.
     if depth == Depth::Everything {
         report.removed_entries = removed_entries(&archive, &signatures);
+    }
+    // Manifest and covered names have served; the signature files are as large, and come next.
+    let listed = listed(&archive, signatures.manifest.take().as_ref());
+    signatures.covered = Covered::default();
+    let signed = archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
+    let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
+    report.signature_files = describe::describe(source, &archive, &signed, &inputs.limits, inputs.at)?;
+    // 5. Readers that share no code with ours.
+    if depth == Depth::Everything {
         report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
     }
-    report.entries = entries(archive, signatures.manifest.as_ref(), contents.signers);
+    report.entries = entries(archive, &listed, contents.signers);
     Ok(report)
 }
 
@@ -165,18 +174,19 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })
 }
 
+/// For each entry, whether the manifest lists it.
+fn listed(archive: &Archive, manifest: Option<&Manifest>) -> Vec<bool> {
+    let lists = |name: &str| manifest.is_some_and(|manifest| manifest.lists(name));
+    archive.entries.iter().map(|entry| lists(&entry.name)).collect()
+}
+
 /// The archive's entries as the report has them, each with its signers as far as they are known.
-fn entries(archive: Archive, manifest: Option<&Manifest>, signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
+fn entries(archive: Archive, listed: &[bool], signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
     let nobody: Arc<[usize]> = Arc::new([]);
-    let mut signers = signers.into_iter();
-    archive
-        .entries
-        .into_iter()
-        .map(|header| {
-            let listed = manifest.is_some_and(|manifest| manifest.lists(&header.name));
-            EntryReport::new(header, listed, signers.next().unwrap_or_else(|| nobody.clone()))
-        })
-        .collect()
+    let listed = listed.iter().copied().chain(std::iter::repeat(false));
+    let signers = signers.into_iter().chain(std::iter::repeat(nobody));
+    let entries = archive.entries.into_iter().zip(listed).zip(signers);
+    entries.map(|((header, listed), signers)| EntryReport::new(header, listed, signers)).collect()
 }
 
 fn removed_entries(archive: &Archive, signatures: &Signatures) -> Vec<String> {

@@ -108,7 +108,9 @@ impl ContentReader {
         archive: &Archive,
         index: usize,
     ) -> io::Result<Result<Vec<u8>, JavaError>> {
-        let mut bytes = Vec::new();
+        // Growing by and by would leave holes as large as the manifest itself.
+        let declared = archive.entries.get(index).map_or(0, |entry| entry.size);
+        let mut bytes = Vec::with_capacity(usize::try_from(declared).unwrap_or(0).min(LARGEST_RESERVE));
         let content = self.read(source, archive, index, &mut |chunk| bytes.extend_from_slice(chunk))?;
         Ok(match content.error {
             Some(error) => Err(error),
@@ -242,3 +244,5 @@ impl Run<'_> {
 }
 
 const BUFFER: usize = 64 * 1024;
+/// What a declared size may reserve at most, before anything is there.
+const LARGEST_RESERVE: usize = 16_000_000;

@@ -40,50 +40,99 @@ pub(super) fn examine(
     entries: &[EntryHeader],
     base: u64,
     directory_start: u64,
+    threads: usize,
     findings: &mut Vec<Finding>,
 ) -> io::Result<Vec<Result<u64, LocalHeaderFault>>> {
+    let part = entries.len().div_ceil(threads.max(1)).max(SMALL_PART);
+    let parts = entries.chunks(part).enumerate();
+    let run = |(number, entries)| examine_part(source, entries, number * part, base);
+    let parts: Vec<io::Result<Part>> = if part >= entries.len() {
+        parts.map(run).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || run(part))).collect();
+            running.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(not_examined()))).collect()
+        })
+    };
     let mut data = Vec::with_capacity(entries.len());
     let mut extents = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.iter().enumerate() {
-        let start = base.saturating_add(entry.local_header_offset);
-        let (position, end) = examine_one(source, entry, start, findings)?;
-        data.push(position);
-        extents.push(Extent { start, end, index });
+    for part in parts {
+        let mut part = part?;
+        data.append(&mut part.data);
+        extents.append(&mut part.extents);
+        findings.append(&mut part.findings);
     }
     check_tiling(entries, extents, directory_start, findings);
     Ok(data)
+}
+
+/// What was found of some entries.
+struct Part {
+    data: Vec<Result<u64, LocalHeaderFault>>,
+    extents: Vec<Extent>,
+    findings: Vec<Finding>,
+}
+
+fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u64) -> io::Result<Part> {
+    let mut part = Part {
+        data: Vec::with_capacity(entries.len()),
+        extents: Vec::with_capacity(entries.len()),
+        findings: Vec::new(),
+    };
+    let mut buffer = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let start = base.saturating_add(entry.local_header_offset);
+        let (position, end) = examine_one(source, entry, start, &mut buffer, &mut part.findings)?;
+        part.data.push(position);
+        part.extents.push(Extent { start, end, index: first + index });
+    }
+    Ok(part)
+}
+
+fn not_examined() -> io::Error {
+    io::Error::other("local headers were not examined")
 }
 
 fn examine_one(
     source: &Source,
     entry: &EntryHeader,
     start: u64,
+    buffer: &mut Vec<u8>,
     findings: &mut Vec<Finding>,
 ) -> io::Result<(Result<u64, LocalHeaderFault>, u64)> {
-    let mut header = [0; 30];
-    match source.read_exact_at(&mut header, start) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Ok((Err(LocalHeaderFault::Missing), start));
-        }
-        Err(error) => return Err(error),
-    }
+    // Mostly name and extra fields are no longer than expected, and one read does.
+    let available = usize::try_from(source.length().saturating_sub(start)).unwrap_or(usize::MAX);
+    buffer.resize(available.min(HEADER_LENGTH + entry.name.len() + USUAL_EXTRA), 0);
+    source.read_exact_at(buffer, start)?;
+    let Some((header, rest)) = buffer.split_first_chunk::<HEADER_LENGTH>() else {
+        return Ok((Err(LocalHeaderFault::Missing), start));
+    };
     if header.get(..4) != Some(b"PK\x03\x04".as_slice()) {
         return Ok((Err(LocalHeaderFault::BadSignature), start));
     }
+    let header = *header;
     let name_length = u64::from(u16_at(&header, 26).unwrap_or(0));
     let extra_length = u64::from(u16_at(&header, 28).unwrap_or(0));
     let position = start + 30 + name_length + extra_length;
     let variable_length = usize::try_from(name_length + extra_length).unwrap_or(0);
-    let variable = match source.read_vec_at(start + 30, variable_length) {
-        Ok(variable) => variable,
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Ok(position), position)),
-        Err(error) => return Err(error),
+    let long;
+    let variable = match rest.get(..variable_length) {
+        Some(variable) => variable,
+        None => match source.read_vec_at(start + 30, variable_length) {
+            Ok(variable) => {
+                long = variable;
+                &long
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok((Ok(position), position));
+            }
+            Err(error) => return Err(error),
+        },
     };
     let (name, extra) =
         variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
-    if let Some(reason) = entry.strange_extra.or_else(|| strange_extra(extra)) {
-        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason });
+    if let Some(strange) = entry.strange_extra.or_else(|| strange_extra(extra)) {
+        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason: strange.reason() });
     }
     let flags = u16_at(&header, 6).unwrap_or(0);
     let described = flags & 8 != 0;
@@ -129,6 +178,12 @@ fn examine_one(
 }
 
 const DEFLATED: u16 = 8;
+/// For fewer entries a thread is not worth starting.
+const SMALL_PART: usize = 4096;
+/// The fixed part of a local header.
+const HEADER_LENGTH: usize = 30;
+/// Room for the extra fields that archivers usually write.
+const USUAL_EXTRA: usize = 64;
 
 struct LocalSizes {
     crc32: u32,
@@ -162,19 +217,22 @@ fn descriptor_length(
 ) -> io::Result<Option<u64>> {
     let may_be_wide =
         extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
-    let available = source.length().saturating_sub(position).min(24);
-    let bytes = source.read_vec_at(position, usize::try_from(available).unwrap_or(0))?;
+    let mut bytes = [0; 24];
+    let available = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
+    let bytes = bytes.get_mut(..available.min(24)).unwrap_or_default();
+    source.read_exact_at(bytes, position)?;
+    let bytes = &*bytes;
     for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
         let at = if signature { 4 } else { 0 };
         if wide && !may_be_wide || signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
             continue;
         }
         let sizes = if wide {
-            (u64_at(&bytes, at + 4), u64_at(&bytes, at + 12))
+            (u64_at(bytes, at + 4), u64_at(bytes, at + 12))
         } else {
-            (u32_at(&bytes, at + 4).map(u64::from), u32_at(&bytes, at + 8).map(u64::from))
+            (u32_at(bytes, at + 4).map(u64::from), u32_at(bytes, at + 8).map(u64::from))
         };
-        if u32_at(&bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
+        if u32_at(bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
         {
             let length = at + if wide { 20 } else { 12 };
             return Ok(u64::try_from(length).ok());

@@ -53,6 +53,15 @@ pub(crate) struct Archive {
 impl Archive {
     /// Reads the directory. The inner error is what the JDK would say of an archive it cannot open.
     pub(crate) fn open(source: &Source, limits: &Limits) -> io::Result<Result<Self, JavaError>> {
+        Self::open_with(source, limits, 1)
+    }
+
+    /// The same on several threads.
+    pub(crate) fn open_with(
+        source: &Source,
+        limits: &Limits,
+        threads: usize,
+    ) -> io::Result<Result<Self, JavaError>> {
         let end = match end_record::find(source)? {
             Ok(end) => end,
             Err(error) => return Ok(Err(error)),
@@ -70,12 +79,11 @@ impl Archive {
             ))));
         }
         let length = usize::try_from(end.directory_length).unwrap_or(usize::MAX);
-        let directory = source.read_vec_at(directory_start, length)?;
-        let entries = match central_directory::parse(&directory, limits.entries) {
+        let entries = central_directory::read(source, directory_start, length, end.entries, limits.entries)?;
+        let entries = match entries {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
-        drop(directory);
 
         let mut findings = Vec::new();
         if end.trailing > 0 {
@@ -94,7 +102,7 @@ impl Archive {
         if end.entries != counted {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
-        let data = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+        let data = local_header::examine(source, &entries, base, directory_start, threads, &mut findings)?;
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }

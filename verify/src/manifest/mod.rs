@@ -86,12 +86,6 @@ impl Manifest {
         attributes
     }
 
-    /// The section of a name.
-    #[cfg(test)]
-    fn section(&self, name: &str) -> Option<Attributes<'_>> {
-        Some(self.attributes(self.slot(name)?))
-    }
-
     /// The section of a name as the JDK looks it up: also as `./name` and `/name`.
     pub(crate) fn section_of_entry(&self, name: &str) -> Option<Attributes<'_>> {
         Some(self.attributes(self.slot_of_entry(name)?))
@@ -149,7 +143,7 @@ mod tests {
         let text = b"Manifest-Version: 1.0\r\n\r\nName: very-lo\r\n ng\r\nSHA-256-Digest: AA==\r\n\r\nName: very-long\nX: 1\n\n";
         let manifest = Manifest::parse(text.to_vec()).unwrap();
         assert_eq!(manifest.main().value("manifest-version"), Some("1.0"));
-        let section = manifest.section("very-long").unwrap();
+        let section = manifest.section_of_entry("very-long").unwrap();
         assert_eq!((section.value("SHA-256-Digest"), section.value("X")), (Some("AA=="), Some("1")));
         let raw = RawSections::cut(&manifest);
         assert_eq!(raw.main(&manifest), Some(b"Manifest-Version: 1.0\r\n\r\n".as_slice()));
