@@ -10,4 +10,6 @@ mod corpus;
 #[cfg(test)]
 mod material;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod recorded;

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use crate::algorithm_policy::{Strength, jar_digest};
 use crate::archive::{Archive, Content, ContentReader};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
+use crate::examine::Inputs;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::manifest::Manifest;
@@ -33,6 +34,8 @@ pub(crate) struct Contents {
     pub(crate) signers: Vec<Vec<usize>>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) abort: Option<JavaError>,
+    /// SHA-256 of each content that could be read and is as declared; only if the second reader compares contents.
+    pub(crate) sha256: Vec<Option<[u8; 32]>>,
 }
 
 /// A covered name: who signed it, and what its entries must be.
@@ -55,6 +58,7 @@ struct Outcome {
     content: Content,
     /// The positions of expected digests that are not those of the content.
     wrong: Vec<usize>,
+    sha256: Option<[u8; 32]>,
 }
 
 /// Reads and judges all entries.
@@ -62,8 +66,7 @@ pub(crate) fn examine(
     source: &Source,
     archive: &Archive,
     signatures: &Signatures,
-    threads: usize,
-    now: Timestamp,
+    inputs: &Inputs<'_>,
 ) -> io::Result<Contents> {
     // One look at each section, however many entries have its name.
     let mut known: HashMap<&str, usize> = HashMap::new();
@@ -83,10 +86,13 @@ pub(crate) fn examine(
         })
         .collect();
     let plan = |index: usize| plans.get(index).copied().flatten().and_then(|slot| sections.get(slot));
-    let outcomes = read_all(source, archive, &plan, threads)?;
+    let outcomes = read_all(source, archive, &plan, inputs)?;
     let mut contents = Contents::default();
+    if inputs.compare_contents {
+        contents.sha256 = outcomes.iter().map(|outcome| outcome.sha256).collect();
+    }
     note_findings(archive, &outcomes, &mut contents.findings);
-    judge(archive, signatures, &plan, &outcomes, now, &mut contents);
+    judge(archive, signatures, &plan, &outcomes, inputs.at, &mut contents);
     Ok(contents)
 }
 
@@ -115,16 +121,17 @@ fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expec
         .collect()
 }
 
-fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) -> io::Result<Vec<Outcome>> {
+fn read_all(
+    source: &Source,
+    archive: &Archive,
+    plan: Plan<'_>,
+    inputs: &Inputs<'_>,
+) -> io::Result<Vec<Outcome>> {
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
-    let wanted = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     // Starting a thread costs more than hashing a small archive.
-    let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
+    let workers = if total < SMALL_ARCHIVE { 1 } else { inputs.workers().min(order.len()).max(1) };
     let next = AtomicUsize::new(0);
     let collected: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(order.len()));
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -132,7 +139,7 @@ fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) 
         let mut reader = ContentReader::default();
         let mut mine = Vec::new();
         while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match read_one(source, archive, plan(*index), *index, &mut reader) {
+            match read_one(source, archive, plan(*index), *index, &mut reader, inputs.compare_contents) {
                 Ok(outcome) => mine.push((*index, outcome)),
                 Err(error) => {
                     next.store(order.len(), Ordering::Relaxed);
@@ -171,19 +178,29 @@ fn read_one(
     section: Option<&Section<'_>>,
     index: usize,
     reader: &mut ContentReader,
+    keep_sha256: bool,
 ) -> io::Result<Outcome> {
     let expected = section.map(|section| section.expected.as_slice()).unwrap_or_default();
     let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
+    let is_sha256 = |expected: &Expected<'_>| expected.digest == DigestAlgorithm::Sha256;
+    if keep_sha256 && !expected.iter().any(is_sha256) {
+        hashers.extend(DigestAlgorithm::Sha256.hasher());
+    }
     let content = reader.digest(source, archive, index, &mut hashers)?;
     let mut digests = hashers.into_iter().map(Hasher::finish);
     let mut wrong = Vec::new();
+    let mut sha256 = None;
     for (position, Expected { digest, value, .. }) in expected.iter().enumerate() {
         let found = if digest.is_computed() { digests.next() } else { None };
+        if *digest == DigestAlgorithm::Sha256 {
+            sha256.clone_from(&found);
+        }
         if found.as_ref() != value.as_ref().ok() {
             wrong.push(position);
         }
     }
-    Ok(Outcome { content, wrong })
+    let sha256 = sha256.or_else(|| digests.next()).filter(|_| keep_sha256 && content.is_as_declared());
+    Ok(Outcome { content, wrong, sha256: sha256.and_then(|sha256| sha256.try_into().ok()) })
 }
 
 fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {

@@ -9,6 +9,7 @@
 
 mod agent;
 mod algorithm_policy;
+mod anchor_description;
 mod archive;
 mod asn1;
 mod asn1_time;
@@ -25,10 +26,12 @@ mod finding;
 mod hash_order;
 pub mod jarsigner;
 mod java_error;
+mod judge_chains;
 mod keystore;
 mod limits;
 mod manifest;
 mod mime_base64;
+mod outlook;
 mod read_entry;
 mod report;
 mod second_reader;
@@ -39,8 +42,9 @@ mod source;
 mod timestamp;
 mod trust_store;
 
-pub use agent::{AgentRequirements, AgentVerdict};
+pub use agent::{AgentAnchors, AgentRequirements, AgentVerdict};
 pub use algorithm_policy::Strength;
+pub use anchor_description::AnchorDescription;
 pub use archive::{Modified, is_hidden_character};
 pub use chain::{ChainFailure, ChainFailureKind};
 pub use compat::{CompatOptions, CompatVerdict, Outcome};
@@ -49,6 +53,7 @@ pub use finding::{Finding, HeaderField};
 pub use java_error::JavaError;
 pub use keystore::Keystore;
 pub use limits::Limits;
+pub use outlook::{Change, Forecast, Outlook};
 pub use read_entry::read_entry;
 pub use report::{
     AlgorithmReport, AnchorReport, BlockDescription, BlockOutcome, BlockReport, CertificateReport,

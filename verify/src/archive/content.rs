@@ -27,6 +27,13 @@ pub(crate) struct Content {
     pub(crate) late_error: Option<JavaError>,
 }
 
+impl Content {
+    /// Whether all of it could be read and has the declared checksum and no more than the declared size.
+    pub(crate) fn is_as_declared(&self) -> bool {
+        self.error.is_none() && self.late_error.is_none() && self.crc_matches && !self.longer_than_declared
+    }
+}
+
 /// Buffers for reading entries one after the other.
 pub(crate) struct ContentReader {
     input: Vec<u8>,

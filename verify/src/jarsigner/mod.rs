@@ -147,10 +147,9 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
     let source = Source::open(Path::new(&arguments.file))
         .map_err(|error| failed(&format!("jarsigner: {}", java::open_failure(&arguments.file, &error))))?;
     let inputs = Inputs {
-        trust: &trust,
-        at: environment.at,
         limits: environment.limits.clone(),
         threads: environment.threads,
+        ..Inputs::new(&trust, environment.at)
     };
     let mut report = examine(&source, &inputs)
         .map_err(|error| failed(&format!("jarsigner: {}", java::read_failure(&error))))?;
