@@ -13,3 +13,5 @@ mod material;
 mod outlook;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod second_reader;

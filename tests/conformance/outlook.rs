@@ -4,8 +4,8 @@ use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 use midmirror_verify::{
-    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Outlook, Report, Source, TrustStore,
-    examine,
+    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Outlook, Report, Source,
+    TrustStore, examine,
 };
 
 use super::material::{Case, Corpus};

@@ -154,21 +154,42 @@ fn moments(report: &Report) -> BTreeSet<Timestamp> {
     dates.chain(bounds.flatten()).filter(|moment| *moment > report.examined_at()).collect()
 }
 
-/// The certificates of a signer and of its timestamp, with what they are to it.
-fn certificates(signer: &SignerReport) -> impl Iterator<Item = (&'static str, &CertificateReport)> {
-    let roles = |leaf, authority| std::iter::once(leaf).chain(std::iter::repeat(authority));
-    let own = roles("the signer's certificate", "the certificate of an authority of the signer");
-    let of_timestamp = roles(
-        "the certificate of the timestamp authority",
-        "the certificate of an authority above the timestamp authority",
-    );
-    let timestamp = signer.timestamp().map(TimestampReport::chain).unwrap_or_default();
-    own.zip(signer.chain()).chain(of_timestamp.zip(timestamp))
+/// What a certificate is to a signer.
+#[derive(Clone, Copy)]
+enum Role {
+    Signer,
+    SignerAuthority,
+    TimestampAuthority,
+    AboveTimestampAuthority,
 }
 
-/// What begins or ends at a moment, and what had ended before and made no difference until then.
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signer => "the signer's certificate",
+            Self::SignerAuthority => "the certificate of an authority of the signer",
+            Self::TimestampAuthority => "the certificate of the timestamp authority",
+            Self::AboveTimestampAuthority => "the certificate of an authority above the timestamp authority",
+        }
+    }
+
+    fn is_timestamp(self) -> bool {
+        matches!(self, Self::TimestampAuthority | Self::AboveTimestampAuthority)
+    }
+}
+
+/// The certificates of a signer and of its timestamp.
+fn certificates(signer: &SignerReport) -> impl Iterator<Item = (Role, &CertificateReport)> {
+    let roles = |leaf, above| std::iter::once(leaf).chain(std::iter::repeat(above));
+    let timestamp = signer.timestamp().map(TimestampReport::chain).unwrap_or_default();
+    roles(Role::Signer, Role::SignerAuthority)
+        .zip(signer.chain())
+        .chain(roles(Role::TimestampAuthority, Role::AboveTimestampAuthority).zip(timestamp))
+}
+
+/// What begins or ends at a moment, and what of the signer and of its timestamp had ended before without effect.
 fn causes(report: &Report, at: Timestamp) -> Vec<String> {
-    let (mut now, mut before) = (BTreeMap::new(), BTreeMap::new());
+    let (mut now, mut before) = (BTreeSet::new(), BTreeMap::new());
     for (role, certificate) in report.signers().iter().flat_map(certificates) {
         // An anchor counts whatever its dates are.
         if certificate.is_trusted() {
@@ -177,17 +198,21 @@ fn causes(report: &Report, at: Timestamp) -> Vec<String> {
         let subject = certificate.subject();
         let (begin, end) = (certificate.not_before(), certificate.not_after());
         if whole_second(begin) == at {
-            now.insert((role, subject), format!("{role} {subject:?} begins at {begin}"));
+            now.insert(format!("{} {subject:?} begins at {begin}", role.name()));
         } else if whole_second(end) == at || after(whole_second(end)) == Some(at) {
-            now.insert((role, subject), format!("{role} {subject:?} ends at {end}"));
+            now.insert(format!("{} {subject:?} ends at {end}", role.name()));
         } else if end < at {
-            before.insert((role, subject), format!("{role} {subject:?} ended at {end}"));
+            let text = format!("{} {subject:?} ended at {end}", role.name());
+            let earliest = before.entry(role.is_timestamp()).or_insert((end, text.clone()));
+            if end < earliest.0 {
+                *earliest = (end, text);
+            }
         }
     }
     for date in crate::algorithm_policy::dates().into_iter().filter(|date| *date == at) {
-        now.insert(("", ""), format!("the algorithm policy refuses more from {date} on"));
+        now.insert(format!("the algorithm policy refuses more from {date} on"));
     }
-    now.into_values().chain(before.into_values()).collect()
+    now.into_iter().chain(before.into_values().map(|(_, text)| text)).collect()
 }
 
 /// The first whole second that is not before a moment.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, outside of test functions")]
 
 use std::fs;
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -117,11 +118,28 @@ fn the_key_store_of_the_agent_decides_and_is_named() {
 
 #[test]
 fn signers_with_different_faults_are_merely_not_valid() {
-    // The vendor's shape with a second signer, who has no timestamp; the first loses its organisation's trust.
-    let bytes = fs::read(data().join("two-signers").join("case.jar")).unwrap();
+    // Two signatures of one content: one has a timestamp, the other has none.
+    let mut both = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    copy(&mut both, case("vendor-shape"), "META-INF/SIGNER.");
+    copy(&mut both, case("no-timestamp"), "META-INF/SECOND.");
+    let bytes = both.finish().unwrap().into_inner();
     let report = report(bytes, NOW);
     assert_eq!(report.signers().len(), 2);
     let requirements = AgentRequirements { organization: "Another".to_owned(), ..requirements() };
     let verdict = AgentVerdict::of(&report, &requirements);
     assert_eq!(verdict.reason(), Some("Entry doesn't have valid signer"));
+}
+
+/// Copies all entries that are not there yet, signature files under another name.
+fn copy(to: &mut zip::ZipWriter<Cursor<Vec<u8>>>, from: Vec<u8>, signature_files: &str) {
+    let mut from = zip::ZipArchive::new(Cursor::new(from)).unwrap();
+    for index in 0..from.len() {
+        let mut bytes = Vec::new();
+        let mut file = from.by_index(index).unwrap();
+        let name = file.name().unwrap().replace("META-INF/SIGNER.", signature_files);
+        file.read_to_end(&mut bytes).unwrap();
+        if to.start_file(name, zip::write::SimpleFileOptions::default()).is_ok() {
+            to.write_all(&bytes).unwrap();
+        }
+    }
 }

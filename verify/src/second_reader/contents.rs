@@ -104,3 +104,65 @@ fn is_fault(error: &io::Error) -> bool {
 }
 
 const BUFFER: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor as Memory, Write as _};
+
+    use zip::write::SimpleFileOptions;
+
+    use super::super::archive;
+    use super::*;
+    use crate::limits::Limits;
+    use crate::source::Source;
+
+    /// An archive of entries `0`, `1`, … with these contents, and the digests of our own reading.
+    fn zipped(contents: &[&[u8]]) -> (Source, Vec<Option<[u8; 32]>>) {
+        let mut writer = zip::ZipWriter::new(Memory::new(Vec::new()));
+        for (number, content) in contents.iter().enumerate() {
+            writer.start_file(number.to_string(), SimpleFileOptions::default()).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        let digests = contents.iter().map(|content| Some(Sha256::digest(content).into())).collect();
+        (Source::from_bytes(writer.finish().unwrap().into_inner()), digests)
+    }
+
+    fn compared(source: &Source, sha256: &[Option<[u8; 32]>], workers: usize) -> Option<String> {
+        let archive = Archive::open(source, &Limits::default()).unwrap().unwrap();
+        let finding = archive::compare(source, &archive, sha256, workers).unwrap()?;
+        assert!(finding.is_hazard());
+        Some(finding.to_string())
+    }
+
+    #[test]
+    fn the_first_content_that_differs_is_named() {
+        let (source, digests) = zipped(&[b"one", b"two and more", b"", b"four"]);
+        for workers in [1, 2] {
+            assert_eq!(compared(&source, &digests, workers), None);
+            let mut other = digests.clone();
+            other[1] = Some([0; 32]);
+            other[3] = Some([0; 32]);
+            let text = compared(&source, &other, workers).unwrap();
+            assert!(text.ends_with("content of \"1\""), "{text}");
+            other[1] = None;
+            let text = compared(&source, &other, workers).unwrap();
+            assert!(text.ends_with("content of \"3\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn content_that_only_our_reader_can_read_differs() {
+        let (source, digests) = zipped(&[b"some text some text some text"]);
+        let mut bytes = source.read_vec_at(0, usize::try_from(source.length()).unwrap()).unwrap();
+        // The first byte of the deflate stream, behind a local header of 30 bytes and a name of one.
+        bytes[31] ^= 6;
+        let text = compared(&Source::from_bytes(bytes), &digests, 1).unwrap();
+        assert!(text.contains("content, which the second reader cannot read"), "{text}");
+    }
+
+    #[test]
+    fn without_digests_only_directories_are_compared() {
+        let (source, _) = zipped(&[b"one"]);
+        assert_eq!(compared(&source, &[], 1), None);
+    }
+}
