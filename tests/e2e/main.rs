@@ -32,4 +32,6 @@ mod real_files;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod trust_sets;
+#[cfg(test)]
 mod upstream_faults;
