@@ -27,13 +27,6 @@ pub(crate) struct Content {
     pub(crate) late_error: Option<JavaError>,
 }
 
-impl Content {
-    /// Whether all of it could be read and has the declared checksum and no more than the declared size.
-    pub(crate) fn is_as_declared(&self) -> bool {
-        self.error.is_none() && self.late_error.is_none() && self.crc_matches && !self.longer_than_declared
-    }
-}
-
 /// Buffers for reading entries one after the other.
 pub(crate) struct ContentReader {
     input: Vec<u8>,
@@ -61,7 +54,7 @@ impl ContentReader {
     ) -> io::Result<Content> {
         let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let found = match index {
-            0 => archive.by_name.get(&entry.name).copied().unwrap_or(index),
+            0 => archive.index_of(&entry.name).unwrap_or(index),
             _ => index,
         };
         let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
@@ -69,7 +62,7 @@ impl ContentReader {
         };
         let position = match data {
             Ok(position) => *position,
-            Err(error) => return Ok(Content { error: Some(error.clone()), ..Content::default() }),
+            Err(fault) => return Ok(Content { error: Some((*fault).into()), ..Content::default() }),
         };
         let mut run = Run {
             source,
