@@ -11,5 +11,6 @@ mod host;
 mod logging;
 mod output;
 mod run;
+mod trust_sources;
 
 pub use run::{run_import, run_midmirror};

@@ -10,6 +10,10 @@ mod corpus;
 #[cfg(test)]
 mod material;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod second_reader;

@@ -38,4 +38,6 @@ mod signer_policy;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod trust_sets;
+#[cfg(test)]
 mod upstream_faults;

@@ -6,24 +6,20 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::algorithm_policy;
 use crate::archive::{Archive, EntryHeader};
-use crate::certificate::Certificate;
-use crate::chain::{self, Purpose};
 use crate::contents;
 use crate::describe;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::judge_chains::{self, AnchorSets};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::report::{
-    AnchorReport, CertificateReport, ChainReport, EntryReport, REPORT_SCHEMA, Report, SignerReport,
-    TimestampReport, TrustStoreReport,
-};
+use crate::report::{EntryReport, REPORT_SCHEMA, Report, TrustStoreReport};
 use crate::second_reader;
 use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
-use crate::signatures::{self, Covered, Signatures, Signer};
+use crate::signatures::{self, Covered, Signatures};
 use crate::source::Source;
-use crate::timestamp::TimestampToken;
 use crate::trust_store::TrustStore;
 
 /// What an examination depends on besides the archive.
@@ -31,18 +27,30 @@ use crate::trust_store::TrustStore;
 pub struct Inputs<'a> {
     /// The trust anchors.
     pub trust: &'a TrustStore,
+    /// Trust anchors for timestamp authorities, if they are not the same.
+    pub timestamp_trust: Option<&'a TrustStore>,
     /// The moment that counts as now.
     pub at: Timestamp,
     /// Bounds on memory and work.
     pub limits: Limits,
     /// How many threads read entries; 0 means one per core.
     pub threads: usize,
+    /// Whether the second reader unpacks all contents as well, to compare their digests. Costs about as much as the
+    /// examination itself; without, it compares the directory only.
+    pub compare_contents: bool,
 }
 
 impl<'a> Inputs<'a> {
-    /// The defaults: all cores and the ordinary limits.
+    /// The defaults: one set of anchors, all cores, the ordinary limits, contents read once.
     pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
-        Self { trust, at, limits: Limits::default(), threads: 0 }
+        Self {
+            trust,
+            timestamp_trust: None,
+            at,
+            limits: Limits::default(),
+            threads: 0,
+            compare_contents: false,
+        }
     }
 
     /// How many threads there are to be.
@@ -62,7 +70,13 @@ impl<'a> Inputs<'a> {
 ///
 /// Only if the bytes cannot be read from their source.
 pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
-    examine_to(source, inputs, Depth::Everything)
+    let mut report = examine_to(source, inputs, Depth::Everything)?;
+    // From an algorithm date on, other signatures and digests count: only before 2019 is there such a date ahead.
+    for date in algorithm_policy::dates().into_iter().filter(|date| *date > inputs.at) {
+        let inputs = Inputs { at: date, compare_contents: false, ..inputs.clone() };
+        report.later.push(Arc::new(examine_to(source, &inputs, Depth::Everything)?));
+    }
+    Ok(report)
 }
 
 /// How much is examined.
@@ -108,11 +122,15 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
         return Ok(report);
     }
     // 3. The contents.
-    let contents = contents::examine(source, &archive, &signatures, inputs.workers(), inputs.at)?;
+    let contents = contents::examine(source, &archive, &signatures, inputs)?;
     report.findings.extend(contents.findings);
     report.abort = contents.abort;
     // 4. The signers: their chains and timestamps.
-    report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
+    report.signers = signatures
+        .signers
+        .iter()
+        .map(|signer| judge_chains::signer_report(signer, &report.anchor_sets, inputs.at))
+        .collect();
     for (index, signer) in report.signers.iter_mut().enumerate() {
         let signed = |(entry, signers): &(&EntryHeader, &Arc<[usize]>)| {
             signers.contains(&index) && Some(&entry.name) != signatures.manifest_name.as_ref()
@@ -131,7 +149,13 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     report.signature_files = describe::describe(source, &archive, &signed, &inputs.limits, inputs.at)?;
     // 5. Readers that share no code with ours.
     if depth == Depth::Everything {
-        report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
+        report.findings.extend(second_reader::compare(
+            source,
+            &archive,
+            &signatures,
+            &contents.sha256,
+            inputs,
+        )?);
     }
     report.entries = entries(archive, &listed, contents.signers);
     Ok(report)
@@ -141,11 +165,8 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
     Report {
         schema: REPORT_SCHEMA,
         examined_at: inputs.at,
-        trust_store: TrustStoreReport {
-            name: inputs.trust.name().to_owned(),
-            sha256: inputs.trust.digest(),
-            anchors: inputs.trust.len(),
-        },
+        trust_store: TrustStoreReport::of(inputs.trust),
+        timestamp_trust_store: inputs.timestamp_trust.map(TrustStoreReport::of),
         length: source.length(),
         abort: None,
         has_manifest: false,
@@ -157,6 +178,11 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
         findings: Vec::new(),
         removed_entries: Vec::new(),
         entries: Vec::new(),
+        anchor_sets: AnchorSets {
+            signers: inputs.trust.clone(),
+            timestamps: inputs.timestamp_trust.cloned(),
+        },
+        later: Vec::new(),
     }
 }
 
@@ -206,63 +232,5 @@ fn note_signature_findings(signatures: &Signatures, findings: &mut Vec<Finding>)
         if signer.ambiguous_content {
             findings.push(Finding::AmbiguousSignedContent { block: signer.block.clone() });
         }
-    }
-}
-
-fn signer_report(signer: &Signer, inputs: &Inputs<'_>) -> SignerReport {
-    let signed_at = signer.timestamp.as_ref().map(|token| token.gen_time);
-    let at = signed_at.unwrap_or(inputs.at);
-    SignerReport {
-        block: signer.block.clone(),
-        digest_algorithm: signer.digest.clone(),
-        signature_algorithm: signer.scheme.name(),
-        signed_attributes: signer.signed_attributes,
-        chain: chain_certificates(&signer.chain, inputs, at),
-        validation: validation(&signer.chain, inputs, Purpose::CodeSigning, at),
-        timestamp: signer.timestamp.as_ref().map(|token| timestamp_report(token, inputs)),
-        entries: 0,
-    }
-}
-
-fn timestamp_report(token: &TimestampToken, inputs: &Inputs<'_>) -> TimestampReport {
-    // The authority's algorithms are shown as judged at the time it states, although its chain is validated now.
-    let chain = chain_certificates(&token.chain, inputs, token.gen_time);
-    let earliest_end =
-        chain.iter().filter(|certificate| !certificate.is_trusted()).map(CertificateReport::not_after).min();
-    TimestampReport {
-        gen_time: token.gen_time,
-        imprint_algorithm: token.imprint.jca_name().to_owned(),
-        signature_algorithm: token.scheme.name(),
-        is_tst_info: token.is_tst_info,
-        validation: validation(&token.chain, inputs, Purpose::TimeStamping, inputs.at),
-        earliest_end,
-        chain,
-    }
-}
-
-fn chain_certificates(
-    chain: &[Arc<Certificate>],
-    inputs: &Inputs<'_>,
-    at: Timestamp,
-) -> Vec<CertificateReport> {
-    chain.iter().map(|certificate| CertificateReport::of(certificate, inputs.trust, at)).collect()
-}
-
-fn validation(
-    chain: &[Arc<Certificate>],
-    inputs: &Inputs<'_>,
-    purpose: Purpose,
-    at: Timestamp,
-) -> ChainReport {
-    match chain::validate(chain, inputs.trust, purpose, at, at) {
-        Ok(path) => ChainReport {
-            at,
-            failure: None,
-            anchor: path.last().map(|anchor| AnchorReport {
-                subject: anchor.subject.to_java_string(),
-                sha256: anchor.sha256(),
-            }),
-        },
-        Err(failure) => ChainReport { at, failure: Some(failure), anchor: None },
     }
 }

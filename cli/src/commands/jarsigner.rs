@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use midmirror_verify::jarsigner::{Environment, run_to};
 
-use crate::config::read_trust_store;
-use crate::{context, output};
+use crate::{context, output, trust_sources};
 
 /// Runs with jarsigner's own arguments, texts and exit codes.
 ///
 /// Trust anchors are those of `MIDMIRROR_TRUSTSTORE`, else the bundled ones; `-keystore` adds to them.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
     let source = std::env::var("MIDMIRROR_TRUSTSTORE").unwrap_or_else(|_| "bundled".to_owned());
-    let trust = read_trust_store(&[source])?;
+    let password = std::env::var("MIDMIRROR_TRUSTSTORE_PASSWORD").ok();
+    let trust = trust_sources::read(&[source], password.as_deref())?;
     let environment = Environment {
         time_zone: jiff::tz::TimeZone::system(),
         variables: std::env::vars_os()

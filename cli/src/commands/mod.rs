@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod anchors;
 mod demo;
 mod demo_upstream;
 mod init;
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,
         Command::Host(command) => host::run(command)?,
+        Command::Anchors { sources, json } => anchors::run(&context()?, &sources, json)?,
         Command::Init => init::run(&context()?)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
         Command::Sync(selection) => sync::sync(&context()?, &selection)?,

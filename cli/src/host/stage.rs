@@ -16,11 +16,11 @@ use midmirror_mirror::stage::{
 use midmirror_verify::TrustStore;
 use url::Url;
 
-use crate::config::{BUNDLED, read_trust_store};
 use crate::context::{self, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
+use crate::trust_sources::{self, BUNDLED};
 
 use super::arguments::StageArguments;
 
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     let report = block_on(async {
         let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
         let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
-            let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: now };
+            let inputs = AdmissionInputs::new(&trust, &policy, now);
             let history = source.history(sha256);
             verify_file(file, name, sha256, &inputs, &history).map(|_| ()).map_err(CheckFailure::from)
         };
@@ -90,7 +90,7 @@ fn trust_anchors(enrolment: &Enrolment) -> anyhow::Result<TrustStore> {
             HostTruststore::File(path) => path.to_string_lossy().into_owned(),
         })
         .collect();
-    read_trust_store(&sources)
+    trust_sources::read(&sources, None)
 }
 
 /// A URL is a mirror, anything else a folder; without either the address of the trust file counts.

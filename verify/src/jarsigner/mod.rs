@@ -210,10 +210,9 @@ fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Rep
     let source = Source::open(Path::new(&arguments.file))
         .map_err(|error| format!("jarsigner: {}", java::open_failure(&arguments.file, &error)))?;
     let inputs = Inputs {
-        trust: &trust,
-        at: environment.at,
         limits: environment.limits.clone(),
         threads: environment.threads,
+        ..Inputs::new(&trust, environment.at)
     };
     let mut report = examine_to(&source, &inputs, Depth::Jarsigner)
         .map_err(|error| format!("jarsigner: {}", java::read_failure(&error)))?;
