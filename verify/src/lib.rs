@@ -22,6 +22,9 @@ mod digest_algorithm;
 mod distinguished_name;
 mod examine;
 mod finding;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash_order;
 pub mod jarsigner;
 mod java_error;

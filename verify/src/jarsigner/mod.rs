@@ -205,3 +205,9 @@ fn refused(error: ArgumentError) -> Output {
         exit_code: 1,
     }
 }
+
+/// The file and the aliases in arguments that can be obeyed, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parsed_arguments(args: &[String]) -> Option<(String, Vec<String>)> {
+    Arguments::parse(args).ok().map(|arguments| (arguments.file, arguments.aliases))
+}

@@ -275,3 +275,14 @@ impl Stage<'_> {
         self.found.blocks.push(BlockReport { name: name.to_owned(), outcome });
     }
 }
+
+/// The digests that a section states, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn stated_digests<'a>(
+    attributes: &'a crate::manifest::Attributes,
+    suffix: &'static str,
+    at: Timestamp,
+) -> Vec<digests::Stated<'a>> {
+    let mut digests = digests::Digests::new(attributes, suffix, at);
+    std::iter::from_fn(|| digests.next()).flatten().collect()
+}
