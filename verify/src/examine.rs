@@ -87,11 +87,14 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
     report.entries = entries(&archive, &signatures, &contents.signers);
     // 4. The signers: their chains and timestamps.
     report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
-    for (index, signer) in report.signers.iter_mut().enumerate() {
-        let signed = |entry: &&EntryReport| {
-            entry.signers().contains(&index) && Some(entry.name()) != signatures.manifest_name.as_deref()
-        };
-        signer.entries = report.entries.iter().filter(signed).count();
+    for entry in
+        report.entries.iter().filter(|entry| Some(entry.name()) != signatures.manifest_name.as_deref())
+    {
+        for index in entry.signers() {
+            if let Some(signer) = report.signers.get_mut(*index) {
+                signer.entries += 1;
+            }
+        }
     }
     note_signature_findings(&signatures, &mut report.findings);
     report.removed_entries = removed_entries(&archive, &signatures);

@@ -31,6 +31,8 @@ mod java_error;
 mod keystore;
 mod limits;
 mod manifest;
+#[cfg(test)]
+mod manifest_properties;
 mod mime_base64;
 mod read_entry;
 mod report;

@@ -1,7 +1,7 @@
 //! Manifests and signature files (JAR File Specification, "Name-Value pairs and Sections"), read as the JDK reads
 //! them, together with the raw bytes of every section, which is what signature files digest.
 //!
-//! Attacks considered here: headers without line ends, a million sections, endless continuation lines
+//! Attacks considered here: headers without line ends, a million sections (bounded), endless continuation lines
 //! (CVE-2022-21340): the caller bounds the bytes, every step consumes some. Several sections of one name: merged for
 //! attributes, concatenated for digests, as the JDK does. A last line without line end: dropped, as the JDK does.
 
@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::java_error::JavaError;
+use crate::limits;
 
 /// A parsed manifest or signature file.
 #[derive(Debug, Default)]
@@ -67,11 +68,14 @@ impl Manifest {
     /// Parses the bytes; the error is the JDK's.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, JavaError> {
         let mut manifest = Self::default();
-        let mut lines = Lines { bytes, at: 0, number: 0 };
+        let mut lines = Lines { bytes, at: 0, number: 0, headers: 0 };
         read_attributes(&mut lines, &mut manifest.main)?;
         while let Some(name) = read_name(&mut lines)? {
             let slot = match manifest.index.get(&name) {
                 Some(slot) => *slot,
+                None if manifest.sections.len() >= limits::SECTIONS => {
+                    return Err(beyond(limits::SECTIONS, "sections"));
+                }
                 None => {
                     let slot = manifest.sections.len();
                     manifest.index.insert(name.clone(), slot);
@@ -120,6 +124,8 @@ struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
     number: usize,
+    /// Headers read so far.
+    headers: usize,
 }
 
 impl<'a> Lines<'a> {
@@ -183,9 +189,17 @@ fn read_attributes(lines: &mut Lines<'_>, attributes: &mut Attributes) -> Result
         if !is_header_name(&name) {
             return Err(lines.error(&format!("invalid header field name: {name}")));
         }
+        lines.headers += 1;
+        if lines.headers > limits::HEADERS {
+            return Err(beyond(limits::HEADERS, "headers"));
+        }
         attributes.put(name, String::from_utf8_lossy(&value).into_owned());
     }
     Ok(())
+}
+
+fn beyond(limit: usize, what: &str) -> JavaError {
+    JavaError::io(limits::exceeded(format_args!("more than {limit} {what} in a manifest or signature file")))
 }
 
 fn split_header(line: &[u8]) -> Option<(String, &[u8])> {

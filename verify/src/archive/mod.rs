@@ -45,6 +45,8 @@ pub(crate) struct Archive {
     /// For each entry, the index of the entry that a look-up by its name finds: the last one.
     pub(crate) by_name: HashMap<String, usize>,
     pub(crate) findings: Vec<Finding>,
+    /// How many end records there are that some reader may take for the real one.
+    pub(crate) end_records: usize,
 }
 
 impl Archive {
@@ -97,7 +99,8 @@ impl Archive {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
         let by_name = entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
-        Ok(Ok(Self { entries, data, by_name, findings }))
+        let end_records = end.other_signatures + 1;
+        Ok(Ok(Self { entries, data, by_name, findings, end_records }))
     }
 
     /// Reads a small entry whole; the JDK's limit for signature related files applies.

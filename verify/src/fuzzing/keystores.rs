@@ -32,7 +32,9 @@ pub fn jks(bytes: &[u8]) {
 
 /// A keystore of type PKCS12.
 pub fn pkcs12(bytes: &[u8]) {
-    read(bytes);
+    if Keystore::is_cheap(bytes, PASSWORD, 20_000) {
+        read(bytes);
+    }
 }
 
 /// Reads a truststore; what can be read can be written and read again.

@@ -14,3 +14,6 @@ pub use blocks::{signature_block, timestamp_token};
 pub use containers::{archive, manifest, signature_file};
 pub use keystores::{jks, pkcs12};
 pub use whole::{arguments, parts, verifier};
+
+#[cfg(test)]
+pub(crate) use containers::{facts, written};

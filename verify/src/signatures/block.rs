@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::digests::Digests;
+use super::digests::{Digests, strip_suffix_ignoring_case};
 use super::{Signer, Stage, algorithms_at};
 use crate::algorithm_policy::{Strength, jar_digest, jar_digest_name, jar_key, jar_scheme};
 use crate::asn1::tag;
 use crate::crypto::Check;
 use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
+use crate::limits::exceeded;
 use crate::manifest::{Attributes, Manifest};
 use crate::signed_data::{SignedData, SignerInfo};
 use crate::timestamp;
@@ -40,6 +41,7 @@ impl Stage<'_> {
         block: &SignedData,
         bytes: &[u8],
     ) -> Result<(), Failure> {
+        self.budget(block, bytes)?;
         // 1. The signature file must be one (JAR File Specification, "Signature Validation").
         let file = match Manifest::parse(bytes) {
             Ok(file) => file,
@@ -99,6 +101,15 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Takes what a block and its signature file cost out of the budgets.
+    fn budget(&mut self, block: &SignedData, bytes: &[u8]) -> Result<(), Failure> {
+        let stamped = block.signer_infos.iter().filter(|info| info.timestamp_token.is_some()).count();
+        let checks = block.signer_infos.len() + stamped;
+        let what = format_args!("more than {} signatures to be checked", self.limits.signature_checks);
+        self.checks = self.checks.checked_sub(checks).ok_or_else(|| Failure::Ignored(exceeded(what)))?;
+        self.spend(length(bytes), 1 + block.signer_infos.len()).map_err(Failure::Ignored)
+    }
+
     fn signer(
         &self,
         name: &str,
@@ -141,7 +152,11 @@ impl Stage<'_> {
     }
 
     /// Whether a digest of the whole manifest is right.
-    fn covers_whole_manifest(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
+    fn covers_whole_manifest(&mut self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
+        let stated =
+            |(name, _): &(&str, &str)| strip_suffix_ignoring_case(name, "-Digest-Manifest").is_some();
+        self.spend(length(&self.bytes), file.main().iter().filter(stated).count())
+            .map_err(Failure::Ignored)?;
         let mut digests = Digests::new(file.main(), "-Digest-Manifest", at);
         let right = digests
             .any(|digest, expected| digest.matches(&[&self.bytes], expected))
@@ -169,7 +184,17 @@ impl Stage<'_> {
     }
 
     /// Whether the digests of one manifest section are right; `false` if there is none to compare.
-    fn covers_section(&self, name: &str, attributes: &Attributes, at: Timestamp) -> Result<bool, Failure> {
+    fn covers_section(
+        &mut self,
+        name: &str,
+        attributes: &Attributes,
+        at: Timestamp,
+    ) -> Result<bool, Failure> {
+        let cost = self
+            .sections
+            .named(&self.bytes, name, true)
+            .map_or(0, |parts| parts.iter().map(|part| length(part)).fold(0, u64::saturating_add));
+        self.spend(cost, attributes.iter().count().saturating_mul(2)).map_err(Failure::Ignored)?;
         let (Some(with_blank), Some(without_blank)) =
             (self.sections.named(&self.bytes, name, true), self.sections.named(&self.bytes, name, false))
         else {
@@ -194,6 +219,10 @@ impl Stage<'_> {
         }
         Ok(right)
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// The algorithms and keys of a signer and its timestamp under `jdk.jar.disabledAlgorithms`.

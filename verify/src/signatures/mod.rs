@@ -5,7 +5,8 @@
 //!
 //! Attacks considered here: a block paired with another signature file (its signature is over the bytes), a
 //! signature file that covers names the manifest lacks (refused), digests only of broken algorithms (ignored), two
-//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]).
+//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]; what is
+//! beyond a limit ends everything).
 //!
 //! A *mismatch* is refused and ends everything; what merely cannot be *judged* is ignored, and the archive counts as
 //! unsigned unless another signature covers it. That is the JDK's rule.
@@ -25,7 +26,7 @@ use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
 use crate::java_error::JavaError;
-use crate::limits::Limits;
+use crate::limits::{Limits, exceeded, is_exceeded};
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file};
@@ -90,6 +91,8 @@ pub(crate) fn examine(
         found: Signatures::default(),
         bytes: Vec::new(),
         sections: RawSections::default(),
+        work: limits.signature_work,
+        checks: limits.signature_checks,
     };
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
@@ -112,6 +115,10 @@ struct Stage<'a> {
     /// The bytes of the manifest and where its sections are.
     bytes: Vec<u8>,
     sections: RawSections,
+    /// What is left of [`Limits::signature_work`].
+    work: u64,
+    /// What is left of [`Limits::signature_checks`].
+    checks: usize,
 }
 
 /// How processing a block ended.
@@ -169,6 +176,10 @@ impl Stage<'_> {
         for index in indices {
             let Some(entry) = archive.entries.get(*index) else { continue };
             let index = archive.by_name.get(&entry.name).copied().unwrap_or(*index);
+            // Many entries of one name are one large entry many times.
+            if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
+                return Ok(Err(self.beyond(&entry.name, reason)));
+            }
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
@@ -196,14 +207,14 @@ impl Stage<'_> {
                 continue;
             }
             if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
-                self.report(
-                    &entry.name,
-                    BlockOutcome::Ignored { reason: "too many signature blocks".to_owned() },
-                );
-                continue;
+                let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
+                return Ok(Err(self.beyond(&entry.name, exceeded(what))));
             }
             let block = match SignedData::parse(&bytes, self.limits) {
                 Ok(block) => Arc::new(block),
+                Err(error) if is_exceeded(error.0) => {
+                    return Ok(Err(self.beyond(&entry.name, error.0.to_owned())));
+                }
                 Err(error) => {
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
                     continue;
@@ -243,6 +254,9 @@ impl Stage<'_> {
                 }
                 (BlockOutcome::Accepted, Ok(Processed::Accepted))
             }
+            Err(Failure::Ignored(reason)) if is_exceeded(&reason) => {
+                (BlockOutcome::Refused { reason: reason.clone() }, Err(JavaError::io(reason)))
+            }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
                 self.found.covered.clear();
@@ -254,6 +268,23 @@ impl Stage<'_> {
         };
         self.report(name, outcome);
         result
+    }
+
+    /// Takes work of `times` the `bytes` out of the budget; the error is the reason for refusing it.
+    fn spend(&mut self, bytes: u64, times: usize) -> Result<(), String> {
+        let work = bytes.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX));
+        let what = format_args!(
+            "signatures ask for more than {} bytes to be read or digested",
+            self.limits.signature_work
+        );
+        self.work = self.work.checked_sub(work).ok_or_else(|| exceeded(what))?;
+        Ok(())
+    }
+
+    /// Ends the examination because of a block that is beyond a limit.
+    fn beyond(&mut self, name: &str, reason: String) -> JavaError {
+        self.report(name, BlockOutcome::Refused { reason: reason.clone() });
+        JavaError::io(reason)
     }
 
     fn read(
