@@ -34,6 +34,7 @@ mod manifest;
 #[cfg(test)]
 mod manifest_properties;
 mod mime_base64;
+mod name_index;
 mod read_entry;
 mod report;
 mod second_reader;

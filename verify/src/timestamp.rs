@@ -136,14 +136,12 @@ mod tests {
         let block = archive.read_small(&source, 2, &limits).unwrap().unwrap();
         let block = SignedData::parse(&block, &limits).unwrap();
         let signer = &block.signer_infos[0];
-        let verified = |limits: &Limits| {
-            verify(signer.timestamp_token.as_deref().unwrap(), &signer.signature, limits)
-        };
+        let verified =
+            |limits: &Limits| verify(signer.timestamp_token.as_deref().unwrap(), &signer.signature, limits);
         assert!(verified(&limits).is_ok());
-        for limits in [
-            Limits { certificates: 0, ..Limits::default() },
-            Limits { signer_infos: 0, ..Limits::default() },
-        ] {
+        for limits in
+            [Limits { certificates: 0, ..Limits::default() }, Limits { signer_infos: 0, ..Limits::default() }]
+        {
             assert!(is_exceeded(&verified(&limits).unwrap_err()));
         }
     }

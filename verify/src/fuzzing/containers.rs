@@ -20,7 +20,7 @@ pub fn archive(bytes: &[u8]) {
     assert_eq!(archive.entries.len(), archive.data.len());
     let mut reader = ContentReader::default();
     for (index, entry) in archive.entries.iter().enumerate() {
-        let found = archive.by_name.get(&entry.name).copied();
+        let found = archive.index_of(&entry.name);
         let last = archive.entries.iter().rposition(|other| other.name == entry.name);
         assert!(found == last && found.is_some(), "a look-up finds the last entry of a name");
         if entry.size > 1 << 20 || index >= 64 {
@@ -40,17 +40,19 @@ pub fn archive(bytes: &[u8]) {
 
 /// A manifest.
 pub fn manifest(bytes: &[u8]) {
-    let raw = RawSections::cut(bytes);
-    if let Some(main) = raw.main(bytes) {
+    let Ok(manifest) = Manifest::parse(bytes.to_vec()) else { return };
+    let raw = RawSections::cut(&manifest);
+    if let Some(main) = raw.main(&manifest) {
         assert!(bytes.starts_with(main), "the main section is the first");
     }
-    let Ok(manifest) = Manifest::parse(bytes) else { return };
-    check_attributes(manifest.main());
-    for (name, attributes) in manifest.sections() {
-        assert!(manifest.section(name).is_some_and(|found| std::ptr::eq(found, attributes)));
-        assert!(manifest.lists(name));
-        check_attributes(attributes);
-        let (Some(with_blank), Some(without)) = (raw.named(bytes, name, true), raw.named(bytes, name, false))
+    check_attributes(&manifest.main());
+    for (slot, name) in manifest.names() {
+        let attributes = manifest.attributes(slot);
+        assert!(manifest.section(&name).is_some_and(|found| found.iter().eq(attributes.iter())));
+        assert!(manifest.lists(&name));
+        check_attributes(&attributes);
+        let (Some(with_blank), Some(without)) =
+            (raw.named(&manifest, &name, true), raw.named(&manifest, &name, false))
         else {
             continue;
         };
@@ -60,18 +62,19 @@ pub fn manifest(bytes: &[u8]) {
         }
     }
     // Written out by the book and read again it says the same.
-    let again = Manifest::parse(&written(&manifest));
+    let again = Manifest::parse(written(&manifest));
     assert!(again.is_ok_and(|again| facts(&again) == facts(&manifest)));
 }
 
 /// A signature file: a manifest whose digests are judged.
 pub fn signature_file(bytes: &[u8]) {
     manifest(bytes);
-    let Ok(file) = Manifest::parse(bytes) else { return };
-    for at in [Timestamp::UNIX_EPOCH, Timestamp::MAX] {
-        for suffix in ["-Digest-Manifest", "-Digest-Manifest-Main-Attributes", "-Digest"] {
-            for attributes in std::iter::once(file.main()).chain(file.sections().map(|(_, found)| found)) {
-                for (spelled, digest, value) in stated_digests(attributes, suffix, at) {
+    let Ok(file) = Manifest::parse(bytes.to_vec()) else { return };
+    let sections = file.names().map(|(slot, _)| file.attributes(slot));
+    for attributes in std::iter::once(file.main()).chain(sections) {
+        for at in [Timestamp::UNIX_EPOCH, Timestamp::MAX] {
+            for suffix in ["-Digest-Manifest", "-Digest-Manifest-Main-Attributes", "-Digest"] {
+                for (spelled, digest, value) in stated_digests(&attributes, suffix, at) {
                     assert!(attributes.value(&format!("{spelled}{suffix}")).is_some());
                     // No empty value passes for a digest.
                     assert!(!value.is_empty() || !digest.matches(&[b""], &value));
@@ -82,7 +85,7 @@ pub fn signature_file(bytes: &[u8]) {
     let _ = mime_base64::decode(&String::from_utf8_lossy(bytes));
 }
 
-fn check_attributes(attributes: &Attributes) {
+fn check_attributes(attributes: &Attributes<'_>) {
     let headers: Vec<(&str, &str)> = attributes.iter().collect();
     for (name, value) in headers.iter().take(64) {
         assert!((1..=70).contains(&name.len()) && !name.contains(['\r', '\n', ':', ' ']));
@@ -93,16 +96,16 @@ fn check_attributes(attributes: &Attributes) {
 /// A manifest as the JAR File Specification has it written: lines of at most 72 bytes.
 pub(crate) fn written(manifest: &Manifest) -> Vec<u8> {
     let mut output = Vec::new();
-    let section = |output: &mut Vec<u8>, attributes: &Attributes| {
+    let section = |output: &mut Vec<u8>, attributes: &Attributes<'_>| {
         for (name, value) in attributes.iter() {
             fold(output, &format!("{name}: {value}"));
         }
         output.extend(b"\r\n");
     };
-    section(&mut output, manifest.main());
-    for (name, attributes) in manifest.sections() {
+    section(&mut output, &manifest.main());
+    for (slot, name) in manifest.names() {
         fold(&mut output, &format!("Name: {name}"));
-        section(&mut output, attributes);
+        section(&mut output, &manifest.attributes(slot));
     }
     output
 }
@@ -119,9 +122,14 @@ fn fold(output: &mut Vec<u8>, line: &str) {
     output.extend(b"\r\n");
 }
 
-type Facts<'a> = Vec<(&'a str, Vec<(&'a str, &'a str)>)>;
+/// What a manifest says: names and headers in their order, the main section without a name.
+type Facts = Vec<(String, Vec<(String, String)>)>;
 
-pub(crate) fn facts(manifest: &Manifest) -> Facts<'_> {
-    let main = std::iter::once(("", manifest.main().iter().collect()));
-    main.chain(manifest.sections().map(|(name, attributes)| (name, attributes.iter().collect()))).collect()
+pub(crate) fn facts(manifest: &Manifest) -> Facts {
+    let owned = |attributes: Attributes<'_>| {
+        attributes.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+    };
+    let main = std::iter::once((String::new(), owned(manifest.main())));
+    let sections = manifest.names().map(|(slot, name)| (name.into_owned(), owned(manifest.attributes(slot))));
+    main.chain(sections).collect()
 }

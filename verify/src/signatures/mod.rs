@@ -12,8 +12,10 @@
 //! unsigned unless another signature covers it. That is the JDK's rule.
 
 mod block;
+mod covered;
 mod digests;
 
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::block::Failure;
+pub(crate) use self::covered::Covered;
 pub(crate) use self::digests::strip_suffix_ignoring_case;
 use crate::archive::Archive;
 use crate::certificate::Certificate;
@@ -42,8 +45,7 @@ pub(crate) struct Signatures {
     pub(crate) manifest_name: Option<String>,
     /// Why the manifest cannot be read, where the JDK only finds out after it has read all entries.
     pub(crate) late_error: Option<JavaError>,
-    /// Covered names with the indices of their signers.
-    pub(crate) covered: HashMap<String, Vec<usize>>,
+    pub(crate) covered: Covered,
     pub(crate) signers: Vec<Signer>,
     pub(crate) blocks: Vec<BlockReport>,
     /// Blocks that were accepted, with their names.
@@ -89,10 +91,9 @@ pub(crate) fn examine(
         limits,
         now,
         found: Signatures::default(),
-        bytes: Vec::new(),
-        sections: RawSections::default(),
-        work: limits.signature_work,
-        checks: limits.signature_checks,
+        sections: OnceCell::new(),
+        work: Cell::new(limits.signature_work),
+        checks: Cell::new(limits.signature_checks),
     };
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
@@ -112,14 +113,16 @@ struct Stage<'a> {
     limits: &'a Limits,
     now: Timestamp,
     found: Signatures,
-    /// The bytes of the manifest and where its sections are.
-    bytes: Vec<u8>,
-    sections: RawSections,
+    /// The manifest cut into sections, once somebody asks.
+    sections: OnceCell<RawSections>,
     /// What is left of [`Limits::signature_work`].
-    work: u64,
+    work: Cell<u64>,
     /// What is left of [`Limits::signature_checks`].
-    checks: usize,
+    checks: Cell<usize>,
 }
+
+/// A signature file, or why it is none.
+type SignatureFile = Result<Manifest, JavaError>;
 
 /// How processing a block ended.
 enum Processed {
@@ -143,14 +146,9 @@ impl Stage<'_> {
         }
         // 1. The manifest. Without signature files the JDK reads it last.
         let Some(name) = self.found.manifest_name.clone() else { return Ok(Ok(())) };
-        let index = archive.by_name.get(&name).copied().unwrap_or_default();
-        let bytes = self.read(source, archive, index)?;
-        match bytes.and_then(|bytes| Ok((Manifest::parse(&bytes)?, bytes))) {
-            Ok((manifest, bytes)) => {
-                self.sections = RawSections::cut(&bytes);
-                self.bytes = bytes;
-                self.found.manifest = Some(manifest);
-            }
+        let index = archive.index_of(&name).unwrap_or_default();
+        match self.read(source, archive, index)?.and_then(Manifest::parse) {
+            Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if signature_files.is_empty() => {
                 self.found.late_error = Some(error);
                 return Ok(Ok(()));
@@ -171,11 +169,11 @@ impl Stage<'_> {
         archive: &Archive,
         indices: &[usize],
     ) -> io::Result<Result<(), JavaError>> {
-        let mut files: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut files: HashMap<String, SignatureFile> = HashMap::new();
         let mut pending: Vec<(String, String, Arc<SignedData>)> = Vec::new();
         for index in indices {
             let Some(entry) = archive.entries.get(*index) else { continue };
-            let index = archive.by_name.get(&entry.name).copied().unwrap_or(*index);
+            let index = archive.index_of(&entry.name).unwrap_or(*index);
             // Many entries of one name are one large entry many times.
             if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
                 return Ok(Err(self.beyond(&entry.name, reason)));
@@ -185,7 +183,7 @@ impl Stage<'_> {
                 Err(error) => {
                     // The JDK gives up on all signatures.
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    self.found.covered.clear();
+                    self.found.covered = Covered::default();
                     return Ok(Ok(()));
                 }
             };
@@ -195,15 +193,16 @@ impl Stage<'_> {
             let upper = entry.name.to_uppercase();
             let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
             if !is_block(&upper) {
+                let file = Manifest::parse(bytes);
                 for (name, _, block) in pending.iter().filter(|(_, base, _)| *base == key) {
-                    match self.process(name, &key, block, &bytes) {
+                    match self.process(name, &key, block, &file) {
                         Ok(Processed::Accepted) => {}
                         Ok(Processed::Ignored) => break,
                         Ok(Processed::GivenUp) => return Ok(Ok(())),
                         Err(error) => return Ok(Err(error)),
                     }
                 }
-                files.insert(key, bytes);
+                files.insert(key, file);
                 continue;
             }
             if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
@@ -221,9 +220,9 @@ impl Stage<'_> {
                 }
             };
             // A block may carry its own signature file.
-            let signature_file = block.content.clone().or_else(|| files.get(&key).cloned());
-            match signature_file {
-                Some(signature_file) => match self.process(&entry.name, &key, &block, &signature_file) {
+            let own = block.content.clone().map(Manifest::parse);
+            match own.as_ref().or_else(|| files.get(&key)) {
+                Some(file) => match self.process(&entry.name, &key, &block, file) {
                     Ok(Processed::GivenUp) => return Ok(Ok(())),
                     Ok(Processed::Accepted | Processed::Ignored) => {}
                     Err(error) => return Ok(Err(error)),
@@ -245,9 +244,9 @@ impl Stage<'_> {
         name: &str,
         key: &str,
         block: &Arc<SignedData>,
-        signature_file: &[u8],
+        file: &SignatureFile,
     ) -> Result<Processed, JavaError> {
-        let (outcome, result) = match self.try_process(name, key, block, signature_file) {
+        let (outcome, result) = match self.try_process(name, key, block, file) {
             Ok(()) => {
                 if !self.found.accepted.iter().any(|(known, _)| known == name) {
                     self.found.accepted.push((name.to_owned(), block.clone()));
@@ -259,7 +258,7 @@ impl Stage<'_> {
             }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
-                self.found.covered.clear();
+                self.found.covered = Covered::default();
                 (BlockOutcome::Ignored { reason }, Ok(Processed::GivenUp))
             }
             Err(Failure::Refused(error)) => {
@@ -271,13 +270,13 @@ impl Stage<'_> {
     }
 
     /// Takes work of `times` the `bytes` out of the budget; the error is the reason for refusing it.
-    fn spend(&mut self, bytes: u64, times: usize) -> Result<(), String> {
+    fn spend(&self, bytes: u64, times: usize) -> Result<(), String> {
         let work = bytes.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX));
         let what = format_args!(
             "signatures ask for more than {} bytes to be read or digested",
             self.limits.signature_work
         );
-        self.work = self.work.checked_sub(work).ok_or_else(|| exceeded(what))?;
+        self.work.set(self.work.get().checked_sub(work).ok_or_else(|| exceeded(what))?);
         Ok(())
     }
 
@@ -310,7 +309,7 @@ impl Stage<'_> {
 /// The digests that a section states, for the fuzz targets.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn stated_digests<'a>(
-    attributes: &'a crate::manifest::Attributes,
+    attributes: &'a crate::manifest::Attributes<'a>,
     suffix: &'static str,
     at: Timestamp,
 ) -> Vec<digests::Stated<'a>> {
