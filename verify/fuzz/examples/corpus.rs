@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example corpus -- seeds FOLDER        FOLDER/TARGET/… from the repository's test material
 //!     cargo run --example corpus -- unpack FOLDER       FOLDER/TARGET/… from kept/TARGET.zip
-//!     cargo run --example corpus -- pack FOLDER BYTES   kept/TARGET.zip from FOLDER/TARGET/…, the smallest inputs first,
-//!                                                       each target up to BYTES
+//!     cargo run --example corpus -- pack FOLDER BYTES   kept/TARGET.zip from FOLDER/TARGET/…, for each target about
+//!                                                       BYTES: small inputs, and some of all sizes
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -158,7 +158,7 @@ fn unpack(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pack(folder: &Path, limit: u64) -> Result<()> {
+fn pack(folder: &Path, limit: usize) -> Result<()> {
     fs::create_dir_all(kept())?;
     for entry in fs::read_dir(folder)? {
         let target = entry?.path();
@@ -168,26 +168,36 @@ fn pack(folder: &Path, limit: u64) -> Result<()> {
         }
         inputs.sort_by(|one, other| (one.len(), one).cmp(&(other.len(), other)));
         inputs.dedup();
+        let chosen = chosen(&inputs, limit);
         let mut packed = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let options = zip::write::SimpleFileOptions::default()
             .compression_method(zip::CompressionMethod::Deflated)
             .last_modified_time(zip::DateTime::default());
-        let (mut count, mut total) = (0, 0);
-        for input in &inputs {
-            total += u64::try_from(input.len())?;
-            if total > limit {
-                break;
-            }
-            packed.start_file(format!("{count:05}"), options)?;
+        for (number, input) in chosen.iter().enumerate() {
+            packed.start_file(format!("{number:05}"), options)?;
             packed.write_all(input)?;
-            count += 1;
         }
+        let count = chosen.len();
         let name = target.file_name().and_then(|name| name.to_str()).ok_or("a folder without a name")?;
         let bytes = packed.finish()?.into_inner();
         println!("{name}: {count} of {} inputs, {} bytes", inputs.len(), bytes.len());
         fs::write(kept().join(format!("{name}.zip")), bytes)?;
     }
     Ok(())
+}
+
+/// Half of the room for the smallest inputs, which are malformed early; half for others of all sizes.
+fn chosen(inputs: &[Vec<u8>], limit: usize) -> Vec<&Vec<u8>> {
+    let mut total = 0;
+    let small = inputs.iter().take_while(|input| {
+        total += input.len();
+        total <= limit / 2
+    });
+    let mut chosen: Vec<&Vec<u8>> = small.collect();
+    let rest = inputs.get(chosen.len()..).unwrap_or_default();
+    let step = rest.iter().map(Vec::len).sum::<usize>().div_ceil(limit / 2).max(1);
+    chosen.extend(rest.iter().rev().step_by(step));
+    chosen
 }
 
 fn members(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {

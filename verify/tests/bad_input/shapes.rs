@@ -113,7 +113,7 @@ fn a_directory_of_a_million_entries_is_refused_by_the_limit_of_whoever_asks() {
 }
 
 #[test]
-#[ignore = "takes a minute and half a gigabyte of memory"]
+#[ignore = "takes half a gigabyte of memory"]
 fn a_directory_of_a_million_entries_is_handled_within_the_ordinary_limits() {
     let report = examined(&Source::from_bytes(with_entries(1_000_000).finish()), Limits::default());
     assert_eq!((report.entry_count(), abort(&report).as_str()), (1_000_000, ""));
