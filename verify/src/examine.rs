@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::algorithm_policy;
-use crate::archive::{Archive, EntryHeader};
+use crate::archive::Archive;
 use crate::contents;
 use crate::describe;
 use crate::finding::Finding;
@@ -131,11 +131,13 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
         .iter()
         .map(|signer| judge_chains::signer_report(signer, &report.anchor_sets, inputs.at))
         .collect();
-    for (index, signer) in report.signers.iter_mut().enumerate() {
-        let signed = |(entry, signers): &(&EntryHeader, &Arc<[usize]>)| {
-            signers.contains(&index) && Some(&entry.name) != signatures.manifest_name.as_ref()
-        };
-        signer.entries = archive.entries.iter().zip(&contents.signers).filter(signed).count();
+    for (entry, signers) in archive.entries.iter().zip(&contents.signers) {
+        let counts = Some(&entry.name) != signatures.manifest_name.as_ref();
+        for index in signers.iter().filter(|_| counts) {
+            if let Some(signer) = report.signers.get_mut(*index) {
+                signer.entries += 1;
+            }
+        }
     }
     note_signature_findings(&signatures, &mut report.findings);
     if depth == Depth::Everything {

@@ -23,6 +23,9 @@ mod digest_algorithm;
 mod distinguished_name;
 mod examine;
 mod finding;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash_order;
 mod inspect;
 pub mod jarsigner;
@@ -31,6 +34,8 @@ mod judge_chains;
 mod keystore;
 mod limits;
 mod manifest;
+#[cfg(test)]
+mod manifest_properties;
 mod mime_base64;
 mod name_index;
 mod outlook;

@@ -203,6 +203,12 @@ impl TrustStore {
             .any(|anchor| anchor.certificate.key.spki == certificate.key.spki)
     }
 
+    /// All certificates of the set.
+    #[cfg(test)]
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.anchors.iter().map(|anchor| &anchor.certificate)
+    }
+
     /// Anchors with a subject.
     pub(crate) fn with_subject(&self, canonical: &str) -> impl Iterator<Item = &Anchor> {
         self.by_subject.get(canonical).into_iter().flatten().filter_map(|slot| self.anchors.get(*slot))

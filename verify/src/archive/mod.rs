@@ -48,6 +48,8 @@ pub(crate) struct Archive {
     /// The last entry of each name.
     by_name: NameIndex,
     pub(crate) findings: Vec<Finding>,
+    /// How many end records there are that some reader may take for the real one.
+    pub(crate) end_records: usize,
 }
 
 impl Archive {
@@ -110,7 +112,8 @@ impl Archive {
         for index in 0..u32::try_from(entries.len()).unwrap_or(u32::MAX) {
             by_name.replace(index, |index| name_of(&entries, index));
         }
-        Ok(Ok(Self { entries, data, by_name, findings }))
+        let end_records = end.other_signatures + 1;
+        Ok(Ok(Self { entries, data, by_name, findings, end_records }))
     }
 
     /// Adds a finding for every name or mode that must not reach a disk.

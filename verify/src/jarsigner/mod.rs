@@ -250,3 +250,9 @@ fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result
         other => load_failed(&other.to_string()),
     })
 }
+
+/// The file and the aliases in arguments that can be obeyed, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parsed_arguments(args: &[String]) -> Option<(String, Vec<String>)> {
+    Arguments::parse(args).ok().map(|arguments| (arguments.file, arguments.aliases))
+}

@@ -4,7 +4,7 @@
 //! A manifest keeps its bytes and where in them the sections are; headers are read when they are asked for. A package
 //! of 50,000 entries has as many sections, in its manifest and once more in its signature file.
 //!
-//! Attacks considered here: headers without line ends, a million sections, endless continuation lines
+//! Attacks considered here: headers without line ends, a million sections (bounded), endless continuation lines
 //! (CVE-2022-21340): the caller bounds the bytes, every step consumes some. Several sections of one name: merged for
 //! attributes, concatenated for digests, as the JDK does. A last line without line end: dropped, as the JDK does.
 
@@ -16,6 +16,7 @@ mod repeated;
 use std::borrow::Cow;
 
 use crate::java_error::JavaError;
+use crate::limits;
 use crate::name_index::NameIndex;
 
 pub(crate) use self::attributes::Attributes;
@@ -55,7 +56,8 @@ impl Manifest {
         let mut index = NameIndex::default();
         let mut lines = Lines::new(&bytes, 0);
         // What is read here can be read again, so nothing else has to be kept.
-        lines.read_headers(|_, _| ())?;
+        let mut headers = 0;
+        lines.read_headers(|_, _| headers += 1)?;
         loop {
             let name = narrow(lines.position());
             if lines.read_name()?.is_none() {
@@ -68,7 +70,13 @@ impl Manifest {
                 sections.pop();
                 repeated.push(first, section);
             }
-            lines.read_headers(|_, _| ())?;
+            lines.read_headers(|_, _| headers += 1)?;
+            if sections.len() > limits::SECTIONS {
+                return Err(beyond(limits::SECTIONS, "sections"));
+            }
+        }
+        if headers > limits::HEADERS {
+            return Err(beyond(limits::HEADERS, "headers"));
         }
         repeated.sort();
         Ok(Self { bytes, sections, repeated, index })
@@ -84,6 +92,12 @@ impl Manifest {
         let mut attributes = Attributes::default();
         attributes.read(&self.bytes, 0);
         attributes
+    }
+
+    /// The section of a name.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn section(&self, name: &str) -> Option<Attributes<'_>> {
+        Some(self.attributes(self.slot(name)?))
     }
 
     /// The section of a name as the JDK looks it up: also as `./name` and `/name`.
@@ -128,6 +142,10 @@ impl Section {
 
 fn name_of<'a>(bytes: &'a [u8], sections: &[Section], slot: u32) -> Cow<'a, str> {
     sections.get(wide(slot)).map(|section| section.name(bytes)).unwrap_or_default()
+}
+
+fn beyond(limit: usize, what: &str) -> JavaError {
+    JavaError::io(limits::exceeded(format_args!("more than {limit} {what} in a manifest or signature file")))
 }
 
 fn wide(position: u32) -> usize {

@@ -12,18 +12,25 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::archive::Archive;
 use crate::finding::Finding;
+use crate::limits::{END_RECORDS, exceeded};
 use crate::source::Source;
 
 use super::contents;
 
 /// Compares names, sizes, checksums and positions, and contents where `sha256` has the digests of our own reading;
 /// only disagreements are findings.
-pub(super) fn compare(
+pub(crate) fn compare(
     source: &Source,
     archive: &Archive,
     sha256: &[Option<[u8; 32]>],
     workers: usize,
 ) -> io::Result<Option<Finding>> {
+    let disagree = |what: String| Ok(Some(Finding::ReadersDisagree { what }));
+    if archive.end_records > END_RECORDS {
+        return disagree(exceeded(format_args!(
+            "more than {END_RECORDS} end records, not read a second time"
+        )));
+    }
     let mut other = match zip::ZipArchive::new(Cursor { source, position: 0 }) {
         Ok(other) => other,
         Err(zip::result::ZipError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {

@@ -37,3 +37,13 @@ pub(crate) fn compare(
     );
     Ok(findings)
 }
+
+/// The comparison of one block, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn compare_block(
+    name: &str,
+    block: &crate::signed_data::SignedData,
+    limits: &crate::limits::Limits,
+) -> Option<Finding> {
+    signature_block::compare(name, block, limits)
+}

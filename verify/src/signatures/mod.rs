@@ -5,7 +5,8 @@
 //!
 //! Attacks considered here: a block paired with another signature file (its signature is over the bytes), a
 //! signature file that covers names the manifest lacks (refused), digests only of broken algorithms (ignored), two
-//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]).
+//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]; what is
+//! beyond a limit ends everything).
 //!
 //! A *mismatch* is refused and ends everything; what merely cannot be *judged* is ignored, and the archive counts as
 //! unsigned unless another signature covers it. That is the JDK's rule.
@@ -14,7 +15,7 @@ mod block;
 mod covered;
 mod digests;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
 use crate::java_error::JavaError;
-use crate::limits::Limits;
+use crate::limits::{Limits, exceeded, is_exceeded};
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file};
@@ -86,7 +87,14 @@ pub(crate) fn examine(
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<(Signatures, Option<JavaError>)> {
-    let mut stage = Stage { limits, now, found: Signatures::default(), sections: OnceCell::new() };
+    let mut stage = Stage {
+        limits,
+        now,
+        found: Signatures::default(),
+        sections: OnceCell::new(),
+        work: Cell::new(limits.signature_work),
+        checks: Cell::new(limits.signature_checks),
+    };
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
 }
@@ -107,6 +115,10 @@ struct Stage<'a> {
     found: Signatures,
     /// The manifest cut into sections, once somebody asks.
     sections: OnceCell<RawSections>,
+    /// What is left of [`Limits::signature_work`].
+    work: Cell<u64>,
+    /// What is left of [`Limits::signature_checks`].
+    checks: Cell<usize>,
 }
 
 /// A signature file, or why it is none.
@@ -162,6 +174,10 @@ impl Stage<'_> {
         for index in indices {
             let Some(entry) = archive.entries.get(*index) else { continue };
             let index = archive.index_of(&entry.name).unwrap_or(*index);
+            // Many entries of one name are one large entry many times.
+            if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
+                return Ok(Err(self.beyond(&entry.name, reason)));
+            }
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
@@ -190,14 +206,14 @@ impl Stage<'_> {
                 continue;
             }
             if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
-                self.report(
-                    &entry.name,
-                    BlockOutcome::Ignored { reason: "too many signature blocks".to_owned() },
-                );
-                continue;
+                let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
+                return Ok(Err(self.beyond(&entry.name, exceeded(what))));
             }
             let block = match SignedData::parse(&bytes, self.limits) {
                 Ok(block) => Arc::new(block),
+                Err(error) if is_exceeded(error.0) => {
+                    return Ok(Err(self.beyond(&entry.name, error.0.to_owned())));
+                }
                 Err(error) => {
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
                     continue;
@@ -237,6 +253,9 @@ impl Stage<'_> {
                 }
                 (BlockOutcome::Accepted, Ok(Processed::Accepted))
             }
+            Err(Failure::Ignored(reason)) if is_exceeded(&reason) => {
+                (BlockOutcome::Refused { reason: reason.clone() }, Err(JavaError::io(reason)))
+            }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
                 self.found.covered = Covered::default();
@@ -248,6 +267,23 @@ impl Stage<'_> {
         };
         self.report(name, outcome);
         result
+    }
+
+    /// Takes work of `times` the `bytes` out of the budget; the error is the reason for refusing it.
+    fn spend(&self, bytes: u64, times: usize) -> Result<(), String> {
+        let work = bytes.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX));
+        let what = format_args!(
+            "signatures ask for more than {} bytes to be read or digested",
+            self.limits.signature_work
+        );
+        self.work.set(self.work.get().checked_sub(work).ok_or_else(|| exceeded(what))?);
+        Ok(())
+    }
+
+    /// Ends the examination because of a block that is beyond a limit.
+    fn beyond(&mut self, name: &str, reason: String) -> JavaError {
+        self.report(name, BlockOutcome::Refused { reason: reason.clone() });
+        JavaError::io(reason)
     }
 
     fn read(
@@ -268,4 +304,15 @@ impl Stage<'_> {
     fn report(&mut self, name: &str, outcome: BlockOutcome) {
         self.found.blocks.push(BlockReport { name: name.to_owned(), outcome });
     }
+}
+
+/// The digests that a section states, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn stated_digests<'a>(
+    attributes: &'a crate::manifest::Attributes<'a>,
+    suffix: &'static str,
+    at: Timestamp,
+) -> Vec<digests::Stated<'a>> {
+    let mut digests = digests::Digests::new(attributes, suffix, at);
+    std::iter::from_fn(|| digests.next()).flatten().collect()
 }
