@@ -10,6 +10,8 @@ mod failure;
 mod host;
 mod logging;
 mod output;
+mod proxies;
 mod run;
+mod upstream;
 
 pub use run::{run_import, run_midmirror};

@@ -21,11 +21,12 @@ use crate::context::{self, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
+use crate::proxies::{self, Configured, Environment};
 
 use super::arguments::StageArguments;
 
 /// Stages what the agent misses.
-pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<Exit> {
     let enrolment = Enrolment::load(&arguments.state.state)?;
     let home = AgentHome::open(&arguments.agent)?;
     let mut state = inventory(&home)?;
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
         verify_file(file, name, sha256, &inputs).map(|_| ()).map_err(CheckFailure::from)
     };
     let report = block_on(async {
-        let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        let source = open_source(arguments.from.as_deref(), &enrolment, now, offline).await?;
         if let Some(catalog) = source.catalog() {
             crate::commands::list::warn_of_expiry(catalog);
         }
@@ -97,6 +98,7 @@ async fn open_source(
     from: Option<&str>,
     enrolment: &Enrolment,
     now: jiff::Timestamp,
+    offline: bool,
 ) -> anyhow::Result<Source> {
     let url = match from {
         Some(from) if from.contains("://") => {
@@ -118,6 +120,8 @@ async fn open_source(
     };
     let config = ClientConfig {
         roots,
+        proxies: proxies::choose(&Configured::default(), &Environment::read())?,
+        offline: context::offline_switch(offline),
         // Somebody who enrolled a host with a plain http address wants that; catalog and signatures decide.
         plain_http_hosts: (url.scheme() == "http")
             .then(|| url.host_str().map(str::to_owned))
