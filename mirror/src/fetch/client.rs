@@ -19,10 +19,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
 use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::causes::with_causes;
 use super::config::ClientConfig;
 use super::connect::Connector;
 use super::dial;
-use super::error::{FetchError, Refusal, ResponseProblem, with_causes};
+use super::error::{FetchError, Refusal, ResponseProblem};
 use super::limits::Limits;
 use super::proxy::{Kind, Proxy};
 use super::proxy_error::ProxyError;

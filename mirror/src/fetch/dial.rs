@@ -18,7 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::error::{Cause, find_cause};
+use super::causes::find_cause;
+use super::error::Cause;
 use super::proxy::{Kind, Proxies, Proxy, port_of};
 use super::proxy_error::{ProxyError, ProxyProblem};
 

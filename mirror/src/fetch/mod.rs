@@ -4,6 +4,7 @@
 //! [`import_file`] put a package into the quarantine folder.
 
 mod answer;
+mod causes;
 mod client;
 mod config;
 mod connect;

@@ -24,9 +24,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::causes::with_causes;
 use super::client::HttpClient;
 use super::download::{Expectation, Progress, ProgressFn};
-use super::error::{FetchError, with_causes};
+use super::error::FetchError;
 use super::part_file::{PartFile, beside, check_space, digest_of, discard, remove};
 use super::validator::Validators;
 use super::{FetchRecord, QuarantinedPackage};
