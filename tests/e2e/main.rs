@@ -20,6 +20,8 @@ mod attacks_structure;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod earlier_admission;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod flow;
@@ -33,6 +35,8 @@ mod network;
 mod operator;
 #[cfg(test)]
 mod real_files;
+#[cfg(test)]
+mod signer_policy;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
