@@ -101,7 +101,9 @@ impl Site {
             .env_remove("MIDMIRROR_OFFLINE")
             .env("MIDMIRROR_STATE", self.path("state"))
             .stdin(Stdio::null());
-        for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        for proxy in
+            ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+        {
             command.env_remove(proxy);
         }
         command

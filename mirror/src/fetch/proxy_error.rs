@@ -30,7 +30,10 @@ impl fmt::Display for ProxyError {
 
 impl StdError for ProxyError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|cause| cause as _)
+        match &self.source {
+            Some(cause) => Some(cause.as_ref()),
+            None => None,
+        }
     }
 }
 
