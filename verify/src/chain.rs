@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::algorithm_policy::{Strength, path_key, path_scheme};
@@ -25,7 +26,7 @@ pub(crate) enum Purpose {
 }
 
 /// Why a path is not valid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChainFailure {
     pub(crate) kind: ChainFailureKind,
     pub(crate) reason: String,
@@ -49,7 +50,7 @@ impl ChainFailure {
 }
 
 /// Classes of failures that jarsigner treats differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChainFailureKind {

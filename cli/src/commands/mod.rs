@@ -3,9 +3,11 @@
 mod demo;
 mod demo_upstream;
 mod init;
+mod inspect;
 pub(crate) mod jarsigner;
 pub(crate) mod list;
-mod plan;
+pub(crate) mod plan;
+mod schema;
 mod serve;
 mod store;
 mod sync;
@@ -24,6 +26,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let context = || Context::load(config, store, offline);
     let exit = match command {
         Command::Jarsigner { arguments } => return jarsigner::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments)?,
+        Command::Schema { name } => schema::run(name.as_deref())?,
         Command::Verify(arguments) => return verify::run(&context()?, &arguments),
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,

@@ -31,9 +31,11 @@ use crate::limits::Limits;
 use crate::name_index::NameIndex;
 use crate::source::Source;
 
+pub(crate) use bytes::{u16_at, u32_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader};
+pub(crate) use end_record::find as find_end_record;
 pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
 
@@ -106,6 +108,11 @@ impl Archive {
     /// Adds a finding for every name or mode that must not reach a disk.
     pub(crate) fn examine_names(&self, findings: &mut Vec<Finding>) {
         names::examine(&self.entries, findings);
+    }
+
+    /// Forgets which entry a look-up by name finds: from now on each is read from its own position.
+    pub(crate) fn forget_names(&mut self) {
+        self.by_name = NameIndex::default();
     }
 
     /// The entry that a look-up by name finds: the last one.

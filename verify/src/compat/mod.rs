@@ -6,6 +6,7 @@ mod evaluation;
 mod messages;
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::keystore::Keystore;
@@ -32,7 +33,7 @@ impl CompatOptions {
 }
 
 /// The class of the conclusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -49,7 +50,7 @@ pub enum Outcome {
 }
 
 /// What `jarsigner` concludes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CompatVerdict {
     jdk: u32,
     outcome: Outcome,

@@ -3,13 +3,14 @@
 //! This is description, never evidence: `jarsigner` prints the same of signatures that it ignores.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::certificate::KeyReport;
 use crate::algorithm_policy::Strength;
 
 /// Files in `META-INF/` of one base name: a signature file, a signature block, or both.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct SignatureFileReport {
     pub(crate) base: String,
     /// The digest algorithm named in the main section of the signature file.
@@ -26,14 +27,14 @@ pub struct SignatureFileReport {
 }
 
 /// What became of a signature block.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BlockReport {
     pub(crate) name: String,
     pub(crate) outcome: BlockOutcome,
 }
 
 /// The outcome for a signature block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BlockOutcome {
@@ -54,14 +55,14 @@ pub enum BlockOutcome {
 }
 
 /// An algorithm and what the policy says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AlgorithmReport {
     pub(crate) name: String,
     pub(crate) strength: Strength,
 }
 
 /// What the first SignerInfo of a block says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BlockDescription {
     pub(crate) subject: String,
     pub(crate) signature: AlgorithmReport,
@@ -70,7 +71,7 @@ pub struct BlockDescription {
 }
 
 /// What the token of the first SignerInfo says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TokenReport {
     pub(crate) subject: String,
     pub(crate) gen_time: Timestamp,
