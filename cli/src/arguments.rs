@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use midmirror_mirror::package::{PackageKind, Platform};
@@ -25,6 +26,10 @@ pub(crate) struct Arguments {
     /// Log as JSON lines on stderr (level by MIDMIRROR_LOG, for instance `info` or `midmirror_mirror=debug`)
     #[arg(long, global = true)]
     pub log_json: bool,
+
+    /// Make any access to an upstream or mirror an error, before a connection is opened
+    #[arg(long, global = true, env = "MIDMIRROR_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
 
     /// What to do
     #[command(subcommand)]

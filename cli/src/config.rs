@@ -8,10 +8,10 @@ use anyhow::{Context as _, anyhow, bail};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
-use midmirror_mirror::package::Platform;
 use serde::Deserialize;
 
 use crate::trust_sources::{self, Anchors, BUNDLED, JDK_PREFIX};
+use crate::upstream::Upstream;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +23,8 @@ pub(crate) struct Config {
     pub keys: Option<PathBuf>,
     /// `connected` or `isolated`: how long signed metadata is valid.
     pub profile: Profile,
+    /// Forbids every access to an upstream.
+    pub offline: bool,
     /// Where packages come from.
     pub upstream: Upstream,
     /// What is accepted.
@@ -41,26 +43,6 @@ pub(crate) enum Profile {
     Connected,
     /// Nobody signs between deliveries: 2 years, root 10 years.
     Isolated,
-}
-
-/// Where packages come from.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Upstream {
-    /// Base of all vendor URLs.
-    pub base_uri: String,
-    /// Certificates (PEM) that are trusted besides the system's, for instance a proxy's.
-    pub ca_file: Option<PathBuf>,
-    /// `http://[user:password@]host:port` of a proxy.
-    pub proxy: Option<String>,
-    /// Hosts that may be asked over plain HTTP; the signature decides all the same.
-    pub plain_http_hosts: Vec<String>,
-    /// Other hosts that the upstream may redirect to.
-    pub redirect_hosts: Vec<String>,
-    /// Largest package, in bytes.
-    pub max_package_bytes: u64,
-    /// Platforms that are planned when none is named.
-    pub platforms: Vec<Platform>,
 }
 
 /// What is accepted.
@@ -121,24 +103,11 @@ impl Default for Config {
             store: PathBuf::from("/var/lib/midmirror/store"),
             keys: None,
             profile: Profile::Connected,
+            offline: false,
             upstream: Upstream::default(),
             policy: Policy::default(),
             serve: Serve::default(),
             follow: Vec::new(),
-        }
-    }
-}
-
-impl Default for Upstream {
-    fn default() -> Self {
-        Self {
-            base_uri: "https://install.service-now.com".to_owned(),
-            ca_file: None,
-            proxy: None,
-            plain_http_hosts: Vec::new(),
-            redirect_hosts: Vec::new(),
-            max_package_bytes: 4 << 30,
-            platforms: vec![Platform::LinuxX86_64, Platform::WindowsX86_64],
         }
     }
 }
@@ -233,13 +202,13 @@ impl Config {
         join(&mut self.store);
         let optional = [
             &mut self.keys,
-            &mut self.upstream.ca_file,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,
             &mut self.policy.agent_cacerts,
         ];
         optional.into_iter().flatten().for_each(join);
+        self.upstream.resolve(folder);
         for follow in &mut self.follow {
             if let Some(log) = &mut follow.log {
                 join(log);
@@ -258,6 +227,7 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
+        self.upstream.check()?;
         for relaxed in &self.policy.relax {
             if !is_relaxable(&relaxed.rule) {
                 bail!("policy.relax: the rule {:?} cannot be relaxed", relaxed.rule);

@@ -28,6 +28,10 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod killed_fetch;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod real_files;
