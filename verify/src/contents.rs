@@ -31,23 +31,29 @@ use crate::source::Source;
 pub(crate) struct Contents {
     /// For each entry, the indices of its signers.
     pub(crate) signers: Vec<Vec<usize>>,
+    /// For each entry, whether its content was compared with a digest that counts, and is right.
+    pub(crate) compared: Vec<bool>,
+    /// For each entry, why it cannot be read, although that may not matter.
+    pub(crate) unreadable: Vec<Option<JavaError>>,
     pub(crate) findings: Vec<Finding>,
+    /// Whether every entry has been read to its end, and has the declared size and CRC-32.
+    pub(crate) clean: bool,
     pub(crate) abort: Option<JavaError>,
 }
 
 /// A covered name: who signed it, and what its entries must be.
-struct Section<'a> {
-    name: &'a str,
-    signers: &'a Vec<usize>,
-    expected: Vec<Expected<'a>>,
+pub(crate) struct Section<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) signers: &'a [usize],
+    pub(crate) expected: Vec<Expected<'a>>,
 }
 
 /// One digest that an entry must have.
-struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The name as the manifest spells it.
     spelled: &'a str,
-    digest: DigestAlgorithm,
-    value: Result<Vec<u8>, String>,
+    pub(crate) digest: DigestAlgorithm,
+    pub(crate) value: Result<Vec<u8>, String>,
 }
 
 /// What was read of an entry.
@@ -86,6 +92,7 @@ pub(crate) fn examine(
     let outcomes = read_all(source, archive, &plan, threads)?;
     let mut contents = Contents::default();
     note_findings(archive, &outcomes, &mut contents.findings);
+    contents.clean = contents.findings.is_empty();
     judge(archive, signatures, &plan, &outcomes, now, &mut contents);
     Ok(contents)
 }
@@ -100,7 +107,7 @@ pub(crate) fn plain_name(name: &str) -> &str {
 type Plan<'a> = &'a (dyn Fn(usize) -> Option<&'a Section<'a>> + Sync);
 
 /// The known digests that the manifest states for a name.
-fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
+pub(crate) fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
     let Some(section) = manifest.and_then(|manifest| manifest.section_of_entry(name)) else {
         return Vec::new();
     };
@@ -173,8 +180,18 @@ fn read_one(
     reader: &mut ContentReader,
 ) -> io::Result<Outcome> {
     let expected = section.map(|section| section.expected.as_slice()).unwrap_or_default();
-    let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
+    let mut hashers = hashers(expected);
     let content = reader.digest(source, archive, index, &mut hashers)?;
+    Ok(Outcome { content, wrong: wrong_digests(expected, hashers) })
+}
+
+/// What computes the expected digests.
+pub(crate) fn hashers(expected: &[Expected<'_>]) -> Vec<Hasher> {
+    expected.iter().filter_map(|expected| expected.digest.hasher()).collect()
+}
+
+/// The positions of the expected digests that are not those of the content.
+pub(crate) fn wrong_digests(expected: &[Expected<'_>], hashers: Vec<Hasher>) -> Vec<usize> {
     let mut digests = hashers.into_iter().map(Hasher::finish);
     let mut wrong = Vec::new();
     for (position, Expected { digest, value, .. }) in expected.iter().enumerate() {
@@ -183,7 +200,7 @@ fn read_one(
             wrong.push(position);
         }
     }
-    Ok(Outcome { content, wrong })
+    wrong
 }
 
 fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {
@@ -216,13 +233,13 @@ fn judge(
 ) {
     let verifies = !signatures.covered.is_empty();
     // Names move from "covered" to "verified" when the first entry of that name has been compared.
-    let mut verified: HashMap<&str, &Vec<usize>> = HashMap::new();
+    let mut verified: HashMap<&str, &[usize]> = HashMap::new();
     if let Some((name, signers)) =
         signatures.manifest_name.as_deref().and_then(|name| signatures.covered.get_key_value(name))
     {
         verified.insert(name, signers);
     }
-    let mut own: Vec<Option<&Vec<usize>>> = Vec::with_capacity(archive.entries.len());
+    let mut own: Vec<Option<&[usize]>> = Vec::with_capacity(archive.entries.len());
     for (index, (entry, outcome)) in archive.entries.iter().zip(outcomes).enumerate() {
         let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
         let error =
@@ -233,13 +250,17 @@ fn judge(
             contents.abort = Some(error.clone());
             break;
         }
+        contents.unreadable.push(error.cloned());
         let Some(section) = plan(index) else {
             own.push(None);
+            contents.compared.push(false);
             continue;
         };
         let Section { name, signers, .. } = *section;
         let at = algorithms_at(signers.iter().filter_map(|index| signatures.signers.get(*index)), now);
-        match compare(section, outcome, at) {
+        let compared = compare(section, &outcome.wrong, at);
+        contents.compared.push(compared == Ok(true));
+        match compared {
             Ok(true) => own.push(verified.insert(name, signers).is_none().then_some(signers)),
             Ok(false) => own.push(None),
             Err(error) => {
@@ -254,7 +275,7 @@ fn judge(
         .iter()
         .zip(own)
         .map(|(entry, own)| {
-            own.or_else(|| verified.get(entry.name.as_str()).copied()).cloned().unwrap_or_default()
+            own.or_else(|| verified.get(entry.name.as_str()).copied()).unwrap_or_default().to_vec()
         })
         .collect();
     if contents.abort.is_none() {
@@ -263,7 +284,7 @@ fn judge(
 }
 
 /// Compares all digests that are not disabled; `false` if there are only disabled ones.
-fn compare(section: &Section<'_>, outcome: &Outcome, at: Timestamp) -> Result<bool, JavaError> {
+pub(crate) fn compare(section: &Section<'_>, wrong: &[usize], at: Timestamp) -> Result<bool, JavaError> {
     let Section { name, expected, .. } = section;
     if expected.is_empty() {
         return Err(JavaError::security(format!("digest missing for {name}")));
@@ -276,7 +297,7 @@ fn compare(section: &Section<'_>, outcome: &Outcome, at: Timestamp) -> Result<bo
         if jar_digest(*digest, at) == Strength::Disabled {
             continue;
         }
-        if outcome.wrong.contains(&position) {
+        if wrong.contains(&position) {
             return Err(JavaError::security(format!("{spelled} digest error for {name}")));
         }
         compared = true;

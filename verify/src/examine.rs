@@ -1,4 +1,5 @@
-//! The examination: container, signatures, contents, chains, second reader; in this order, into one [`Report`].
+//! The examination: container, signatures, contents, chains, the second pass of newer JDKs, second reader; in this order,
+//! into one [`Report`].
 
 use std::collections::HashSet;
 use std::io;
@@ -6,13 +7,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::archive::Archive;
+use crate::archive::{self, Archive};
 use crate::certificate::Certificate;
 use crate::chain::{self, Purpose};
-use crate::contents;
+use crate::contents::{self, Contents};
+use crate::cross_check::{self, CrossCheck, FirstPass};
 use crate::describe;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::jdk::{Jdk, Rules};
 use crate::limits::Limits;
 use crate::report::{
     AnchorReport, CertificateReport, ChainReport, EntryReport, REPORT_SCHEMA, Report, SignerReport,
@@ -58,7 +61,7 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
     let mut archive = match Archive::open(source, &inputs.limits)? {
         Ok(archive) => archive,
         Err(error) => {
-            report.abort = Some(error);
+            report.aborted_by_all(|rules| archive::refusal(error.clone(), rules));
             return Ok(report);
         }
     };
@@ -71,37 +74,100 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
         report.entries = entries(&archive, &Signatures::default(), &[]);
         return Ok(report);
     }
-    // 2. The signatures.
-    let (signatures, abort) = signatures::examine(source, &archive, &inputs.limits, inputs.at)?;
-    report.has_manifest = signatures.manifest_name.is_some();
-    report.blocks.clone_from(&signatures.blocks);
-    if abort.is_some() {
-        report.abort = abort;
-        report.entries = entries(&archive, &signatures, &[]);
-        return Ok(report);
+    // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
+    // Only where another one may come to something else does it get a report of its own.
+    let container = report.clone();
+    let [most_lenient, others @ ..] = Jdk::ALL;
+    let reading = |jdk: Jdk| Reading { source, archive: &archive, inputs, rules: jdk.rules() };
+    let lenient = reading(most_lenient);
+    let (signatures, contents) = lenient.run(&mut report)?;
+    for jdk in others {
+        let strict = reading(jdk);
+        if strict.may_differ_from(&lenient, &signatures) {
+            let mut own = container.clone();
+            let (signatures, contents) = strict.run(&mut own)?;
+            own.cross_checks.extend(strict.cross_check(jdk, &own, &signatures, &contents)?);
+            report.others.push((jdk, own));
+        } else {
+            let found = strict.cross_check(jdk, &report, &signatures, &contents)?;
+            report.cross_checks.extend(found);
+        }
     }
-    // 3. The contents.
-    let contents = contents::examine(source, &archive, &signatures, inputs.threads, inputs.at)?;
-    report.findings.extend(contents.findings);
-    report.abort = contents.abort;
-    report.entries = entries(&archive, &signatures, &contents.signers);
-    // 4. The signers: their chains and timestamps.
-    report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
-    for (index, signer) in report.signers.iter_mut().enumerate() {
-        let signed = |entry: &&EntryReport| {
-            entry.signers().contains(&index) && Some(entry.name()) != signatures.manifest_name.as_deref()
-        };
-        signer.entries = report.entries.iter().filter(signed).count();
+    // 6. Readers that share no code with ours.
+    if report.abort.is_none() {
+        report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
     }
-    note_signature_findings(&signatures, &mut report.findings);
-    report.removed_entries = removed_entries(&archive, &signatures);
-    report.signature_files = describe::describe(source, &archive, &inputs.limits, inputs.at)?;
-    let signed: HashSet<&str> =
-        report.entries.iter().filter(|entry| entry.is_signed()).map(EntryReport::name).collect();
-    describe::keep_nonexistent(&mut report.signature_files, &signed);
-    // 5. Readers that share no code with ours.
-    report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
     Ok(report)
+}
+
+/// The archive in the eyes of one JDK.
+struct Reading<'a> {
+    source: &'a Source,
+    archive: &'a Archive,
+    inputs: &'a Inputs<'a>,
+    rules: &'a Rules,
+}
+
+impl Reading<'_> {
+    fn may_differ_from(&self, other: &Self, signatures: &Signatures) -> bool {
+        self.archive.refusal(self.rules) != self.archive.refusal(other.rules)
+            || signatures.contested.between(self.rules, other.rules)
+    }
+
+    fn run(&self, report: &mut Report) -> io::Result<(Signatures, Contents)> {
+        let Self { source, archive, inputs, rules } = *self;
+        report.abort = archive.refusal(rules);
+        if report.abort.is_some() {
+            report.entries = entries(archive, &Signatures::default(), &[]);
+            return Ok(Default::default());
+        }
+        // 2. The signatures.
+        let (signatures, abort) = signatures::examine(source, archive, rules, &inputs.limits, inputs.at)?;
+        report.has_manifest = signatures.manifest_name.is_some();
+        report.blocks.clone_from(&signatures.blocks);
+        if abort.is_some() {
+            report.abort = abort;
+            report.entries = entries(archive, &signatures, &[]);
+            return Ok((signatures, Contents::default()));
+        }
+        // 3. The contents.
+        let contents = contents::examine(source, archive, &signatures, inputs.threads, inputs.at)?;
+        report.findings.extend_from_slice(&contents.findings);
+        report.abort.clone_from(&contents.abort);
+        report.entries = entries(archive, &signatures, &contents.signers);
+        // 4. The signers: their chains and timestamps.
+        report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
+        for (index, signer) in report.signers.iter_mut().enumerate() {
+            let signed = |entry: &&EntryReport| {
+                entry.signers().contains(&index) && Some(entry.name()) != signatures.manifest_name.as_deref()
+            };
+            signer.entries = report.entries.iter().filter(signed).count();
+        }
+        note_signature_findings(&signatures, &mut report.findings);
+        report.removed_entries = removed_entries(archive, &signatures);
+        report.signature_files = describe::describe(source, archive, &inputs.limits, inputs.at)?;
+        let signed: HashSet<&str> =
+            report.entries.iter().filter(|entry| entry.is_signed()).map(EntryReport::name).collect();
+        describe::keep_nonexistent(&mut report.signature_files, &signed);
+        Ok((signatures, contents))
+    }
+
+    /// 5. The second pass, if the JDK has one and the first has come to an end.
+    fn cross_check(
+        &self,
+        jdk: Jdk,
+        report: &Report,
+        signatures: &Signatures,
+        contents: &Contents,
+    ) -> io::Result<Option<(Jdk, CrossCheck)>> {
+        if report.abort.is_some() {
+            return Ok(None);
+        }
+        let Self { source, archive, inputs, rules } = *self;
+        let limits = &inputs.limits;
+        let first = FirstPass { source, archive, signatures, contents, limits, now: inputs.at };
+        Ok(cross_check::run(&first, rules)?.map(|found| (jdk, found)))
+    }
 }
 
 fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
@@ -124,6 +190,8 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
         findings: Vec::new(),
         removed_entries: Vec::new(),
         entries: Vec::new(),
+        cross_checks: Vec::new(),
+        others: Vec::new(),
     }
 }
 

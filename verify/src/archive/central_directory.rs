@@ -57,22 +57,43 @@ impl EntryHeader {
     }
 }
 
+/// What some JDKs refuse and others do not, or in other words.
+#[derive(Debug, Default)]
+pub(super) struct Contested {
+    /// The first comment that is not UTF-8: its fault as Java states it.
+    pub(super) bad_comment: Option<JavaError>,
+    /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
+    pub(super) long_header: bool,
+}
+
 /// Parses all headers of a central directory.
-pub(super) fn parse(directory: &[u8], max_entries: usize) -> Result<Vec<EntryHeader>, JavaError> {
+pub(super) fn parse(
+    directory: &[u8],
+    max_entries: usize,
+) -> Result<(Vec<EntryHeader>, Contested), JavaError> {
     let mut entries = Vec::new();
+    let mut contested = Contested::default();
     let mut at = 0usize;
     while at + HEADER_LENGTH <= directory.len() {
         if entries.len() >= max_entries {
             return Err(JavaError::zip(format!("more than {max_entries} entries")));
         }
         let (header, next) = parse_header(directory, at)?;
+        let comment_start = next - usize::from(header.comment_length);
+        let comment = directory.get(comment_start..next).unwrap_or_default();
+        if contested.bad_comment.is_none()
+            && let Err(error) = std::str::from_utf8(comment)
+        {
+            contested.bad_comment = Some(JavaError::malformed_utf8(comment, &error, comment_start));
+        }
+        contested.long_header |= next - at > usize::from(u16::MAX);
         entries.push(header);
         at = next;
     }
     if at != directory.len() {
         return Err(JavaError::zip("invalid CEN header (bad header size)"));
     }
-    Ok(entries)
+    Ok((entries, contested))
 }
 
 fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
@@ -102,7 +123,7 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
         return Err(short());
     }
     let name = String::from_utf8(raw_name.to_vec())
-        .map_err(|_| JavaError::zip("invalid CEN header (bad entry name)"))?;
+        .map_err(|_| JavaError::zip(BAD_NAME))?;
     let [size, compressed_size, local_header_offset] = resolve_zip64(extra, sizes);
     let entry = EntryHeader {
         name,
@@ -208,6 +229,8 @@ fn extended_time(data: &[u8]) -> Option<i64> {
     Some(i64::from(seconds) * 1000)
 }
 
+/// What is said of a name that is not UTF-8.
+pub(super) const BAD_NAME: &str = "invalid CEN header (bad entry name)";
 const HEADER_LENGTH: usize = 46;
 const ZIP64_EXTRA: u16 = 0x0001;
 const NTFS_EXTRA: u16 = 0x000A;

@@ -23,17 +23,22 @@ pub(super) fn examine(
     base: u64,
     directory_start: u64,
     findings: &mut Vec<Finding>,
-) -> io::Result<Vec<Result<u64, JavaError>>> {
+) -> io::Result<(Vec<Result<u64, JavaError>>, Option<Vec<usize>>)> {
+    let before = findings.len();
+    let mut plain = true;
     let mut data = Vec::with_capacity(entries.len());
     let mut extents = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
         let start = base.saturating_add(entry.local_header_offset);
-        let (position, end) = examine_one(source, entry, start, findings)?;
+        let (position, end) = examine_one(source, entry, start, findings, &mut plain)?;
+        plain &= position.is_ok() && (entry.method != STORED || entry.compressed_size == entry.size);
         data.push(position);
         extents.push(Extent { start, end, index });
     }
-    check_tiling(entries, extents, directory_start, findings);
-    Ok(data)
+    let order = check_tiling(entries, extents, directory_start, findings);
+    // Any finding here means that a reader of the stream may see something else.
+    let streams = (plain && findings.len() == before).then_some(order);
+    Ok((data, streams))
 }
 
 fn examine_one(
@@ -41,6 +46,7 @@ fn examine_one(
     entry: &EntryHeader,
     start: u64,
     findings: &mut Vec<Finding>,
+    plain: &mut bool,
 ) -> io::Result<(Result<u64, JavaError>, u64)> {
     let mut header = [0; 30];
     let bad = || JavaError::zip("ZipFile invalid LOC header (bad signature)");
@@ -60,7 +66,10 @@ fn examine_one(
     let variable_length = usize::try_from(name_length + extra_length).unwrap_or(0);
     let variable = match source.read_vec_at(start + 30, variable_length) {
         Ok(variable) => variable,
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok((Ok(position), position)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            *plain = false;
+            return Ok((Ok(position), position));
+        }
         Err(error) => return Err(error),
     };
     let (name, extra) =
@@ -85,6 +94,7 @@ fn examine_one(
         differs(HeaderField::Flags);
     }
     let declared = LocalSizes::read(&header, extra);
+    *plain &= wide_sizes_are_plain(&header, extra, entry);
     let mut end = position.saturating_add(entry.compressed_size);
     if described {
         // With a data descriptor the local fields are zero, or already right.
@@ -97,7 +107,10 @@ fn examine_one(
             differs(HeaderField::Size);
         }
         match descriptor_length(source, entry, extra, end)? {
-            Some(length) => end = end.saturating_add(length),
+            Some(descriptor) => {
+                *plain &= descriptor.plain && [18, 22].iter().all(|at| u32_at(&header, *at) != Some(u32::MAX));
+                end = end.saturating_add(descriptor.length);
+            }
             None => differs(HeaderField::DataDescriptor),
         }
     } else {
@@ -111,7 +124,17 @@ fn examine_one(
     Ok((Ok(position), end))
 }
 
+const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
+const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
+
+/// Whether 64-bit sizes stand where every reader looks for them: both of them, the size first (APPNOTE 4.5.3).
+fn wide_sizes_are_plain(header: &[u8], extra: &[u8], entry: &EntryHeader) -> bool {
+    let zip64 = extra_field(extra, 0x0001).unwrap_or_default();
+    [(22, 0, entry.size), (18, 8, entry.compressed_size)].iter().all(|(field, at, value)| {
+        u32_at(header, *field) != Some(u32::MAX) || zip64.len() >= 16 && u64_at(zip64, *at) == Some(*value)
+    })
+}
 
 struct LocalSizes {
     crc32: u32,
@@ -133,7 +156,15 @@ impl LocalSizes {
     }
 }
 
-/// The length of the data descriptor at `position`, if one with the right values is there.
+/// A data descriptor with the right values.
+struct Descriptor {
+    length: u64,
+    /// Whether everybody reads it alike: 64-bit sizes only where the sizes need them, and no CRC-32 that looks like the
+    /// signature.
+    plain: bool,
+}
+
+/// The data descriptor at `position`, if one with the right values is there.
 ///
 /// 64-bit sizes need a ZIP64 extra field (APPNOTE 4.3.9.2), or sizes that do not fit otherwise, as the JDK writes them;
 /// else readers disagree about where the next entry starts.
@@ -142,7 +173,7 @@ fn descriptor_length(
     entry: &EntryHeader,
     extra: &[u8],
     position: u64,
-) -> io::Result<Option<u64>> {
+) -> io::Result<Option<Descriptor>> {
     let may_be_wide =
         extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
     let available = source.length().saturating_sub(position).min(24);
@@ -160,19 +191,21 @@ fn descriptor_length(
         if u32_at(&bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
         {
             let length = at + if wide { 20 } else { 12 };
-            return Ok(u64::try_from(length).ok());
+            let needs_wide = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
+            let plain = wide == needs_wide && (signature || entry.crc32 != DESCRIPTOR_SIGNATURE);
+            return Ok(u64::try_from(length).ok().map(|length| Descriptor { length, plain }));
         }
     }
     Ok(None)
 }
 
-/// Entries must follow each other without a gap from offset 0 to the central directory.
+/// Entries must follow each other without a gap from offset 0 to the central directory. Returns them in that order.
 fn check_tiling(
     entries: &[EntryHeader],
     mut extents: Vec<Extent>,
     directory_start: u64,
     findings: &mut Vec<Finding>,
-) {
+) -> Vec<usize> {
     extents.sort_by_key(|extent| (extent.start, extent.end));
     let mut expected = 0;
     for extent in &extents {
@@ -198,5 +231,5 @@ fn check_tiling(
         });
     } else if expected > directory_start {
         findings.push(Finding::OverlappingEntries { entry: "the central directory".to_owned() });
-    }
+    }    extents.into_iter().map(|extent| extent.index).collect()
 }

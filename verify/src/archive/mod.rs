@@ -28,12 +28,16 @@ use std::io;
 
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::jdk::Rules;
 use crate::limits::Limits;
 use crate::source::Source;
 
+use central_directory::{BAD_NAME, Contested};
+
+pub(crate) use bytes::{extra_field, u16_at, u32_at, u64_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
-pub(crate) use content::{Content, ContentReader};
+pub(crate) use content::{Content, ContentReader, inflate_fault};
 pub use names::is_hidden_character;
 
 /// An archive with its directory read and its structure examined.
@@ -45,6 +49,22 @@ pub(crate) struct Archive {
     /// For each entry, the index of the entry that a look-up by its name finds: the last one.
     pub(crate) by_name: HashMap<String, usize>,
     pub(crate) findings: Vec<Finding>,
+    /// For each entry in the order of the file, its index: what a reader of the stream of bytes meets. `None` if that
+    /// cannot be told from the headers, because they disagree, or because there are bytes that belong to no entry.
+    pub(crate) streams: Option<Vec<usize>>,
+    /// Whether more entries are announced than the directory has room for.
+    too_many: bool,
+    contested: Contested,
+}
+
+/// The refusal of an archive that no JDK opens, in the words of one.
+pub(crate) fn refusal(error: JavaError, rules: &Rules) -> JavaError {
+    match error.message.as_str() {
+        BAD_NAME if rules.checks_entry_comments => {
+            JavaError::zip("invalid CEN header (bad entry name or comment)")
+        }
+        _ => error,
+    }
 }
 
 impl Archive {
@@ -68,8 +88,8 @@ impl Archive {
         }
         let length = usize::try_from(end.directory_length).unwrap_or(usize::MAX);
         let directory = source.read_vec_at(directory_start, length)?;
-        let entries = match central_directory::parse(&directory, limits.entries) {
-            Ok(entries) => entries,
+        let (entries, contested) = match central_directory::parse(&directory, limits.entries) {
+            Ok(parsed) => parsed,
             Err(error) => return Ok(Err(error)),
         };
         drop(directory);
@@ -91,13 +111,29 @@ impl Archive {
         if end.entries != counted {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
-        let data = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+        let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
+        let (data, streams) =
+            local_header::examine(source, &entries, base, directory_start, &mut findings)?;
         names::examine(&entries, &mut findings);
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
         let by_name = entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
-        Ok(Ok(Self { entries, data, by_name, findings }))
+        Ok(Ok(Self { entries, data, streams, by_name, findings, too_many, contested }))
+    }
+
+    /// Why a JDK refuses the archive although another opens it.
+    pub(crate) fn refusal(&self, rules: &Rules) -> Option<JavaError> {
+        if self.too_many && rules.refuses_high_entry_count {
+            return Some(JavaError::zip("invalid END header (total entries count too large)"));
+        }
+        if self.contested.long_header && rules.refuses_long_headers {
+            return Some(JavaError::zip("invalid CEN header (bad header size)"));
+        }
+        match &self.contested.bad_comment {
+            Some(_) if rules.checks_entry_comments => Some(refusal(JavaError::zip(BAD_NAME), rules)),
+            other => other.clone(),
+        }
     }
 
     /// Reads a small entry whole; the JDK's limit for signature related files applies.
@@ -118,3 +154,6 @@ impl Archive {
         ContentReader::default().read_whole(source, self, index)
     }
 }
+
+/// Bytes of a central directory header without name, extra fields and comment (APPNOTE 4.3.12).
+const MIN_HEADER_LENGTH: u64 = 46;

@@ -9,7 +9,7 @@ use crate::chain::{ChainFailure, ChainFailureKind};
 use crate::report::{
     CertificateReport, KeyReport, Report, SignatureFileReport, SignerReport, TimestampReport,
 };
-use crate::signature_names::has_signature_extension;
+use crate::signature_names::{has_signature_extension, is_in_meta_inf};
 
 /// The flags.
 #[derive(Debug, Default)]
@@ -71,7 +71,9 @@ impl Evaluation {
             Self { signers: vec![SignerFlags::default(); report.signers().len()], ..Self::default() };
         if report.has_manifest() {
             for entry in report.entries() {
-                evaluation.has_signature |= has_signature_extension(entry.name());
+                let anywhere = options.jdk.rules().any_folder_has_signatures;
+                evaluation.has_signature |=
+                    has_signature_extension(entry.name()) && (anywhere || is_in_meta_inf(entry.name()));
                 evaluation.posix_attributes |= entry.mode().is_some();
                 evaluation.unsigned_entry |= entry.is_unsigned();
                 evaluation.any_signed |= entry.is_signed();

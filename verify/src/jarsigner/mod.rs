@@ -1,6 +1,6 @@
 //! The drop-in for `jarsigner -verify`: its arguments, its text, its exit code.
 //!
-//! The text is that of JDK 17 in English. Arguments of other commands (signing) are refused.
+//! The text is that of a [`Jdk`] in English. Arguments of other commands (signing) are refused.
 
 mod arguments;
 mod java;
@@ -19,6 +19,7 @@ use jiff::tz::TimeZone;
 use self::arguments::{ArgumentError, Arguments};
 use crate::compat::{CompatOptions, CompatVerdict, Evaluation};
 use crate::examine::{Inputs, examine};
+use crate::jdk::Jdk;
 use crate::keystore::Keystore;
 use crate::limits::Limits;
 use crate::report::Report;
@@ -42,10 +43,12 @@ pub struct Environment<'a> {
     pub threads: usize,
     /// Environment variables, for `-storepass:env`.
     pub variables: BTreeMap<String, String>,
+    /// The JDK whose `jarsigner` this is.
+    pub jdk: Jdk,
 }
 
 impl<'a> Environment<'a> {
-    /// The defaults: UTC, all cores, no variables.
+    /// The defaults: UTC, all cores, no variables, the default JDK.
     pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
         Self {
             trust,
@@ -54,6 +57,7 @@ impl<'a> Environment<'a> {
             limits: Limits::default(),
             threads: 0,
             variables: BTreeMap::new(),
+            jdk: Jdk::default(),
         }
     }
 }
@@ -107,8 +111,10 @@ type Print<'a> = &'a dyn Fn(String) -> Result<String, (String, String)>;
 
 /// Prints the text; the error is what has been printed when an exception ended the run.
 fn print(report: &Report, options: &TextOptions, certificates: Print<'_>) -> Result<String, String> {
+    let jdk = options.compat.jdk;
+    let report = report.as_read_by(jdk);
     let mut text = String::new();
-    let exception = |error: &dyn std::fmt::Display| format!("jarsigner: {error}\n");
+    let exception = |error: &dyn std::fmt::Display| format!("{}{error}\n", jdk.rules().error_prefix);
     if let Some(error) = report.abort() {
         return Err(exception(error));
     }
@@ -124,7 +130,12 @@ fn print(report: &Report, options: &TextOptions, certificates: Print<'_>) -> Res
         text.push_str("\nno manifest.\n");
     }
     if options.verbosity.is_some() {
-        signature_list::print(&mut text, report);
+        signature_list::print(&mut text, report, jdk);
+    }
+    text.push('\n');
+    if let Some(error) = report.cross_check(jdk).and_then(|found| found.abort.as_ref()) {
+        text.push_str(&exception(error));
+        return Err(text);
     }
     summary::print(&mut text, report, &evaluation, &verdict, options);
     Ok(text)
@@ -139,13 +150,14 @@ pub fn run(args: &[String], environment: &Environment<'_>) -> Output {
 
 fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Output> {
     let arguments = Arguments::parse(args).map_err(refused)?;
+    let prefix = environment.jdk.rules().error_prefix;
     let mut trust = environment.trust.clone();
     let keystore = load_keystore(&arguments, environment).map_err(|reason| failed(&reason))?;
     if let Some(keystore) = &keystore {
         trust.add_keystore(keystore);
     }
     let source = Source::open(Path::new(&arguments.file))
-        .map_err(|error| failed(&format!("jarsigner: {}", java::open_failure(&arguments.file, &error))))?;
+        .map_err(|error| failed(&format!("{prefix}{}", java::open_failure(&arguments.file, &error))))?;
     let inputs = Inputs {
         trust: &trust,
         at: environment.at,
@@ -153,7 +165,7 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
         threads: environment.threads,
     };
     let mut report = examine(&source, &inputs)
-        .map_err(|error| failed(&format!("jarsigner: {}", java::read_failure(&error))))?;
+        .map_err(|error| failed(&format!("{prefix}{}", java::read_failure(&error))))?;
     if arguments.revocation {
         report.fail_revocation();
     }
@@ -162,6 +174,7 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
         certs: arguments.certs,
         strict: arguments.strict,
         compat: CompatOptions {
+            jdk: environment.jdk,
             keystore,
             aliases: arguments.aliases.clone(),
             time_zone: Some(environment.time_zone.clone()),
@@ -178,7 +191,8 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
 /// Loads the keystore of `-keystore`; the error is the line that is printed.
 fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result<Option<Keystore>, String> {
     let Some(name) = &arguments.keystore else { return Ok(None) };
-    let load_failed = |reason: &str| format!("jarsigner error: keystore load: {reason}");
+    let class = environment.jdk.rules().keystore_exception;
+    let load_failed = |reason: &str| format!("jarsigner error: {class}keystore load: {reason}");
     let path = std::path::absolute(name.strip_prefix("file:").unwrap_or(name))
         .map_err(|error| load_failed(&java::file_failure(name, &error)))?;
     let shown = path.display().to_string();

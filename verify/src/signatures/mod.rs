@@ -25,10 +25,13 @@ use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
 use crate::java_error::JavaError;
+use crate::jdk::Rules;
 use crate::limits::Limits;
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
-use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file};
+use crate::signature_names::{
+    MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file, is_in_meta_inf,
+};
 use crate::signed_data::SignedData;
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
@@ -47,6 +50,28 @@ pub(crate) struct Signatures {
     pub(crate) blocks: Vec<BlockReport>,
     /// Blocks that were accepted, with their names.
     pub(crate) accepted: Vec<(String, Arc<SignedData>)>,
+    /// Positions of signature files and blocks in the directory, in the order of processing.
+    pub(crate) files: Vec<usize>,
+    /// Whether an exception made the JDK give up on all signatures.
+    pub(crate) given_up: bool,
+    pub(crate) contested: Contested,
+}
+
+/// What came up that JDKs judge differently.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Contested {
+    subfolder: bool,
+    token_type: bool,
+    ambiguous_content: bool,
+}
+
+impl Contested {
+    /// Whether two JDKs may have come to different results. Without a difference on the way, they have not.
+    pub(crate) fn between(self, one: &Rules, other: &Rules) -> bool {
+        self.subfolder && one.signatures_in_subfolders != other.signatures_in_subfolders
+            || self.token_type && one.insists_on_tst_info != other.insists_on_tst_info
+            || self.ambiguous_content && one.refuses_ambiguous_content != other.refuses_ambiguous_content
+    }
 }
 
 /// A signer whose signature is right.
@@ -64,7 +89,7 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// Whether two signers are the same to the JDK: equal chains and equal timestamps.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let equal = |a: &[Arc<Certificate>], b: &[Arc<Certificate>]| {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.der == b.der)
         };
@@ -81,16 +106,11 @@ impl Signer {
 pub(crate) fn examine(
     source: &Source,
     archive: &Archive,
+    rules: &Rules,
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<(Signatures, Option<JavaError>)> {
-    let mut stage = Stage {
-        limits,
-        now,
-        found: Signatures::default(),
-        bytes: Vec::new(),
-        sections: RawSections::default(),
-    };
+    let mut stage = Stage::new(rules, limits, now);
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
 }
@@ -105,33 +125,61 @@ pub(crate) fn algorithms_at<'a>(signers: impl IntoIterator<Item = &'a Signer>, n
     latest.unwrap_or(now)
 }
 
-struct Stage<'a> {
+/// The stage while signature files and blocks come in.
+pub(crate) struct Stage<'a> {
+    rules: &'a Rules,
     limits: &'a Limits,
     now: Timestamp,
-    found: Signatures,
+    pub(crate) found: Signatures,
+    files: HashMap<String, Vec<u8>>,
+    pending: Vec<(String, String, Arc<SignedData>)>,
     /// The bytes of the manifest and where its sections are.
     bytes: Vec<u8>,
     sections: RawSections,
 }
 
 /// How processing a block ended.
-enum Processed {
+pub(crate) enum Processed {
     Accepted,
     Ignored,
-    /// No signature counts any more.
-    GivenUp,
+    /// A value is no Base64, for the reason given: no signature counts any more.
+    GivenUp(String),
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    pub(crate) fn new(rules: &'a Rules, limits: &'a Limits, now: Timestamp) -> Self {
+        Self {
+            rules,
+            limits,
+            now,
+            found: Signatures::default(),
+            files: HashMap::new(),
+            pending: Vec::new(),
+            bytes: Vec::new(),
+            sections: RawSections::default(),
+        }
+    }
+
+    /// Takes the manifest.
+    pub(crate) fn set_manifest(&mut self, name: &str, manifest: Manifest, bytes: Vec<u8>) {
+        self.sections = RawSections::cut(&bytes);
+        self.bytes = bytes;
+        self.found.manifest_name = Some(name.to_owned());
+        self.found.manifest = Some(manifest);
+    }
+
     fn run(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
         let mut manifests = 0;
-        let mut signature_files = Vec::new();
         for (index, entry) in archive.entries.iter().enumerate() {
             if entry.name.eq_ignore_ascii_case(MANIFEST_NAME) {
                 manifests += 1;
                 self.found.manifest_name = Some(entry.name.clone());
             } else if has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name) {
-                signature_files.push(index);
+                let direct = is_in_meta_inf(&entry.name);
+                self.found.contested.subfolder |= !direct;
+                if direct || self.rules.signatures_in_subfolders {
+                    self.found.files.push(index);
+                }
             }
         }
         // 1. The manifest. Without signature files the JDK reads it last.
@@ -139,12 +187,8 @@ impl Stage<'_> {
         let index = archive.by_name.get(&name).copied().unwrap_or_default();
         let bytes = self.read(source, archive, index)?;
         match bytes.and_then(|bytes| Ok((Manifest::parse(&bytes)?, bytes))) {
-            Ok((manifest, bytes)) => {
-                self.sections = RawSections::cut(&bytes);
-                self.bytes = bytes;
-                self.found.manifest = Some(manifest);
-            }
-            Err(error) if signature_files.is_empty() => {
+            Ok((manifest, bytes)) => self.set_manifest(&name, manifest, bytes),
+            Err(error) if self.found.files.is_empty() => {
                 self.found.late_error = Some(error);
                 return Ok(Ok(()));
             }
@@ -154,78 +198,80 @@ impl Stage<'_> {
         if manifests != 1 {
             return Ok(Ok(()));
         }
-        self.process_files(source, archive, &signature_files)
+        self.process_files(source, archive)
     }
 
-    /// Pairs signature files and blocks by base name, in archive order, and processes each pair.
-    fn process_files(
-        &mut self,
-        source: &Source,
-        archive: &Archive,
-        indices: &[usize],
-    ) -> io::Result<Result<(), JavaError>> {
-        let mut files: HashMap<String, Vec<u8>> = HashMap::new();
-        let mut pending: Vec<(String, String, Arc<SignedData>)> = Vec::new();
-        for index in indices {
-            let Some(entry) = archive.entries.get(*index) else { continue };
-            let index = archive.by_name.get(&entry.name).copied().unwrap_or(*index);
+    /// Takes the signature files and blocks in the order of the directory.
+    fn process_files(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
+        for index in self.found.files.clone() {
+            let Some(entry) = archive.entries.get(index) else { continue };
+            let index = archive.by_name.get(&entry.name).copied().unwrap_or(index);
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    // The JDK gives up on all signatures.
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    self.found.covered.clear();
+                    self.give_up();
                     return Ok(Ok(()));
                 }
             };
             if bytes.is_empty() {
                 continue;
             }
-            let upper = entry.name.to_uppercase();
-            let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
-            if !is_block(&upper) {
-                for (name, _, block) in pending.iter().filter(|(_, base, _)| *base == key) {
-                    match self.process(name, &key, block, &bytes) {
-                        Ok(Processed::Accepted) => {}
-                        Ok(Processed::Ignored) => break,
-                        Ok(Processed::GivenUp) => return Ok(Ok(())),
-                        Err(error) => return Ok(Err(error)),
-                    }
-                }
-                files.insert(key, bytes);
-                continue;
-            }
-            if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
-                self.report(
-                    &entry.name,
-                    BlockOutcome::Ignored { reason: "too many signature blocks".to_owned() },
-                );
-                continue;
-            }
-            let block = match SignedData::parse(&bytes, self.limits) {
-                Ok(block) => Arc::new(block),
-                Err(error) => {
-                    self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    continue;
-                }
-            };
-            // A block may carry its own signature file.
-            let signature_file = block.content.clone().or_else(|| files.get(&key).cloned());
-            match signature_file {
-                Some(signature_file) => match self.process(&entry.name, &key, &block, &signature_file) {
-                    Ok(Processed::GivenUp) => return Ok(Ok(())),
-                    Ok(Processed::Accepted | Processed::Ignored) => {}
-                    Err(error) => return Ok(Err(error)),
-                },
-                None => pending.push((entry.name.clone(), key, block)),
+            match self.feed(&entry.name, bytes) {
+                Ok(Processed::GivenUp(_)) => return Ok(Ok(())),
+                Ok(Processed::Accepted | Processed::Ignored) => {}
+                Err(error) => return Ok(Err(error)),
             }
         }
-        for (name, base, _) in &pending {
-            if !files.contains_key(base) {
-                self.report(name, BlockOutcome::WithoutSignatureFile);
+        for (name, base, _) in std::mem::take(&mut self.pending) {
+            if !self.files.contains_key(&base) {
+                self.report(&name, BlockOutcome::WithoutSignatureFile);
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Takes a signature file or block; those of one base name are a pair, and are processed when both are there.
+    pub(crate) fn feed(&mut self, entry: &str, bytes: Vec<u8>) -> Result<Processed, JavaError> {
+        let upper = entry.to_uppercase();
+        let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
+        if !is_block(&upper) {
+            let waiting: Vec<_> = self.pending.iter().filter(|(_, base, _)| *base == key).cloned().collect();
+            for (name, _, block) in waiting {
+                match self.process(&name, &key, &block, &bytes)? {
+                    Processed::Accepted => {}
+                    Processed::Ignored => break,
+                    given_up @ Processed::GivenUp(_) => return Ok(given_up),
+                }
+            }
+            self.files.insert(key, bytes);
+            return Ok(Processed::Ignored);
+        }
+        if self.found.blocks.len() + self.pending.len() >= self.limits.signature_blocks {
+            self.report(entry, BlockOutcome::Ignored { reason: "too many signature blocks".to_owned() });
+            return Ok(Processed::Ignored);
+        }
+        let block = match SignedData::parse(&bytes, self.limits) {
+            Ok(block) => Arc::new(block),
+            Err(error) => {
+                self.report(entry, BlockOutcome::Ignored { reason: error.to_string() });
+                return Ok(Processed::Ignored);
+            }
+        };
+        // A block may carry its own signature file.
+        let signature_file = block.content.clone().or_else(|| self.files.get(&key).cloned());
+        match signature_file {
+            Some(signature_file) => self.process(entry, &key, &block, &signature_file),
+            None => {
+                self.pending.push((entry.to_owned(), key, block));
+                Ok(Processed::Ignored)
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.found.covered.clear();
+        self.found.given_up = true;
     }
 
     /// Processes a block with its signature file and notes what became of it.
@@ -245,8 +291,8 @@ impl Stage<'_> {
             }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
-                self.found.covered.clear();
-                (BlockOutcome::Ignored { reason }, Ok(Processed::GivenUp))
+                self.give_up();
+                (BlockOutcome::Ignored { reason: reason.clone() }, Ok(Processed::GivenUp(reason)))
             }
             Err(Failure::Refused(error)) => {
                 (BlockOutcome::Refused { reason: error.message.clone() }, Err(error))
