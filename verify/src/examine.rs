@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, EntryHeader};
 use crate::certificate::Certificate;
 use crate::chain::{self, Purpose};
 use crate::contents::{self, Contents};
@@ -17,12 +17,13 @@ use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::jdk::{Jdk, Rules};
 use crate::limits::Limits;
+use crate::manifest::Manifest;
 use crate::report::{
     AnchorReport, CertificateReport, ChainReport, EntryReport, REPORT_SCHEMA, Report, SignerReport,
     TimestampReport, TrustStoreReport,
 };
 use crate::second_reader;
-use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file};
+use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
 use crate::signatures::{self, Signatures, Signer};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
@@ -56,6 +57,26 @@ impl<'a> Inputs<'a> {
 ///
 /// Only if the bytes cannot be read from their source.
 pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
+    examine_to(source, inputs, Depth::Everything)
+}
+
+/// How much is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What the `jarsigner` of one JDK says something about.
+    Jarsigner(Jdk),
+    /// Also what only a mirror wants to know: bad names, removed entries, what a second reader sees.
+    Everything,
+}
+
+impl Depth {
+    fn asks(self, jdk: Jdk) -> bool {
+        self == Self::Everything || self == Self::Jarsigner(jdk)
+    }
+}
+
+/// Examines to a depth; a report that lacks something serves for jarsigner's text and verdict only.
+pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> io::Result<Report> {
     let mut report = empty_report(source, inputs);
     // 1. The container.
     let mut archive = match Archive::open(source, &inputs.limits)? {
@@ -66,37 +87,39 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
         }
     };
     report.findings.append(&mut archive.findings);
+    if depth == Depth::Everything {
+        archive.examine_names(&mut report.findings);
+    }
     report.entry_count = archive.entries.len();
     report.total_size = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(&archive, &Signatures::default(), &[]);
+        report.entries = entries(archive.entries, None, Vec::new());
         return Ok(report);
     }
     // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
     // Only where another one may come to something else does it get a report of its own.
     let container = report.clone();
     let [most_lenient, others @ ..] = Jdk::ALL;
-    let reading = |jdk: Jdk| Reading { source, archive: &archive, inputs, rules: jdk.rules() };
+    let reading = |jdk: Jdk| Reading { source, archive: &archive, inputs, rules: jdk.rules(), depth };
     let lenient = reading(most_lenient);
     let (signatures, contents) = lenient.run(&mut report)?;
-    for jdk in others {
+    for jdk in others.into_iter().filter(|jdk| depth.asks(*jdk)) {
         let strict = reading(jdk);
         if strict.may_differ_from(&lenient, &signatures) {
             let mut own = container.clone();
             let (signatures, contents) = strict.run(&mut own)?;
             own.cross_checks.extend(strict.cross_check(jdk, &own, &signatures, &contents)?);
+            let headers = archive.entries.clone();
+            own.entries = entries(headers, signatures.manifest.as_ref(), contents.signers);
             report.others.push((jdk, own));
         } else {
             let found = strict.cross_check(jdk, &report, &signatures, &contents)?;
             report.cross_checks.extend(found);
         }
     }
-    // 6. Readers that share no code with ours.
-    if report.abort.is_none() {
-        report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
-    }
+    report.entries = entries(archive.entries, signatures.manifest.as_ref(), contents.signers);
     Ok(report)
 }
 
@@ -106,6 +129,7 @@ struct Reading<'a> {
     archive: &'a Archive,
     inputs: &'a Inputs<'a>,
     rules: &'a Rules,
+    depth: Depth,
 }
 
 impl Reading<'_> {
@@ -115,10 +139,9 @@ impl Reading<'_> {
     }
 
     fn run(&self, report: &mut Report) -> io::Result<(Signatures, Contents)> {
-        let Self { source, archive, inputs, rules } = *self;
+        let Self { source, archive, inputs, rules, depth } = *self;
         report.abort = archive.refusal(rules);
         if report.abort.is_some() {
-            report.entries = entries(archive, &Signatures::default(), &[]);
             return Ok(Default::default());
         }
         // 2. The signatures.
@@ -127,32 +150,38 @@ impl Reading<'_> {
         report.blocks.clone_from(&signatures.blocks);
         if abort.is_some() {
             report.abort = abort;
-            report.entries = entries(archive, &signatures, &[]);
             return Ok((signatures, Contents::default()));
         }
         // 3. The contents.
         let contents = contents::examine(source, archive, &signatures, inputs.threads, inputs.at)?;
         report.findings.extend_from_slice(&contents.findings);
         report.abort.clone_from(&contents.abort);
-        report.entries = entries(archive, &signatures, &contents.signers);
         // 4. The signers: their chains and timestamps.
         report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
         for (index, signer) in report.signers.iter_mut().enumerate() {
-            let signed = |entry: &&EntryReport| {
-                entry.signers().contains(&index) && Some(entry.name()) != signatures.manifest_name.as_deref()
+            let signed = |(entry, signers): &(&EntryHeader, &Arc<[usize]>)| {
+                signers.contains(&index) && Some(&entry.name) != signatures.manifest_name.as_ref()
             };
-            signer.entries = report.entries.iter().filter(signed).count();
+            signer.entries = archive.entries.iter().zip(&contents.signers).filter(signed).count();
         }
         note_signature_findings(&signatures, &mut report.findings);
-        report.removed_entries = removed_entries(archive, &signatures);
-        report.signature_files = describe::describe(source, archive, &inputs.limits, inputs.at)?;
-        let signed: HashSet<&str> =
-            report.entries.iter().filter(|entry| entry.is_signed()).map(EntryReport::name).collect();
-        describe::keep_nonexistent(&mut report.signature_files, &signed);
+        let signed: HashSet<&str> = archive
+            .entries
+            .iter()
+            .zip(&contents.signers)
+            .filter(|(_, signers)| !signers.is_empty())
+            .map(|(entry, _)| entry.name.as_str())
+            .collect();
+        report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
+        // 5. What only a mirror wants to know; readers that share no code with ours.
+        if depth == Depth::Everything {
+            report.removed_entries = removed_entries(archive, &signatures);
+            report.findings.extend(second_reader::compare(source, archive, &signatures, &inputs.limits)?);
+        }
         Ok((signatures, contents))
     }
 
-    /// 5. The second pass, if the JDK has one and the first has come to an end.
+    /// 6. The second pass, if the JDK has one and the first has come to an end.
     fn cross_check(
         &self,
         jdk: Jdk,
@@ -163,7 +192,7 @@ impl Reading<'_> {
         if report.abort.is_some() {
             return Ok(None);
         }
-        let Self { source, archive, inputs, rules } = *self;
+        let Self { source, archive, inputs, rules, .. } = *self;
         let limits = &inputs.limits;
         let first = FirstPass { source, archive, signatures, contents, limits, now: inputs.at };
         Ok(cross_check::run(&first, rules)?.map(|found| (jdk, found)))
@@ -209,23 +238,28 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })
 }
 
-fn entries(archive: &Archive, signatures: &Signatures, signers: &[Vec<usize>]) -> Vec<EntryReport> {
-    archive
-        .entries
-        .iter()
-        .enumerate()
-        .map(|(index, header)| {
-            let listed = signatures.manifest.as_ref().is_some_and(|manifest| manifest.lists(&header.name));
-            EntryReport::new(header, listed, signers.get(index).cloned().unwrap_or_default())
+/// The archive's entries as the report has them, each with its signers as far as they are known.
+fn entries(
+    headers: Vec<EntryHeader>,
+    manifest: Option<&Manifest>,
+    signers: Vec<Arc<[usize]>>,
+) -> Vec<EntryReport> {
+    let nobody: Arc<[usize]> = Arc::new([]);
+    let mut signers = signers.into_iter();
+    headers
+        .into_iter()
+        .map(|header| {
+            let listed = manifest.is_some_and(|manifest| manifest.lists(&header.name));
+            EntryReport::new(header, listed, signers.next().unwrap_or_else(|| nobody.clone()))
         })
         .collect()
 }
 
 fn removed_entries(archive: &Archive, signatures: &Signatures) -> Vec<String> {
-    let present: HashSet<&str> =
-        archive.entries.iter().map(|entry| contents::plain_name(&entry.name)).collect();
+    let present: HashSet<&str> = archive.entries.iter().map(|entry| plain_name(&entry.name)).collect();
+    let covered = signatures.covered.names();
     let mut removed: Vec<String> =
-        signatures.covered.keys().filter(|name| !present.contains(name.as_str())).cloned().collect();
+        covered.filter(|name| !present.contains(name)).map(str::to_owned).collect();
     removed.sort();
     removed
 }

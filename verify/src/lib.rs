@@ -31,6 +31,7 @@ mod keystore;
 mod limits;
 mod manifest;
 mod mime_base64;
+mod name_index;
 mod read_entry;
 mod report;
 mod second_reader;

@@ -23,13 +23,13 @@ mod end_record;
 mod local_header;
 mod names;
 
-use std::collections::HashMap;
 use std::io;
 
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::jdk::Rules;
 use crate::limits::Limits;
+use crate::name_index::NameIndex;
 use crate::source::Source;
 
 use central_directory::{BAD_NAME, Contested};
@@ -38,6 +38,7 @@ pub(crate) use bytes::{extra_field, u16_at, u32_at, u64_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader, inflate_fault};
+pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
 
 /// An archive with its directory read and its structure examined.
@@ -45,9 +46,9 @@ pub use names::is_hidden_character;
 pub(crate) struct Archive {
     pub(crate) entries: Vec<EntryHeader>,
     /// For each entry, the position of its data, or why its local header cannot be used.
-    pub(crate) data: Vec<Result<u64, JavaError>>,
-    /// For each entry, the index of the entry that a look-up by its name finds: the last one.
-    pub(crate) by_name: HashMap<String, usize>,
+    pub(crate) data: Vec<Result<u64, LocalHeaderFault>>,
+    /// The last entry of each name.
+    by_name: NameIndex,
     pub(crate) findings: Vec<Finding>,
     /// For each entry in the order of the file, its index: what a reader of the stream of bytes meets. `None` if that
     /// cannot be told from the headers, because they disagree, or because there are bytes that belong to no entry.
@@ -114,11 +115,13 @@ impl Archive {
         let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
         let (data, streams) =
             local_header::examine(source, &entries, base, directory_start, &mut findings)?;
-        names::examine(&entries, &mut findings);
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
-        let by_name = entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
+        let mut by_name = NameIndex::default();
+        for index in 0..u32::try_from(entries.len()).unwrap_or(u32::MAX) {
+            by_name.replace(index, |index| name_of(&entries, index));
+        }
         Ok(Ok(Self { entries, data, streams, by_name, findings, too_many, contested }))
     }
 
@@ -134,6 +137,17 @@ impl Archive {
             Some(_) if rules.checks_entry_comments => Some(refusal(JavaError::zip(BAD_NAME), rules)),
             other => other.clone(),
         }
+    }
+
+    /// Adds a finding for every name or mode that must not reach a disk.
+    pub(crate) fn examine_names(&self, findings: &mut Vec<Finding>) {
+        names::examine(&self.entries, findings);
+    }
+
+    /// The entry that a look-up by name finds: the last one.
+    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
+        let index = self.by_name.get(name, |index| name_of(&self.entries, index))?;
+        usize::try_from(index).ok()
     }
 
     /// Reads a small entry whole; the JDK's limit for signature related files applies.
@@ -157,3 +171,8 @@ impl Archive {
 
 /// Bytes of a central directory header without name, extra fields and comment (APPNOTE 4.3.12).
 const MIN_HEADER_LENGTH: u64 = 46;
+
+fn name_of(entries: &[EntryHeader], index: u32) -> &str {
+    let entry = usize::try_from(index).ok().and_then(|index| entries.get(index));
+    entry.map(|entry| entry.name.as_str()).unwrap_or_default()
+}

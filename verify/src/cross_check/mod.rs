@@ -21,12 +21,12 @@ use jiff::Timestamp;
 use self::stream::{Stop, Stream, StreamEntry};
 use self::verifier::{EntryClass, Signed, Verifier, classify};
 use crate::archive::Archive;
-use crate::contents::{Contents, plain_name};
+use crate::contents::Contents;
 use crate::java_error::JavaError;
 use crate::jdk::{Rules, StreamRules};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::signature_names::{INDEX_NAME, MANIFEST_NAME};
+use crate::signature_names::{INDEX_NAME, MANIFEST_NAME, plain_name};
 use crate::signatures::{Signatures, Signer, Stage};
 use crate::source::Source;
 
@@ -185,10 +185,9 @@ impl<'a> Pass<'a> {
             self.verifier = Some(Verifier::new(Signed::Same(signatures)));
             return Ok(());
         }
-        let bytes = self.stream.read_small(self.first)?;
-        let manifest = Manifest::parse(&bytes)?;
+        let manifest = Manifest::parse(self.stream.read_small(self.first)?)?;
         let mut stage = Stage::new(self.rules, limits, *now);
-        stage.set_manifest(&entry.name, manifest, bytes);
+        stage.set_manifest(&entry.name, manifest);
         self.verifier = Some(Verifier::new(Signed::Own(Box::new(stage))));
         Ok(())
     }
@@ -230,8 +229,8 @@ impl<'a> Pass<'a> {
         }
         let FirstPass { archive, contents, .. } = self.first;
         let name = entry.name.as_str();
-        let as_folder = || archive.by_name.get(&format!("{name}/"));
-        let Some(index) = archive.by_name.get(name).or_else(as_folder).copied() else {
+        let as_folder = || archive.index_of(&format!("{name}/"));
+        let Some(index) = archive.index_of(name).or_else(as_folder) else {
             self.note(format!(
                 "Entry {name} is present when reading via JarInputStream but missing when reading via JarFile"
             ));
@@ -246,7 +245,7 @@ impl<'a> Pass<'a> {
             }
             finished => finished?,
         }
-        if let Some(Some(error)) = contents.unreadable.get(index) {
+        if let Some(error) = contents.unreadable.get(&index) {
             return Err(error.clone().into());
         }
         self.compare_signers(name, index);
@@ -287,7 +286,7 @@ impl<'a> Pass<'a> {
     fn signers_by_file(&mut self, index: usize) -> &'a [usize] {
         let FirstPass { archive, signatures, contents, .. } = self.first;
         let Some(entry) = archive.entries.get(index) else { return &[] };
-        let covered = |name: &str| signatures.covered.get(name).map_or(&[][..], Vec::as_slice);
+        let covered = |name: &str| signatures.covered.signers(name).unwrap_or_default();
         let plain = plain_name(&entry.name);
         if contents.compared.get(index) == Some(&true) && self.read_by_file.insert(plain) {
             return covered(plain);

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use super::stream::{Stop, Stream};
 use super::{FirstPass, signers};
-use crate::contents::{Section, compare, expected_digests, hashers, plain_name, wrong_digests};
+use crate::contents::{compare, expected_digests};
+use crate::digest_algorithm::Hasher;
 use crate::java_error::JavaError;
 use crate::jdk::Rules;
 use crate::manifest::Manifest;
-use crate::signature_names::{INDEX_NAME, MANIFEST_NAME, is_block_or_signature_file, is_in_meta_inf};
+use crate::signature_names::{
+    INDEX_NAME, MANIFEST_NAME, is_block_or_signature_file, is_in_meta_inf, plain_name,
+};
 use crate::signatures::{Processed, Signatures, Signer, Stage, algorithms_at};
 
 /// Where the covered names come from.
@@ -112,7 +115,7 @@ impl<'a> Verifier<'a> {
         let plain = plain_name(name);
         if name.ends_with('/')
             || plain.eq_ignore_ascii_case(MANIFEST_NAME)
-            || !signatures.covered.contains_key(plain)
+            || signatures.covered.number(plain).is_none()
         {
             return Ok(true);
         }
@@ -145,7 +148,7 @@ impl<'a> Verifier<'a> {
             Signed::Same(signatures) => signatures,
             Signed::Own(stage) => &stage.found,
         };
-        let Some(covering) = signatures.covered.get(name) else { return stream.finish(&mut |_| {}) };
+        let Some(covering) = signatures.covered.signers(name) else { return stream.finish(&mut |_| {}) };
         let counts = match stream {
             // The first pass has compared this very content.
             Stream::Known(_) => {
@@ -154,15 +157,16 @@ impl<'a> Verifier<'a> {
             }
             Stream::Bytes(_) => {
                 let expected = expected_digests(signatures.manifest.as_ref(), name);
-                let mut hashers = hashers(&expected);
+                let mut hashers: Vec<Hasher> =
+                    expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
                 stream.finish(&mut |bytes| hashers.iter_mut().for_each(|hasher| hasher.update(bytes)))?;
-                let wrong = wrong_digests(&expected, hashers);
+                let found: Vec<Vec<u8>> = hashers.into_iter().map(Hasher::finish).collect();
                 let at = algorithms_at(signers(signatures, covering), first.now);
-                compare(&Section { name, signers: covering, expected }, &wrong, at)?
+                compare(name, &expected, &found, at)?
             }
         };
         if counts && self.verified.insert(name.to_owned()) {
-            self.signers_of_current.clone_from(covering);
+            self.signers_of_current = covering.to_vec();
         }
         Ok(())
     }

@@ -7,12 +7,13 @@ use jiff::tz::TimeZone;
 
 use super::java::long_date;
 use super::listing::{judged, key_text};
+use super::text::Text;
 use crate::hash_order::hash_order;
 use crate::jdk::Jdk;
 use crate::report::{AlgorithmReport, BlockDescription, Report, SignatureFileReport};
 
 /// Prints the list, if there is anything in it.
-pub(super) fn print(text: &mut String, report: &Report, jdk: Jdk) {
+pub(super) fn print(text: &mut Text<'_>, report: &Report, jdk: Jdk) {
     let files: Vec<&SignatureFileReport> = report.signature_files().iter().collect();
     if files.is_empty() {
         return;
@@ -40,7 +41,7 @@ pub(super) fn print(text: &mut String, report: &Report, jdk: Jdk) {
     }
 }
 
-fn print_file(text: &mut String, file: &SignatureFileReport, jdk: Jdk) {
+fn print_file(text: &mut Text<'_>, file: &SignatureFileReport, jdk: Jdk) {
     match (&file.digest, &file.description) {
         (Some(digest), Some(description)) => print_description(text, digest, description, jdk),
         _ => {
@@ -55,7 +56,7 @@ fn print_file(text: &mut String, file: &SignatureFileReport, jdk: Jdk) {
 }
 
 fn print_description(
-    text: &mut String,
+    text: &mut Text<'_>,
     digest: &AlgorithmReport,
     description: &BlockDescription,
     jdk: Jdk,

@@ -1,13 +1,14 @@
 //! The end of the text: result sentence, errors, warnings, notes.
 
 use super::TextOptions;
+use super::text::Text;
 use crate::algorithm_policy::JAR_DISABLED;
 use crate::compat::{CompatVerdict, Evaluation, notes};
 use crate::report::Report;
 
 /// Prints the end of the text.
 pub(super) fn print(
-    text: &mut String,
+    text: &mut Text<'_>,
     report: &Report,
     evaluation: &Evaluation,
     verdict: &CompatVerdict,
@@ -39,7 +40,7 @@ pub(super) fn print(
 }
 
 fn print_unsigned(
-    text: &mut String,
+    text: &mut Text<'_>,
     evaluation: &Evaluation,
     verdict: &CompatVerdict,
     options: &TextOptions,
@@ -60,7 +61,7 @@ fn print_unsigned(
 const INCONSISTENT: &str = "This JAR file contains internal inconsistencies that may result in different contents when reading via JarFile and JarInputStream:";
 
 /// Prints lines with an empty line and a title before them.
-fn print_block(text: &mut String, title: &str, lines: impl Iterator<Item = impl AsRef<str>>) {
+fn print_block(text: &mut Text<'_>, title: &str, lines: impl Iterator<Item = impl AsRef<str>>) {
     let mut lines = lines.peekable();
     if lines.peek().is_none() {
         return;

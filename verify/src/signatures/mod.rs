@@ -11,8 +11,10 @@
 //! unsigned unless another signature covers it. That is the JDK's rule.
 
 mod block;
+mod covered;
 mod digests;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::block::Failure;
+pub(crate) use self::covered::Covered;
 pub(crate) use self::digests::strip_suffix_ignoring_case;
 use crate::archive::Archive;
 use crate::certificate::Certificate;
@@ -44,8 +47,7 @@ pub(crate) struct Signatures {
     pub(crate) manifest_name: Option<String>,
     /// Why the manifest cannot be read, where the JDK only finds out after it has read all entries.
     pub(crate) late_error: Option<JavaError>,
-    /// Covered names with the indices of their signers.
-    pub(crate) covered: HashMap<String, Vec<usize>>,
+    pub(crate) covered: Covered,
     pub(crate) signers: Vec<Signer>,
     pub(crate) blocks: Vec<BlockReport>,
     /// Blocks that were accepted, with their names.
@@ -131,12 +133,14 @@ pub(crate) struct Stage<'a> {
     limits: &'a Limits,
     now: Timestamp,
     pub(crate) found: Signatures,
-    files: HashMap<String, Vec<u8>>,
+    files: HashMap<String, SignatureFile>,
     pending: Vec<(String, String, Arc<SignedData>)>,
-    /// The bytes of the manifest and where its sections are.
-    bytes: Vec<u8>,
-    sections: RawSections,
+    /// The manifest cut into sections, once somebody asks.
+    sections: OnceCell<RawSections>,
 }
+
+/// A signature file, or why it is none.
+type SignatureFile = Result<Manifest, JavaError>;
 
 /// How processing a block ended.
 pub(crate) enum Processed {
@@ -155,15 +159,13 @@ impl<'a> Stage<'a> {
             found: Signatures::default(),
             files: HashMap::new(),
             pending: Vec::new(),
-            bytes: Vec::new(),
-            sections: RawSections::default(),
+            sections: OnceCell::new(),
         }
     }
 
     /// Takes the manifest.
-    pub(crate) fn set_manifest(&mut self, name: &str, manifest: Manifest, bytes: Vec<u8>) {
-        self.sections = RawSections::cut(&bytes);
-        self.bytes = bytes;
+    pub(crate) fn set_manifest(&mut self, name: &str, manifest: Manifest) {
+        self.sections = OnceCell::new();
         self.found.manifest_name = Some(name.to_owned());
         self.found.manifest = Some(manifest);
     }
@@ -184,10 +186,9 @@ impl<'a> Stage<'a> {
         }
         // 1. The manifest. Without signature files the JDK reads it last.
         let Some(name) = self.found.manifest_name.clone() else { return Ok(Ok(())) };
-        let index = archive.by_name.get(&name).copied().unwrap_or_default();
-        let bytes = self.read(source, archive, index)?;
-        match bytes.and_then(|bytes| Ok((Manifest::parse(&bytes)?, bytes))) {
-            Ok((manifest, bytes)) => self.set_manifest(&name, manifest, bytes),
+        let index = archive.index_of(&name).unwrap_or_default();
+        match self.read(source, archive, index)?.and_then(Manifest::parse) {
+            Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if self.found.files.is_empty() => {
                 self.found.late_error = Some(error);
                 return Ok(Ok(()));
@@ -205,7 +206,7 @@ impl<'a> Stage<'a> {
     fn process_files(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
         for index in self.found.files.clone() {
             let Some(entry) = archive.entries.get(index) else { continue };
-            let index = archive.by_name.get(&entry.name).copied().unwrap_or(index);
+            let index = archive.index_of(&entry.name).unwrap_or(index);
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
@@ -236,15 +237,16 @@ impl<'a> Stage<'a> {
         let upper = entry.to_uppercase();
         let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
         if !is_block(&upper) {
+            let file = Manifest::parse(bytes);
             let waiting: Vec<_> = self.pending.iter().filter(|(_, base, _)| *base == key).cloned().collect();
             for (name, _, block) in waiting {
-                match self.process(&name, &key, &block, &bytes)? {
+                match self.process(&name, &key, &block, &file)? {
                     Processed::Accepted => {}
                     Processed::Ignored => break,
                     given_up @ Processed::GivenUp(_) => return Ok(given_up),
                 }
             }
-            self.files.insert(key, bytes);
+            self.files.insert(key, file);
             return Ok(Processed::Ignored);
         }
         if self.found.blocks.len() + self.pending.len() >= self.limits.signature_blocks {
@@ -259,18 +261,20 @@ impl<'a> Stage<'a> {
             }
         };
         // A block may carry its own signature file.
-        let signature_file = block.content.clone().or_else(|| self.files.get(&key).cloned());
-        match signature_file {
-            Some(signature_file) => self.process(entry, &key, &block, &signature_file),
-            None => {
-                self.pending.push((entry.to_owned(), key, block));
-                Ok(Processed::Ignored)
-            }
+        if let Some(own) = block.content.clone().map(Manifest::parse) {
+            return self.process(entry, &key, &block, &own);
         }
+        let Some(file) = self.files.remove(&key) else {
+            self.pending.push((entry.to_owned(), key, block));
+            return Ok(Processed::Ignored);
+        };
+        let processed = self.process(entry, &key, &block, &file);
+        self.files.insert(key, file);
+        processed
     }
 
     fn give_up(&mut self) {
-        self.found.covered.clear();
+        self.found.covered = Covered::default();
         self.found.given_up = true;
     }
 
@@ -280,9 +284,9 @@ impl<'a> Stage<'a> {
         name: &str,
         key: &str,
         block: &Arc<SignedData>,
-        signature_file: &[u8],
+        file: &SignatureFile,
     ) -> Result<Processed, JavaError> {
-        let (outcome, result) = match self.try_process(name, key, block, signature_file) {
+        let (outcome, result) = match self.try_process(name, key, block, file) {
             Ok(()) => {
                 if !self.found.accepted.iter().any(|(known, _)| known == name) {
                     self.found.accepted.push((name.to_owned(), block.clone()));
