@@ -16,14 +16,18 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 use crate::context::Context;
+use crate::exit::Exit;
 use crate::host;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, store, command, .. } = arguments;
+    if let Command::Jarsigner { arguments } = &command {
+        return jarsigner::run(config, arguments);
+    }
     let context = || Context::load(config, store);
     let exit = match command {
-        Command::Jarsigner { arguments } => return jarsigner::run(&arguments),
+        Command::Jarsigner { .. } => Exit::Done,
         Command::Verify(arguments) => return verify::run(&context()?, &arguments),
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,

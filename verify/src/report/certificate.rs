@@ -192,7 +192,8 @@ impl KeyReport {
     pub(crate) fn full_name(&self) -> String {
         let Self { algorithm, bits, curve, .. } = self;
         match (bits, curve) {
-            (_, _) if algorithm.starts_with("Ed") => algorithm.clone(),
+            (Some(255), _) if algorithm == "EdDSA" => "Ed25519".to_owned(),
+            (_, _) if algorithm == "EdDSA" => "Ed448".to_owned(),
             (Some(bits), Some(curve)) => format!("{bits}-bit {algorithm} ({curve})"),
             (Some(bits), None) => format!("{bits}-bit {algorithm}"),
             (None, _) => algorithm.clone(),
