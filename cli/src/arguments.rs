@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use midmirror_verify::Jdk;
 use midmirror_mirror::package::{PackageKind, Platform};
+use midmirror_verify::Jdk;
 
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     ImportFile(ImportFileArguments),
     /// Verify a package; ends 0 only if this mirror would admit it
     Verify(VerifyArguments),
+    /// Show what is in a package without trusting or judging anything; ends 0 if it can be read as a ZIP archive
+    Inspect(InspectArguments),
     /// Drop-in for `jarsigner -verify`, with its texts and exit codes
     #[command(disable_help_flag = true)]
     Jarsigner {
@@ -74,6 +76,11 @@ pub(crate) enum Command {
     /// Everything of `midmirror-import`, for MID hosts that have the one binary
     #[command(subcommand)]
     Host(HostCommand),
+    /// Print the JSON Schema of what `--json` and `--format json` print; without a name, list them
+    Schema {
+        /// For instance `report`
+        name: Option<String>,
+    },
     /// Show the whole path on loopback with shipped test packages
     Demo(DemoArguments),
     /// The demo's stand-in for the vendor's host
@@ -176,6 +183,31 @@ pub(crate) enum ExitCodeKind {
     Midmirror,
     /// What `jarsigner -verify -strict` ends with; 0 also for a ZIP without any signature
     Jarsigner,
+}
+
+/// What to show of a package.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// The package, or what is left of one
+    pub file: PathBuf,
+    /// As JSON, with all entries
+    #[arg(long, conflicts_with = "entries")]
+    pub json: bool,
+    /// List the entries, or only the odd ones
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub entries: Option<EntrySelection>,
+    /// What counts as now in the time line
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+}
+
+/// Which entries `inspect` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EntrySelection {
+    /// Every entry
+    All,
+    /// Entries with an oddity, and files that manifest or signature files do not name
+    Odd,
 }
 
 /// How to serve.

@@ -37,11 +37,13 @@ pub enum Exit {
     StoreBusy = 12,
     /// The file system refused: full, read-only, or no permission.
     Storage = 13,
+    /// The file is no ZIP archive, or its directory cannot be read; `inspect` has shown what is left of it.
+    NotAnArchive = 14,
 }
 
 impl Exit {
     /// Every exit, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -56,6 +58,7 @@ impl Exit {
         Self::StoreDamaged,
         Self::StoreBusy,
         Self::Storage,
+        Self::NotAnArchive,
     ];
 
     /// The number.
@@ -75,6 +78,7 @@ impl Exit {
             Self::StoreDamaged => 11,
             Self::StoreBusy => 12,
             Self::Storage => 13,
+            Self::NotAnArchive => 14,
         }
     }
 
@@ -95,6 +99,7 @@ impl Exit {
             Self::StoreDamaged => "store damaged",
             Self::StoreBusy => "store in use by another writer",
             Self::Storage => "file system refused (full, read-only, no permission)",
+            Self::NotAnArchive => "inspect: the file cannot be read as a ZIP archive",
         }
     }
 
@@ -119,6 +124,6 @@ mod tests {
     #[test]
     fn codes_are_the_documented_ones_and_distinct() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, (0..14).collect::<Vec<u8>>());
+        assert_eq!(codes, (0..15).collect::<Vec<u8>>());
     }
 }

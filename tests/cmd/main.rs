@@ -6,4 +6,8 @@ mod architecture;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod schema;

@@ -61,9 +61,14 @@ fn what_only_newer_jdks_reject_has_a_rule_of_its_own() {
             let decision = judge_as_own_organization(&corpus, case);
             let newer = |text: &str| text.contains("(JDK 17.0.21") || text.contains("(JDK 25)");
             let by_jarsigner = decision.refusals().iter().find(|refusal| refusal.rule == RULE_JARSIGNER);
-            assert!(by_jarsigner.is_some_and(|refusal| newer(&refusal.text)), "{}: {by_jarsigner:?}", case.name);
+            assert!(
+                by_jarsigner.is_some_and(|refusal| newer(&refusal.text)),
+                "{}: {by_jarsigner:?}",
+                case.name
+            );
             let named = decision.refusals().iter().map(|refusal| refusal.rule);
-            let own: BTreeSet<_> = named.filter(|rule| ![RULE_AGENT, RULE_JARSIGNER, READERS].contains(rule)).collect();
+            let own: BTreeSet<_> =
+                named.filter(|rule| ![RULE_AGENT, RULE_JARSIGNER, READERS].contains(rule)).collect();
             rules.insert(case.name.as_str(), own);
         }
     }

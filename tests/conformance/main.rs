@@ -11,3 +11,5 @@ mod corpus;
 mod material;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod schema;

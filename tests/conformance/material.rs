@@ -69,7 +69,8 @@ pub(super) fn answers_with_own_roots() -> Vec<ShortAnswer> {
 pub(super) fn of_version_text(text: &str) -> Jdk {
     let version = text.split('"').nth(1).unwrap_or(text);
     let known = Jdk::ALL.map(Jdk::name).join(", ");
-    Jdk::of_version(version).unwrap_or_else(|| panic!("there is no profile of JDK {version}; known are {known}"))
+    Jdk::of_version(version)
+        .unwrap_or_else(|| panic!("there is no profile of JDK {version}; known are {known}"))
 }
 
 impl Corpus {

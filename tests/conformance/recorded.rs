@@ -63,7 +63,12 @@ fn the_real_jarsigner_agrees_on_some_recorded_cases() {
     for name in ["vendor-shape", "tampered-content", "unsigned-entry", "authority-expired", "plain-zip"] {
         let case = data().join(name);
         let theirs = Command::new("jarsigner")
-            .args(["-J-Dstdout.encoding=UTF-8", "-J-Duser.language=en", "-J-Duser.country=US", "-J-Duser.timezone=UTC"])
+            .args([
+                "-J-Dstdout.encoding=UTF-8",
+                "-J-Duser.language=en",
+                "-J-Duser.country=US",
+                "-J-Duser.timezone=UTC",
+            ])
             .args(arguments(&case))
             .env("TZ", "UTC")
             .output()

@@ -78,7 +78,8 @@ fn a_script_for_jarsigner_works_unchanged() {
 fn the_name_is_enough_and_options_of_jarsigner_are_taken() {
     let host = Host::new();
     for program in ["bin/jarsigner", "bin/JarSigner.EXE"] {
-        let options = ["-J-Xmx64m", "-storetype", "PKCS12", "-verify", "-STRICT", "-verbose:summary", "core.zip"];
+        let options =
+            ["-J-Xmx64m", "-storetype", "PKCS12", "-verify", "-STRICT", "-verbose:summary", "core.zip"];
         let verified = host.run(program, &options, &[]);
         assert_eq!(verified.status.code(), Some(0), "{verified:?}");
         assert!(String::from_utf8_lossy(&verified.stdout).contains("jar verified."), "{verified:?}");

@@ -34,6 +34,8 @@ mod operator;
 #[cfg(test)]
 mod real_files;
 #[cfg(test)]
+mod schemas;
+#[cfg(test)]
 mod signer_policy;
 #[cfg(test)]
 mod site;

@@ -35,7 +35,8 @@ fn jdk(folder: &Path) -> Jdk {
     let text = run(folder, "jarsigner -J-version").stderr;
     let version = text.split('"').nth(1).unwrap_or(&text);
     let known = Jdk::ALL.map(Jdk::name).join(", ");
-    Jdk::of_version(version).unwrap_or_else(|| panic!("there is no profile of JDK {version}; known are {known}"))
+    Jdk::of_version(version)
+        .unwrap_or_else(|| panic!("there is no profile of JDK {version}; known are {known}"))
 }
 
 fn live(folder: &Path, file: &str) -> Run {
@@ -44,7 +45,12 @@ fn live(folder: &Path, file: &str) -> Run {
 
 fn ours(folder: &Path, file: &str, jdk: Jdk) -> Run {
     let line = format!("jarsigner {KEYSTORE} {VERIFY} {file}");
-    command(env!("CARGO_BIN_EXE_midmirror"), folder).env("MIDMIRROR_JDK", jdk.name()).args(line.split(' ')).output().unwrap().into()
+    command(env!("CARGO_BIN_EXE_midmirror"), folder)
+        .env("MIDMIRROR_JDK", jdk.name())
+        .args(line.split(' '))
+        .output()
+        .unwrap()
+        .into()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the MID Server's own verifier concludes: it demands more than `jarsigner` and gives a reason in its own words.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::chain::ChainFailureKind;
@@ -19,7 +20,7 @@ impl Default for AgentRequirements {
 }
 
 /// What the MID Server's own verifier concludes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AgentVerdict {
     accepted: bool,
     reason: Option<String>,

@@ -9,13 +9,14 @@
 //! ```
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::crypto::{KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
 
 /// What the policy says of an algorithm or key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strength {
     /// No objection.

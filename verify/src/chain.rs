@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::algorithm_policy::{Strength, path_key, path_scheme};
@@ -26,7 +27,7 @@ pub(crate) enum Purpose {
 }
 
 /// Why a path is not valid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ChainFailure {
     pub(crate) kind: ChainFailureKind,
     pub(crate) reason: String,
@@ -59,7 +60,7 @@ impl ChainFailure {
 }
 
 /// Classes of failures that jarsigner treats differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ChainFailureKind {
@@ -233,8 +234,10 @@ impl Context<'_> {
                     certificate.subject.to_java_string()
                 )));
             }
-            let mut failure =
-                other(&format!("Algorithm constraints check failed on signature algorithm: {}", scheme.name()));
+            let mut failure = other(&format!(
+                "Algorithm constraints check failed on signature algorithm: {}",
+                scheme.name()
+            ));
             failure.newer_reason = scheme.digest().map(|digest| {
                 let subject = certificate.subject.to_java_string();
                 format!(

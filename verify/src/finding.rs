@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A fact about the archive that admission judges. The text names the entry and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Finding {
@@ -159,7 +160,7 @@ pub enum Finding {
 }
 
 /// A field that stands in both headers of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HeaderField {
     /// The name.
@@ -205,6 +206,49 @@ impl Finding {
             Self::TimestampWithoutTstInfo { .. } => "timestamp-content-type",
             Self::AmbiguousSignedContent { .. } => "ambiguous-signed-content",
             Self::ReadersDisagree { .. } => "readers-disagree",
+        }
+    }
+
+    /// What such an oddity means to whoever finds it, in one sentence.
+    pub fn meaning(&self) -> &'static str {
+        match self {
+            Self::LeadingBytes { .. } => {
+                "another format, for instance a program, can stand in front of an archive"
+            }
+            Self::TrailingBytes { .. } => "no signature covers them, and another format can hide there",
+            Self::HiddenBytes { .. } => {
+                "no signature covers them, and readers that stream may find other entries there"
+            }
+            Self::SeveralEndRecords { .. } => {
+                "different programs may read different archives from this one file"
+            }
+            Self::MultiDisk => "no package is split; programs differ in what they make of it",
+            Self::ArchiveComment { .. } => "harmless in itself; no signature covers it",
+            Self::EntryCountDiffers { .. } => "some programs read only as many entries as announced",
+            Self::OverlappingEntries { .. } => {
+                "a way to build archives that unpack to far more than they seem to hold"
+            }
+            Self::HeadersDisagree { .. } => "programs that stream take one, the others take the other",
+            Self::StoredWithDescriptor { .. } => {
+                "who reads the archive as a stream cannot know where the entry ends"
+            }
+            Self::ExtraField { .. } => {
+                "some programs unpack by it: to another name, with another mode, as a link"
+            }
+            Self::DuplicateName { .. } => "one of them may be checked and the other unpacked",
+            Self::CollidingNames { .. } => "unpacked on such a file system, the later replaces the earlier",
+            Self::UnsafeName { .. } => "unpacked without care, it lands outside the folder or hides its name",
+            Self::SymbolicLink { .. } => "unpacked, it redirects what is written through it",
+            Self::SpecialFile { .. } => "no package needs devices, sockets or pipes",
+            Self::SetuidMode { .. } => "unpacked as it is, the program runs with its owner's rights",
+            Self::WrongCrc { .. } => "the bytes were changed or damaged after packing",
+            Self::WrongSize { .. } => "the bytes were changed or damaged after packing, or it is a bomb",
+            Self::Unreadable { .. } => "the data is damaged, or it is no deflate stream",
+            Self::UnusedCompressedBytes { .. } => "no signature covers them",
+            Self::TooLarge { .. } => "beyond what is looked at; it may be a bomb",
+            Self::TimestampWithoutTstInfo { .. } => "newer JDKs refuse the timestamp",
+            Self::AmbiguousSignedContent { .. } => "newer JDKs refuse the signature",
+            Self::ReadersDisagree { .. } => "different programs may see different packages in this one file",
         }
     }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::Utf8Error;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// An exception as `jarsigner` prints it: class and message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct JavaError {
     /// The exception class, for instance `java.util.zip.ZipException`.
     pub class: &'static str,

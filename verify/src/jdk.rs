@@ -5,18 +5,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 
 /// A JDK whose `jarsigner -verify` is known, in the order of their strictness.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum Jdk {
     /// OpenJDK 17.0.15 (April 2025).
+    #[serde(rename = "17.0.15")]
     V17_0_15,
     /// OpenJDK 17.0.21.1 (November 2026), what `17` stands for.
     #[default]
+    #[serde(rename = "17.0.21")]
     V17_0_21,
     /// OpenJDK 25, seen as Temurin 25.0.3 (April 2026).
+    #[serde(rename = "25")]
     V25,
 }
 
@@ -32,6 +36,14 @@ impl Jdk {
     /// The name, for instance `17.0.21`.
     pub fn name(self) -> &'static str {
         self.rules().name
+    }
+
+    /// The feature release, for instance 17.
+    pub fn feature_release(self) -> u32 {
+        match self {
+            Self::V17_0_15 | Self::V17_0_21 => 17,
+            Self::V25 => 25,
+        }
     }
 
     /// The JDK of a version as `java -version` prints it between quotation marks, for instance `17.0.21.1`. An update
@@ -64,12 +76,6 @@ impl FromStr for Jdk {
 impl fmt::Display for Jdk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Serialize for Jdk {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -24,6 +24,7 @@ mod distinguished_name;
 mod examine;
 mod finding;
 mod hash_order;
+mod inspect;
 pub mod jarsigner;
 mod java_error;
 mod jdk;
@@ -49,6 +50,11 @@ pub use chain::{ChainFailure, ChainFailureKind};
 pub use compat::{CompatOptions, CompatVerdict, Outcome};
 pub use examine::{Inputs, examine};
 pub use finding::{Finding, HeaderField};
+pub use inspect::{
+    AttributeFile, AttributeLine, BlockContent, CertificateContent, Container, DigestCount, EndRecordContent,
+    EntryContent, FoundEndRecord, FoundHeader, Inspection, Moment, MomentEvent, RecordSearch, SignerContent,
+    TimestampContent, inspect,
+};
 pub use java_error::JavaError;
 pub use jdk::{Jdk, UnknownJdk};
 pub use keystore::Keystore;

@@ -8,6 +8,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
@@ -49,6 +51,7 @@ struct SignedAttributes {
     signed_bytes: Vec<u8>,
     content_type: Option<String>,
     message_digest: Option<Vec<u8>>,
+    signing_time: Option<Timestamp>,
 }
 
 impl SignedData {
@@ -217,6 +220,11 @@ impl SignerInfo {
         self.signed_attributes.as_ref()?.message_digest.as_deref()
     }
 
+    /// When the signer says to have signed; for listings only.
+    pub(crate) fn signing_time(&self) -> Option<Timestamp> {
+        self.signed_attributes.as_ref()?.signing_time
+    }
+
     /// Whether the signature is directly over the content.
     pub(crate) fn is_direct(&self) -> bool {
         self.signed_attributes.is_none()
@@ -238,14 +246,13 @@ impl SignedAttributes {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
         }
-        if let Some(time) = attribute(value, ID_SIGNING_TIME)? {
-            // It has no say, but the JDK does not parse a block in which it is malformed.
-            asn1_time::parse(&time)?;
-        }
+        // It has no say, but the JDK does not parse a block in which it is malformed.
+        let signing_time =
+            attribute(value, ID_SIGNING_TIME)?.map(|time| asn1_time::parse(&time)).transpose()?;
         let content_type = attribute(value, ID_CONTENT_TYPE)?.map(|value| value.oid()).transpose()?;
         let message_digest =
             attribute(value, ID_MESSAGE_DIGEST)?.map(|value| asn1::octets(&value)).transpose()?;
-        Ok(Self { signed_bytes, content_type, message_digest })
+        Ok(Self { signed_bytes, content_type, message_digest, signing_time })
     }
 }
 

@@ -99,23 +99,25 @@ fn verified_signer<'a>(signed: &'a SignedData, content: &[u8]) -> Result<&'a Sig
 }
 
 /// TSTInfo (RFC 3161 section 2.4.2), as far as it matters here.
-struct TstInfo {
-    imprint_oid: String,
-    imprint: Vec<u8>,
-    gen_time: Timestamp,
+pub(crate) struct TstInfo {
+    pub(crate) policy: Option<String>,
+    pub(crate) imprint_oid: String,
+    pub(crate) imprint: Vec<u8>,
+    pub(crate) serial: Vec<u8>,
+    pub(crate) gen_time: Timestamp,
 }
 
 impl TstInfo {
-    fn parse(bytes: &[u8]) -> Result<Self, Asn1Error> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Asn1Error> {
         let mut fields = Reader::new(bytes).expect(tag::SEQUENCE)?.inside();
         fields.expect(tag::INTEGER)?;
-        fields.expect(tag::OID)?;
+        let policy = fields.expect(tag::OID)?.oid().ok();
         let mut imprint = fields.expect(tag::SEQUENCE)?.inside();
         let imprint_oid = imprint.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
         let hashed = imprint.expect(tag::OCTET_STRING)?.content.to_vec();
-        fields.expect(tag::INTEGER)?;
+        let serial = fields.expect(tag::INTEGER)?.content.to_vec();
         let gen_time = asn1_time::parse(&fields.expect(tag::GENERALIZED_TIME)?)?;
-        Ok(Self { imprint_oid, imprint: hashed, gen_time })
+        Ok(Self { policy, imprint_oid, imprint: hashed, serial, gen_time })
     }
 }
 

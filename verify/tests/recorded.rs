@@ -57,7 +57,10 @@ fn rules(report: &Report) -> BTreeSet<&'static str> {
 fn compat(report: &Report) -> CompatVerdict {
     let bytes = fs::read(data().join("anchors.p12")).unwrap();
     let keystore = Keystore::read("anchors.p12", &bytes, Some("changeit")).unwrap();
-    CompatVerdict::of(report, &CompatOptions { jdk: Jdk::V17_0_15, keystore: Some(keystore), ..CompatOptions::default() })
+    CompatVerdict::of(
+        report,
+        &CompatOptions { jdk: Jdk::V17_0_15, keystore: Some(keystore), ..CompatOptions::default() },
+    )
 }
 
 #[test]

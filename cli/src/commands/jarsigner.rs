@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use midmirror_verify::{Jdk, UnknownJdk};
 use midmirror_verify::jarsigner::{Environment, run_to};
+use midmirror_verify::{Jdk, UnknownJdk};
 
 use crate::config::read_trust_store;
 use crate::context::{self, Context};

@@ -3,9 +3,11 @@
 mod demo;
 mod demo_upstream;
 mod init;
+mod inspect;
 pub(crate) mod jarsigner;
 pub(crate) mod list;
-mod plan;
+pub(crate) mod plan;
+mod schema;
 mod serve;
 mod store;
 mod sync;
@@ -16,18 +18,16 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 use crate::context::Context;
-use crate::exit::Exit;
 use crate::host;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, store, command, .. } = arguments;
-    if let Command::Jarsigner { arguments } = &command {
-        return jarsigner::run(config, arguments);
-    }
-    let context = || Context::load(config, store);
+    let context = || Context::load(config.clone(), store);
     let exit = match command {
-        Command::Jarsigner { .. } => Exit::Done,
+        Command::Jarsigner { arguments } => return jarsigner::run(config.clone(), &arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments)?,
+        Command::Schema { name } => schema::run(name.as_deref())?,
         Command::Verify(arguments) => return verify::run(&context()?, &arguments),
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,

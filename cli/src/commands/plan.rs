@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use midmirror_mirror::package::{Buildstamp, PackageKind, PackageName, Platform, Tree};
 use midmirror_mirror::plan::{PlanRequest, PlannedPackage, plan_log, plan_names, plan_stamp, plan_url};
 use midmirror_mirror::store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 use url::Url;
 
@@ -52,8 +53,9 @@ pub(crate) fn run(context: &Context, arguments: &PlanArguments) -> anyhow::Resul
     Ok(Exit::Done)
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
+/// A package of `plan --json`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Row<'a> {
     path: &'a str,
     url: &'a str,
     kind: PackageKind,

@@ -8,6 +8,7 @@ use midmirror_verify::{
     AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Jdk, Report, Source, examine,
     is_hidden_character, jarsigner, jarsigner::TextOptions,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::Sha256Digest;
@@ -21,8 +22,10 @@ use super::refusals::{and_more, refusals};
 use super::{AdmissionInputs, Label, identity};
 
 /// What was found, what follows from it, and what this mirror makes of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Decision {
+    /// `midmirror-report-1`.
+    #[schemars(extend("const" = "midmirror-report-1"))]
     schema: &'static str,
     name: Option<PackageName>,
     sha256: Sha256Digest,
@@ -41,7 +44,7 @@ pub struct Decision {
 }
 
 /// One reason against admission.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// Name of the rule.
     pub rule: &'static str,
@@ -52,7 +55,7 @@ pub struct Refusal {
 }
 
 /// Whose refusal it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusalClass {
     /// The signature does not hold: jarsigner or the MID Server would refuse the file too.
@@ -62,7 +65,7 @@ pub enum RefusalClass {
 }
 
 /// A refusal that the policy sets aside for this digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 struct Relaxation {
     rule: &'static str,
     text: String,
@@ -144,10 +147,8 @@ impl Decision {
     /// Has the `jarsigner` of another JDK conclude. What is admitted does not depend on it: that takes all of them.
     pub fn show_jdk(&mut self, jdk: Jdk) {
         let Some(report) = &self.report else { return };
-        let options = TextOptions {
-            compat: CompatOptions { jdk, ..CompatOptions::default() },
-            ..TextOptions::full()
-        };
+        let options =
+            TextOptions { compat: CompatOptions { jdk, ..CompatOptions::default() }, ..TextOptions::full() };
         self.compat = Some(CompatVerdict::of(report, &options.compat));
         self.jarsigner_text = jarsigner::text(report, &options);
     }

@@ -19,6 +19,7 @@ use std::io;
 
 use jiff::Timestamp;
 use midmirror_verify::{AgentVerdict, ChainFailureKind, CompatVerdict, Report, TimestampReport};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::decision::{Decision, Refusal, RefusalClass};
@@ -32,7 +33,7 @@ use crate::store::{Store, StoreError};
 /// Proof that a mirror admitted exactly these bytes at an earlier moment.
 ///
 /// There are two ways to one: the evidence of a store, and a trusted catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EarlierAdmission {
     sha256: Sha256Digest,
     admitted_at: Timestamp,
@@ -41,7 +42,7 @@ pub struct EarlierAdmission {
 }
 
 /// Where a proof comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "source")]
 #[non_exhaustive]
 pub enum ProofSource {
@@ -111,7 +112,7 @@ impl EarlierAdmission {
 }
 
 /// What counted instead of the verdicts of today.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct AsOfThen {
     proof: EarlierAdmission,
     compat: Option<CompatVerdict>,

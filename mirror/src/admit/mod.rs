@@ -38,7 +38,9 @@ pub use notices::{Notice, RULE_SIGNER_CHANGED, SignerCertificate};
 pub use policy::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 
 /// What the signed catalog says about how a package was checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, schemars::JsonSchema, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {
     /// The JAR signature was verified and the policy accepted it.

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use midmirror_verify::{CertificateReport, Report};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Something worth knowing that does not stand against a package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Notice {
     /// Name of the rule.
     pub rule: &'static str,
@@ -14,7 +15,7 @@ pub struct Notice {
 }
 
 /// The certificate of a signer as a store remembers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct SignerCertificate {
     subject: String,
     issuer: String,

@@ -13,11 +13,7 @@ use super::policy::{
 };
 
 /// All reasons against a package, gravest first.
-pub(super) fn refusals(
-    report: &Report,
-    agent: &AgentVerdict,
-    inputs: &AdmissionInputs<'_>,
-) -> Vec<Refusal> {
+pub(super) fn refusals(report: &Report, agent: &AgentVerdict, inputs: &AdmissionInputs<'_>) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let mut refuse = |rule, class, text: String| refusals.push(Refusal { rule, class, text });
     use RefusalClass::{Policy, Verification};
@@ -124,7 +120,8 @@ pub(super) fn refusals(
 fn rejected_by_jarsigner(report: &Report) -> Option<String> {
     let verdict = |jdk| CompatVerdict::of(report, &CompatOptions { jdk, ..CompatOptions::default() });
     let verdicts = Jdk::ALL.map(verdict);
-    let rejects = |verdict: &&CompatVerdict| verdict.outcome() != Outcome::Verified || verdict.exit_code() != 0;
+    let rejects =
+        |verdict: &&CompatVerdict| verdict.outcome() != Outcome::Verified || verdict.exit_code() != 0;
     let rejecting: Vec<&CompatVerdict> = verdicts.iter().filter(rejects).collect();
     let first = rejecting.first()?;
     let sentence = first.result_sentence().trim();

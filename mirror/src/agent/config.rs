@@ -6,12 +6,13 @@
 //! | parameters in comments taken for real ones | an XML parser, not a text search |
 //! | secrets in messages | only the listed names are read, never one marked `secure` or `encrypt`; messages carry no value |
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 use url::Url;
 
 /// What `config.xml` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AgentConfig {
     /// Address of the instance, without user name, password and query. Absent if it is the stock placeholder.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::config::AgentConfig;
@@ -13,7 +14,7 @@ use super::properties::property;
 use crate::package::{PackageKind, PackageName, Platform};
 
 /// What one reading of an agent folder found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct AgentState {
     /// The agent folder.
@@ -38,7 +39,7 @@ pub struct AgentState {
 }
 
 /// A file in `package/incoming`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IncomingFile {
     /// File name; bytes that are no text are replaced.
     pub name: String,
@@ -51,7 +52,7 @@ pub struct IncomingFile {
 }
 
 /// Something about an agent folder that an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, thiserror::Error)]
 #[serde(rename_all = "kebab-case", tag = "note")]
 #[non_exhaustive]
 pub enum AgentNote {

@@ -3,6 +3,7 @@
 //! Every ZIP found in `package/incoming` may be unpacked over the agent, so only the kinds an upgrade is made of, and
 //! only for this host's platform, ever get there.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -11,7 +12,7 @@ use super::log::is_idle_updater;
 use crate::package::{Buildstamp, PackageKind, PackageName, PackagePathError, Platform};
 
 /// What a host needs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Wanted {
     packages: Vec<WantedPackage>,
     refused: Vec<RefusedName>,
@@ -19,7 +20,7 @@ pub struct Wanted {
 }
 
 /// A package that a host needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WantedPackage {
     /// Its name.
     pub name: PackageName,
@@ -30,7 +31,7 @@ pub struct WantedPackage {
 }
 
 /// A package that is named for the host and must not get there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RefusedName {
     /// Its name.
     pub name: PackageName,
@@ -39,7 +40,7 @@ pub struct RefusedName {
 }
 
 /// Why a package must not get into this host's `package/incoming`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, Error)]
 #[serde(rename_all = "kebab-case", tag = "rule")]
 #[non_exhaustive]
 pub enum NotForHost {

@@ -1,5 +1,6 @@
 //! One package in the catalog.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Sha256Digest;
@@ -7,7 +8,7 @@ use crate::admit::Label;
 use crate::package::PackagePath;
 
 /// What the catalog says of one package. Length and digest are the TUF target's own; the rest is its `custom` field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub struct CatalogEntry {
     /// The vendor path; the TUF target name.
     pub path: PackagePath,

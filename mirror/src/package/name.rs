@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::buildstamp::Buildstamp;
@@ -10,7 +11,7 @@ use super::error::{PackagePathError, clip};
 use super::kind::{PackageKind, Platform};
 
 /// A package file name, for instance `mid-core.{STAMP}.universal.universal.zip`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct PackageName {
     text: String,

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::error::PackageError;
@@ -11,7 +12,7 @@ use crate::agent::{RefusedName, Wanted};
 use crate::package::PackageName;
 
 /// What became of everything a host wants.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StageReport {
     /// Where the packages came from.
@@ -29,7 +30,7 @@ pub struct StageReport {
 }
 
 /// One wanted package.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct StageItem {
     /// Its name.
@@ -42,7 +43,7 @@ pub struct StageItem {
 }
 
 /// What became of one package.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
 #[non_exhaustive]
 pub enum StageOutcome {
@@ -58,12 +59,14 @@ pub enum StageOutcome {
     Refused {
         /// Why, with its causes.
         #[serde(serialize_with = "with_causes")]
+        #[schemars(with = "String")]
         error: PackageError,
     },
     /// It could not be staged this time.
     Failed {
         /// Why, with its causes.
         #[serde(serialize_with = "with_causes")]
+        #[schemars(with = "String")]
         error: PackageError,
     },
 }

@@ -1,5 +1,6 @@
 //! Central directory headers (APPNOTE 4.3.12), accepted and refused as the JDK's `ZipFile` does.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::java_error::JavaError;
@@ -36,7 +37,7 @@ pub(crate) struct EntryHeader {
 }
 
 /// Time of last modification as it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Modified {
     /// Milliseconds since 1970 UTC, from an NTFS or extended timestamp extra field.
@@ -122,8 +123,7 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
     if directory.len() < next {
         return Err(short());
     }
-    let name = String::from_utf8(raw_name.to_vec())
-        .map_err(|_| JavaError::zip(BAD_NAME))?;
+    let name = String::from_utf8(raw_name.to_vec()).map_err(|_| JavaError::zip(BAD_NAME))?;
     let [size, compressed_size, local_header_offset] = resolve_zip64(extra, sizes);
     let entry = EntryHeader {
         name,

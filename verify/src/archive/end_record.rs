@@ -36,7 +36,7 @@ pub(crate) struct EndRecord {
 }
 
 /// Finds the end record as `java.util.zip.ZipFile` does.
-pub(super) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaError>> {
+pub(crate) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaError>> {
     let length = source.length();
     if length == 0 {
         return Ok(Err(JavaError::zip("zip file is empty")));

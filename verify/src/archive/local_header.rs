@@ -125,7 +125,8 @@ fn examine_one(
         }
         match descriptor_length(source, entry, extra, end)? {
             Some(descriptor) => {
-                *plain &= descriptor.plain && [18, 22].iter().all(|at| u32_at(&header, *at) != Some(u32::MAX));
+                *plain &=
+                    descriptor.plain && [18, 22].iter().all(|at| u32_at(&header, *at) != Some(u32::MAX));
                 end = end.saturating_add(descriptor.length);
             }
             None => differs(HeaderField::DataDescriptor),
@@ -248,5 +249,6 @@ fn check_tiling(
         });
     } else if expected > directory_start {
         findings.push(Finding::OverlappingEntries { entry: "the central directory".to_owned() });
-    }    extents.into_iter().map(|extent| extent.index).collect()
+    }
+    extents.into_iter().map(|extent| extent.index).collect()
 }

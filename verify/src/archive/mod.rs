@@ -38,6 +38,7 @@ pub(crate) use bytes::{extra_field, u16_at, u32_at, u64_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader, inflate_fault};
+pub(crate) use end_record::find as find_end_record;
 pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
 
@@ -113,8 +114,7 @@ impl Archive {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
         let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
-        let (data, streams) =
-            local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+        let (data, streams) = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
@@ -142,6 +142,11 @@ impl Archive {
     /// Adds a finding for every name or mode that must not reach a disk.
     pub(crate) fn examine_names(&self, findings: &mut Vec<Finding>) {
         names::examine(&self.entries, findings);
+    }
+
+    /// Forgets which entry a look-up by name finds: from now on each is read from its own position.
+    pub(crate) fn forget_names(&mut self) {
+        self.by_name = NameIndex::default();
     }
 
     /// The entry that a look-up by name finds: the last one.

@@ -88,7 +88,7 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
 /// (CVE-2018-12020). The same set decides which names are unsafe and what reports and terminals escape.
 pub fn is_hidden_character(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Brings names together that are one file on some file system: case, and the decomposed form of Latin letters.

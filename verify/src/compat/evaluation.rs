@@ -144,8 +144,7 @@ impl Evaluation {
             }
         }
         let reason = |failure: &ChainFailure| failure.reason_of(options.jdk).to_owned();
-        flags.chain_failure =
-            signer.chain_failure().filter(|failure| !self.is_covered(failure)).map(reason);
+        flags.chain_failure = signer.chain_failure().filter(|failure| !self.is_covered(failure)).map(reason);
         if flags.chain_failure.is_some() {
             self.chain_failure.clone_from(&flags.chain_failure);
         }

@@ -182,7 +182,8 @@ pub(crate) fn notes(evaluation: &Evaluation, now: Timestamp, zone: &TimeZone) ->
     notes
 }
 
-const NOT_IN_KEYSTORE: &str = "This jar contains signed entries that are not signed by alias in this keystore.";
+const NOT_IN_KEYSTORE: &str =
+    "This jar contains signed entries that are not signed by alias in this keystore.";
 
 /// A date as `YYYY-MM-DD`.
 fn day(at: Timestamp, zone: &TimeZone) -> String {

@@ -6,6 +6,7 @@ mod evaluation;
 mod messages;
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::jdk::Jdk;
@@ -35,7 +36,7 @@ impl CompatOptions {
 }
 
 /// The class of the conclusion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -52,9 +53,11 @@ pub enum Outcome {
 }
 
 /// What `jarsigner` concludes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CompatVerdict {
-    jdk: Jdk,
+    /// The feature release of the JDK.
+    jdk: u32,
+    profile: Jdk,
     outcome: Outcome,
     exit_code: u8,
     exit_code_plain: u8,
@@ -72,7 +75,8 @@ impl CompatVerdict {
         let evaluation = Evaluation::of(report, options);
         let second_pass = report.cross_check(jdk);
         let mut verdict = Self {
-            jdk,
+            jdk: jdk.feature_release(),
+            profile: jdk,
             outcome: Outcome::Aborted,
             exit_code: 1,
             exit_code_plain: 1,
@@ -132,7 +136,7 @@ impl CompatVerdict {
 
     /// The JDK whose behaviour this is.
     pub fn jdk(&self) -> Jdk {
-        self.jdk
+        self.profile
     }
 
     /// In how many points the archive read as a stream differs from the archive read by its directory. They are listed,

@@ -276,7 +276,9 @@ impl<'a> Pass<'a> {
                 if equal {
                     return;
                 }
-                format!("Code signers are different for entry {name} when reading from JarFile and JarInputStream")
+                format!(
+                    "Code signers are different for entry {name} when reading from JarFile and JarInputStream"
+                )
             }
         };
         self.note(difference);
@@ -292,7 +294,11 @@ impl<'a> Pass<'a> {
             return covered(plain);
         }
         let is_manifest = signatures.manifest_name.as_deref() == Some(entry.name.as_str());
-        if is_manifest || self.read_by_file.contains(entry.name.as_str()) { covered(&entry.name) } else { &[] }
+        if is_manifest || self.read_by_file.contains(entry.name.as_str()) {
+            covered(&entry.name)
+        } else {
+            &[]
+        }
     }
 
     fn note(&mut self, difference: String) {

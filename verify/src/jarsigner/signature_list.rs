@@ -65,12 +65,20 @@ fn print_description(
     let _ = writeln!(text, "- Signed by \"{}\"", description.subject);
     let _ = writeln!(text, "    Digest algorithm: {}", show(digest));
     let key = key_text(&description.key, jdk);
-    let _ = writeln!(text, "    Signature algorithm: {}, {key}", show(description.signature.as_described_by(jdk)));
+    let _ = writeln!(
+        text,
+        "    Signature algorithm: {}, {key}",
+        show(description.signature.as_described_by(jdk))
+    );
     if let Some(token) = &description.timestamp {
         let date = long_date(token.gen_time, &TimeZone::UTC);
         let _ = writeln!(text, "  Timestamped by \"{}\" on {date}", token.subject);
         let _ = writeln!(text, "    Timestamp digest algorithm: {}", show(&token.digest));
         let key = key_text(&token.key, jdk);
-        let _ = writeln!(text, "    Timestamp signature algorithm: {}, {key}", show(token.signature.as_described_by(jdk)));
+        let _ = writeln!(
+            text,
+            "    Timestamp signature algorithm: {}, {key}",
+            show(token.signature.as_described_by(jdk))
+        );
     }
 }

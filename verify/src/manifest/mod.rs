@@ -87,7 +87,8 @@ impl Manifest {
     }
 
     /// The section of a name.
-    pub(crate) fn section(&self, name: &str) -> Option<Attributes<'_>> {
+    #[cfg(test)]
+    fn section(&self, name: &str) -> Option<Attributes<'_>> {
         Some(self.attributes(self.slot(name)?))
     }
 

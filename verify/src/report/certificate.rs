@@ -1,6 +1,7 @@
 //! What a report says of one certificate.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::algorithm_policy::{Strength, path_key, path_scheme};
@@ -12,7 +13,7 @@ use crate::distinguished_name::ORGANIZATION;
 use crate::trust_store::TrustStore;
 
 /// One certificate of a chain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CertificateReport {
     subject: String,
     issuer: String,
@@ -34,7 +35,7 @@ pub struct CertificateReport {
 }
 
 /// A public key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeyReport {
     algorithm: String,
     bits: Option<usize>,
@@ -43,7 +44,7 @@ pub struct KeyReport {
 }
 
 /// Which usage extensions of a certificate allow signing code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct UsageReport {
     pub(crate) key_usage: bool,
     pub(crate) extended_key_usage: bool,

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::archive::{EntryHeader, Modified};
 use crate::signature_names::is_signature_related;
 
 /// One entry of the archive, as the central directory lists it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EntryReport {
     name: String,
     size: u64,
@@ -19,11 +20,12 @@ pub struct EntryReport {
     in_manifest: bool,
     /// Indices of the signers, in the report's list of signers. Entries of equal signers share one list.
     #[serde(serialize_with = "indices")]
+    #[schemars(with = "Vec<usize>")]
     signers: Arc<[usize]>,
 }
 
 /// What an entry is to a verifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// A file.

@@ -27,6 +27,7 @@ mod signature_file;
 mod signer;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cross_check::CrossCheck;
@@ -42,8 +43,9 @@ pub use signature_file::{
 pub use signer::{AnchorReport, ChainReport, SignerReport, TimestampReport};
 
 /// The facts about an archive.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Report {
+    #[schemars(extend("const" = REPORT_SCHEMA))]
     pub(crate) schema: u32,
     pub(crate) examined_at: Timestamp,
     pub(crate) trust_store: TrustStoreReport,
@@ -67,7 +69,7 @@ pub struct Report {
 }
 
 /// Which trust anchors were used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct TrustStoreReport {
     pub(crate) name: String,
     pub(crate) sha256: String,

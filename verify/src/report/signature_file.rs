@@ -3,6 +3,7 @@
 //! This is description, never evidence: `jarsigner` prints the same of signatures that it ignores.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::certificate::KeyReport;
@@ -10,7 +11,7 @@ use crate::algorithm_policy::Strength;
 use crate::jdk::Jdk;
 
 /// Files in `META-INF/` of one base name: a signature file, a signature block, or both.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct SignatureFileReport {
     pub(crate) base: String,
     /// The digest algorithm named in the main section of the signature file.
@@ -27,14 +28,14 @@ pub struct SignatureFileReport {
 }
 
 /// What became of a signature block.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BlockReport {
     pub(crate) name: String,
     pub(crate) outcome: BlockOutcome,
 }
 
 /// The outcome for a signature block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BlockOutcome {
@@ -55,7 +56,7 @@ pub enum BlockOutcome {
 }
 
 /// An algorithm and what the policy says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AlgorithmReport {
     /// An RSASSA-PSS signature with its parameters, where these are not fine; only some JDKs look at them.
     #[serde(skip)]
@@ -65,7 +66,7 @@ pub struct AlgorithmReport {
 }
 
 /// What the first SignerInfo of a block says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct BlockDescription {
     pub(crate) subject: String,
     pub(crate) signature: AlgorithmReport,
@@ -74,7 +75,7 @@ pub struct BlockDescription {
 }
 
 /// What the token of the first SignerInfo says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TokenReport {
     pub(crate) subject: String,
     pub(crate) gen_time: Timestamp,

@@ -1,6 +1,7 @@
 //! What a report says of an accepted signer, of its chain and of its timestamp.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::certificate::CertificateReport;
@@ -9,7 +10,7 @@ use crate::chain::ChainFailure;
 /// A signer whose signature over a signature file is right, and whose signature file fits the manifest.
 ///
 /// Whether anybody should trust it is another question: see [`SignerReport::chain_failure`].
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SignerReport {
     pub(crate) block: String,
     pub(crate) digest_algorithm: String,
@@ -23,7 +24,7 @@ pub struct SignerReport {
 }
 
 /// The outcome of validating a chain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ChainReport {
     pub(crate) at: Timestamp,
     pub(crate) failure: Option<ChainFailure>,
@@ -31,14 +32,14 @@ pub struct ChainReport {
 }
 
 /// The trust anchor that a chain ends in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AnchorReport {
     pub(crate) subject: String,
     pub(crate) sha256: String,
 }
 
 /// A timestamp (RFC 3161) whose signature and message imprint are right.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TimestampReport {
     pub(crate) gen_time: Timestamp,
     pub(crate) imprint_algorithm: String,

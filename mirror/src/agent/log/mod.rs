@@ -21,6 +21,7 @@
 mod reader;
 
 use jiff::civil::DateTime;
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -30,7 +31,7 @@ use crate::package::{PackageKind, PackageName, PackagePath};
 pub const MAX_LOG_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a log says about packages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AgentLog {
     block: Option<PackageBlock>,
     newer_block_cut: bool,
@@ -38,7 +39,7 @@ pub struct AgentLog {
 }
 
 /// The Installed, Assigned, Missing and Downloaded lists of one check.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PackageBlock {
     /// When the check ran, as far as the log line says.
     pub time: Option<LogTime>,
@@ -53,7 +54,7 @@ pub struct PackageBlock {
 }
 
 /// One list of names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NameList {
     /// The names, in the order of the log.
     pub names: Vec<PackageName>,
@@ -62,7 +63,7 @@ pub struct NameList {
 }
 
 /// The time of a log line: exact, or the local time of a host whose time zone the line does not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum LogTime {
     /// `2026-06-03T09:46:18.163-0400`

@@ -5,6 +5,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -12,7 +13,7 @@ use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
 
 /// How closely to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckDepth {
     /// Names, lengths, and the digests of the small files.
@@ -31,7 +32,7 @@ pub struct CheckProgress {
 }
 
 /// What a check has found: counts, and problems only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CheckReport {
     /// How closely was looked.
     pub depth: CheckDepth,
@@ -55,7 +56,7 @@ impl CheckReport {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "problem")]
 #[non_exhaustive]
 pub enum Problem {
