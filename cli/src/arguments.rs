@@ -6,6 +6,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use midmirror_mirror::package::{PackageKind, Platform};
+use midmirror_verify::Jdk;
 
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
@@ -170,6 +171,9 @@ pub(crate) struct VerifyArguments {
     /// Organisation instead of the configured one
     #[arg(long, value_name = "NAME")]
     pub organization: Option<String>,
+    /// The JDK whose `jarsigner` concludes: 17.0.15, 17.0.21, 17 (which is 17.0.21) or 25. Admission takes all of them
+    #[arg(long, value_name = "JDK", env = "MIDMIRROR_JDK", default_value_t)]
+    pub jdk: Jdk,
     /// Judge at this moment instead of now, for instance 2030-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,

@@ -25,7 +25,7 @@ fn midmirror(arguments: Vec<OsString>) -> ExitCode {
     if called_jarsigner(&arguments) {
         let rest: Vec<String> =
             arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
-        return commands::jarsigner::run(&rest).unwrap_or_else(|error| failure::report(&error).into());
+        return commands::jarsigner::run(None, &rest).unwrap_or_else(|error| failure::report(&error).into());
     }
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
@@ -79,7 +79,7 @@ fn called_jarsigner(arguments: &[OsString]) -> bool {
     arguments
         .first()
         .and_then(|program| Path::new(program).file_stem())
-        .is_some_and(|stem| stem == "jarsigner")
+        .is_some_and(|stem| stem.eq_ignore_ascii_case("jarsigner"))
 }
 
 /// Help and version go to stdout and end 0, everything else is a usage error.

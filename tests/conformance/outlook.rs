@@ -4,7 +4,7 @@ use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 use midmirror_verify::{
-    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Outlook, Report, Source,
+    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Jdk, Outlook, Report, Source,
     TrustStore, examine,
 };
 
@@ -15,7 +15,7 @@ type Verdicts = (u8, String, bool, Option<String>);
 
 #[test]
 fn verdicts_change_when_it_is_foreseen_and_at_no_other_time() {
-    let corpus = Corpus::committed();
+    let corpus = Corpus::committed(Jdk::default());
     let mut problems = Vec::new();
     let mut changes = 0;
     for case in corpus.cases() {

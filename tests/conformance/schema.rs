@@ -6,7 +6,7 @@ use std::process::Command;
 use jsonschema::Validator;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, judge_file};
-use midmirror_verify::TrustStore;
+use midmirror_verify::{Jdk, TrustStore};
 use serde_json::Value;
 
 use super::material::Corpus;
@@ -41,7 +41,7 @@ fn inspection(file: &Path) -> (Option<i32>, Value) {
 
 #[test]
 fn reports_and_inspections_of_all_cases_keep_to_their_schemas() {
-    let corpus = Corpus::committed();
+    let corpus = Corpus::committed(Jdk::default());
     let (reports, inspections) = (validator("report-1"), validator("inspection-1"));
     let mut problems = Vec::new();
     let mut kinds = std::collections::BTreeSet::new();
@@ -69,7 +69,7 @@ fn reports_and_inspections_of_all_cases_keep_to_their_schemas() {
 
 #[test]
 fn a_report_with_a_field_under_another_name_does_not_keep_to_the_schema() {
-    let corpus = Corpus::committed();
+    let corpus = Corpus::committed(Jdk::default());
     let reports = validator("report-1");
     let signed = |case: &&super::material::Case| {
         let file = corpus.folder().join("jars").join(format!("{}.jar", case.name));

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use midmirror_verify::{Finding, Inputs, Report, Source, TrustStore, examine};
+use midmirror_verify::{Finding, Inputs, Jdk, Report, Source, TrustStore, examine};
 
 use super::material::Corpus;
 
 #[test]
 fn comparing_contents_raises_no_false_alarm() {
-    let corpus = Corpus::committed();
+    let corpus = Corpus::committed(Jdk::default());
     let trust = TrustStore::bundled();
     let mut unpacked = 0;
     for case in corpus.cases() {

@@ -20,6 +20,8 @@ mod attacks_structure;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod drop_in;
+#[cfg(test)]
 mod earlier_admission;
 #[cfg(test)]
 mod exit_codes;

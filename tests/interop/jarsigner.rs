@@ -5,9 +5,10 @@ use std::path::Path;
 
 use midmirror_fixtures::embedded;
 use midmirror_fixtures::tamper::{Tampering, tamper};
+use midmirror_verify::Jdk;
 
 use crate::site::{Mirror, Run, Site};
-use crate::tool::{command, is_there, run, skip};
+use crate::tool::{command, is_there, run};
 
 const KEYSTORE: &str = "-keystore anchors.p12 -storepass changeit";
 const VERIFY: &str = "-verify -verbose -certs -strict";
@@ -29,22 +30,27 @@ fn with_keystore(folder: &Path) -> bool {
     true
 }
 
-/// Texts are compared with the release whose texts we print.
-fn is_jdk_17(folder: &Path) -> bool {
-    let is_17 = run(folder, "jarsigner -J-version").stderr.contains("version \"17.");
-    if !is_17 {
-        skip("jarsigner is not of JDK 17");
-    }
-    is_17
+/// The profile of the JDK that is there. An unknown one fails the test: nobody has compared it.
+fn jdk(folder: &Path) -> Jdk {
+    let text = run(folder, "jarsigner -J-version").stderr;
+    let version = text.split('"').nth(1).unwrap_or(&text);
+    let known = Jdk::ALL.map(Jdk::name).join(", ");
+    Jdk::of_version(version)
+        .unwrap_or_else(|| panic!("there is no profile of JDK {version}; known are {known}"))
 }
 
 fn live(folder: &Path, file: &str) -> Run {
-    run(folder, &format!("jarsigner {KEYSTORE} {VERIFY} {file}"))
+    run(folder, &format!("jarsigner -J-Dstdout.encoding=UTF-8 {KEYSTORE} {VERIFY} {file}"))
 }
 
-fn ours(folder: &Path, file: &str) -> Run {
+fn ours(folder: &Path, file: &str, jdk: Jdk) -> Run {
     let line = format!("jarsigner {KEYSTORE} {VERIFY} {file}");
-    command(env!("CARGO_BIN_EXE_midmirror"), folder).args(line.split(' ')).output().unwrap().into()
+    command(env!("CARGO_BIN_EXE_midmirror"), folder)
+        .env("MIDMIRROR_JDK", jdk.name())
+        .args(line.split(' '))
+        .output()
+        .unwrap()
+        .into()
 }
 
 #[test]
@@ -71,12 +77,13 @@ fn every_staged_package_satisfies_the_real_jarsigner() {
 fn drop_in_prints_the_text_of_the_real_jarsigner_for_all_shipped_packages() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    if !with_keystore(folder) || !is_jdk_17(folder) {
+    if !with_keystore(folder) {
         return;
     }
+    let jdk = jdk(folder);
     for package in embedded::packages().iter().filter(|package| package.file_name().ends_with(".zip")) {
         fs::write(folder.join(package.file_name()), package.bytes).unwrap();
-        let (live, ours) = (live(folder, package.file_name()), ours(folder, package.file_name()));
+        let (live, ours) = (live(folder, package.file_name()), ours(folder, package.file_name(), jdk));
         assert_eq!(ours.stdout, live.stdout, "{}", package.file_name());
         assert_eq!(ours.stderr, live.stderr, "{}", package.file_name());
         assert_eq!(ours.code, live.code, "{}", package.file_name());
@@ -87,16 +94,17 @@ fn drop_in_prints_the_text_of_the_real_jarsigner_for_all_shipped_packages() {
 fn drop_in_ends_as_the_real_jarsigner_does_for_tampered_packages() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    if !with_keystore(folder) || !is_jdk_17(folder) {
+    if !with_keystore(folder) {
         return;
     }
+    let jdk = jdk(folder);
     let mut refused = 0;
     let cores = embedded::packages().iter().filter(|package| package.file_name().starts_with("mid-core."));
     for package in cores {
         for (word, tampering) in Tampering::ALL {
             let name = format!("{word}.zip");
             fs::write(folder.join(&name), tamper(package.bytes, tampering, None).unwrap()).unwrap();
-            let (live, ours) = (live(folder, &name), ours(folder, &name));
+            let (live, ours) = (live(folder, &name), ours(folder, &name, jdk));
             assert_eq!(
                 ours.code, live.code,
                 "{word} of {}\nlive:\n{}{}\nours:\n{}{}",

@@ -16,6 +16,7 @@ use crate::certificate::{
 };
 use crate::crypto::Check;
 use crate::digest_algorithm::DigestAlgorithm;
+use crate::jdk::Jdk;
 use crate::limits;
 use crate::trust_store::TrustStore;
 
@@ -31,6 +32,9 @@ pub(crate) enum Purpose {
 pub struct ChainFailure {
     pub(crate) kind: ChainFailureKind,
     pub(crate) reason: String,
+    /// The text of newer JDKs, where it is another one.
+    #[serde(skip)]
+    pub(crate) newer_reason: Option<String>,
 }
 
 impl ChainFailure {
@@ -44,7 +48,13 @@ impl ChainFailure {
         self.kind
     }
 
-    /// The text that jarsigner prints.
+    /// The text that the `jarsigner` of a JDK prints.
+    pub(crate) fn reason_of(&self, jdk: Jdk) -> &str {
+        let newer = self.newer_reason.as_deref().filter(|_| jdk.rules().names_certificate_of_weak_path);
+        newer.unwrap_or(&self.reason)
+    }
+
+    /// The text that jarsigner of JDK 17 prints.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -226,10 +236,18 @@ impl Context<'_> {
                     certificate.subject.to_java_string()
                 )));
             }
-            return Err(other(&format!(
+            let mut failure = other(&format!(
                 "Algorithm constraints check failed on signature algorithm: {}",
                 scheme.name()
-            )));
+            ));
+            failure.newer_reason = scheme.digest().map(|digest| {
+                let subject = certificate.subject.to_java_string();
+                format!(
+                    "Algorithm constraints check failed on disabled algorithm: {} used with certificate: {subject}",
+                    digest.jca_name()
+                )
+            });
+            return Err(failure);
         }
         for key in [&issuer.key.kind, &certificate.key.kind] {
             if path_key(key) == Strength::Disabled {
@@ -319,7 +337,7 @@ fn other(reason: &str) -> ChainFailure {
 }
 
 fn failure(kind: ChainFailureKind, reason: &str) -> ChainFailure {
-    ChainFailure { kind, reason: reason.to_owned() }
+    ChainFailure { kind, reason: reason.to_owned(), newer_reason: None }
 }
 
 /// Longest path that is searched for; the JDK's default is five certificates between leaf and anchor.

@@ -33,7 +33,13 @@ use crate::source::Source;
 pub(crate) struct Contents {
     /// For each entry, the indices of its signers.
     pub(crate) signers: Vec<Arc<[usize]>>,
+    /// For each entry, whether its content was compared with a digest that counts, and is right.
+    pub(crate) compared: Vec<bool>,
+    /// Why entries cannot be read, where that did not end the first pass.
+    pub(crate) unreadable: HashMap<usize, JavaError>,
     pub(crate) findings: Vec<Finding>,
+    /// Whether every entry has been read to its end, and has the declared size and CRC-32.
+    pub(crate) clean: bool,
     pub(crate) abort: Option<JavaError>,
     /// SHA-256 of each content that is as declared; only if the second reader compares contents.
     pub(crate) sha256: Vec<Option<[u8; 32]>>,
@@ -74,6 +80,7 @@ pub(crate) fn examine(
         contents.sha256 = outcomes.iter().map(as_declared).collect();
     }
     note_findings(archive, &outcomes, &mut contents.findings);
+    contents.clean = contents.findings.is_empty();
     judge(archive, signatures, &plan, &outcomes, &mut contents);
     Ok(contents)
 }
@@ -90,11 +97,11 @@ struct Plan<'a> {
 }
 
 /// One digest that an entry must have.
-struct Expected<'a> {
+pub(crate) struct Expected<'a> {
     /// The name as the manifest spells it.
     spelled: &'a str,
-    digest: DigestAlgorithm,
-    value: Result<Vec<u8>, String>,
+    pub(crate) digest: DigestAlgorithm,
+    pub(crate) value: Result<Vec<u8>, String>,
 }
 
 impl<'a> Plan<'a> {
@@ -128,7 +135,7 @@ impl<'a> Plan<'a> {
 }
 
 /// The known digests that the manifest states for a name.
-fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
+pub(crate) fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
     let Some(section) = manifest.and_then(|manifest| manifest.section_of_entry(name)) else {
         return Vec::new();
     };
@@ -298,11 +305,15 @@ fn judge(
         if let Some(content) = &outcome.odd {
             let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
             let late = content.late_error.as_ref().filter(|_| covered.is_empty());
-            if let Some(error) = content.error.as_ref().or(late).filter(|_| !described) {
-                contents.abort = Some(error.clone());
-                break;
+            if let Some(error) = content.error.as_ref().or(late) {
+                if !described {
+                    contents.abort = Some(error.clone());
+                    break;
+                }
+                contents.unreadable.insert(index, error.clone());
             }
         }
+        contents.compared.push(matches!(outcome.compared, Compared::Right));
         own.push(match (&outcome.compared, plan.number(index)) {
             (Compared::Right, Some(number)) => verified.add(number).then_some(number),
             (Compared::Wrong(error), _) => {
@@ -344,7 +355,7 @@ impl Verified {
 
 /// Compares all digests that are not disabled; `false` if there are only disabled ones. `found` are the digests of the
 /// content by those algorithms that are computed.
-fn compare(
+pub(crate) fn compare(
     name: &str,
     expected: &[Expected<'_>],
     found: &[Vec<u8>],

@@ -111,13 +111,16 @@ fn description(block: &SignedData, limits: &Limits) -> Option<BlockDescription> 
 }
 
 fn algorithm(name: &str, strength: Strength) -> AlgorithmReport {
-    AlgorithmReport { name: name.to_owned(), strength }
+    AlgorithmReport { parameters: None, name: name.to_owned(), strength }
 }
 
 fn scheme_report(scheme: &Option<SignatureScheme>, name: &str) -> AlgorithmReport {
     let mut report = algorithm(name, Strength::Fine);
     if let Some(scheme) = scheme {
         report.name = scheme.name();
+        if let SignatureScheme::RsaPss(parameters) = scheme {
+            report.parameters = Some(Box::new(algorithm(&parameters.java_name(), Strength::Fine)));
+        }
     }
     report
 }
@@ -134,11 +137,22 @@ fn judge(report: &mut SignatureFileReport, now: Timestamp) {
         digest.strength = jar_digest_name(&digest.name, at);
     }
     let Some(description) = &mut report.description else { return };
-    description.signature.strength = signature_strength(&description.signature.name, at);
+    judge_signature(&mut description.signature, at);
     if let Some(timestamp) = &mut description.timestamp {
         timestamp.digest.strength = jar_digest_name(&timestamp.digest.name, at);
-        timestamp.signature.strength = signature_strength(&timestamp.signature.name, at);
+        judge_signature(&mut timestamp.signature, at);
     }
+}
+
+/// Judges a signature algorithm, and parameters that are not fine.
+fn judge_signature(signature: &mut AlgorithmReport, at: Timestamp) {
+    signature.strength = signature_strength(&signature.name, at);
+    signature.parameters.take_if(|parameters| {
+        let digests = parameters.name.split("hashAlgorithm=").skip(1);
+        let strengths = digests.filter_map(|rest| Some(jar_digest_name(rest.split([',', ']']).next()?, at)));
+        parameters.strength = strengths.max().unwrap_or(Strength::Fine);
+        parameters.strength == Strength::Fine
+    });
 }
 
 /// Judges a composed name such as `SHA1withRSA` by its digest.

@@ -1,4 +1,5 @@
-//! The examination: container, signatures, contents, chains, second reader; in this order, into one [`Report`].
+//! The examination: container, signatures, contents, chains, the second pass of newer JDKs, second reader; in this order,
+//! into one [`Report`].
 
 use std::collections::HashSet;
 use std::io;
@@ -7,11 +8,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::algorithm_policy;
-use crate::archive::Archive;
-use crate::contents;
+use crate::archive::{self, Archive, EntryHeader};
+use crate::contents::{self, Contents};
+use crate::cross_check::{self, CrossCheck, FirstPass};
 use crate::describe;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::jdk::{Jdk, Rules};
 use crate::judge_chains::{self, AnchorSets};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -82,10 +85,16 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
 /// How much is examined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// What `jarsigner` says something about.
-    Jarsigner,
+    /// What the `jarsigner` of one JDK says something about.
+    Jarsigner(Jdk),
     /// Also what only a mirror wants to know: bad names, removed entries, what a second reader sees.
     Everything,
+}
+
+impl Depth {
+    fn asks(self, jdk: Jdk) -> bool {
+        self == Self::Everything || self == Self::Jarsigner(jdk)
+    }
 }
 
 /// Examines to a depth; a report that lacks something serves for jarsigner's text and verdict only.
@@ -95,7 +104,7 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     let mut archive = match Archive::open_with(source, &inputs.limits, inputs.workers())? {
         Ok(archive) => archive,
         Err(error) => {
-            report.abort = Some(error);
+            report.aborted_by_all(|rules| archive::refusal(error.clone(), rules));
             return Ok(report);
         }
     };
@@ -108,59 +117,133 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(archive, &[], Vec::new());
+        report.entries = entries(archive.entries, &[], Vec::new());
         return Ok(report);
     }
-    // 2. The signatures.
-    let (mut signatures, abort) = signatures::examine(source, &archive, &inputs.limits, inputs.at)?;
-    report.has_manifest = signatures.manifest_name.is_some();
-    report.blocks.clone_from(&signatures.blocks);
-    if abort.is_some() {
-        report.abort = abort;
-        let listed = listed(&archive, signatures.manifest.as_ref());
-        report.entries = entries(archive, &listed, Vec::new());
-        return Ok(report);
-    }
-    // 3. The contents.
-    let contents = contents::examine(source, &archive, &signatures, inputs)?;
-    report.findings.extend(contents.findings);
-    report.abort = contents.abort;
-    // 4. The signers: their chains and timestamps.
-    report.signers = signatures
-        .signers
-        .iter()
-        .map(|signer| judge_chains::signer_report(signer, &report.anchor_sets, inputs.at))
-        .collect();
-    for (entry, signers) in archive.entries.iter().zip(&contents.signers) {
-        let counts = Some(&entry.name) != signatures.manifest_name.as_ref();
-        for index in signers.iter().filter(|_| counts) {
-            if let Some(signer) = report.signers.get_mut(*index) {
-                signer.entries += 1;
-            }
+    // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
+    // Only where another one may come to something else does it get a report of its own.
+    let container = report.clone();
+    let [most_lenient, others @ ..] = Jdk::ALL;
+    let reading = |jdk: Jdk| Reading { source, archive: &archive, inputs, rules: jdk.rules(), depth };
+    let lenient = reading(most_lenient);
+    let found = lenient.run(&mut report)?;
+    for jdk in others.into_iter().filter(|jdk| depth.asks(*jdk)) {
+        let strict = reading(jdk);
+        if strict.may_differ_from(&lenient, &found.signatures) {
+            let mut own = container.clone();
+            let found = strict.run(&mut own)?;
+            own.cross_checks.extend(strict.cross_check(jdk, &own, &found)?);
+            let (listed, signers) = strict.finish(&mut own, found)?;
+            own.entries = entries(archive.entries.clone(), &listed, signers);
+            report.others.push((jdk, own));
+        } else {
+            report.cross_checks.extend(strict.cross_check(jdk, &report, &found)?);
         }
     }
-    note_signature_findings(&signatures, &mut report.findings);
-    if depth == Depth::Everything {
-        report.removed_entries = removed_entries(&archive, &signatures);
-    }
-    // Manifest and covered names have served; the signature files are as large, and come next.
-    let listed = listed(&archive, signatures.manifest.take().as_ref());
-    signatures.covered = Covered::default();
-    let signed = archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
-    let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
-    report.signature_files = describe::describe(source, &archive, &signed, &inputs.limits, inputs.at)?;
-    // 5. Readers that share no code with ours.
-    if depth == Depth::Everything {
-        report.findings.extend(second_reader::compare(
-            source,
-            &archive,
-            &signatures,
-            &contents.sha256,
-            inputs,
-        )?);
-    }
-    report.entries = entries(archive, &listed, contents.signers);
+    let (listed, signers) = lenient.finish(&mut report, found)?;
+    report.entries = entries(archive.entries, &listed, signers);
     Ok(report)
+}
+
+/// The archive in the eyes of one JDK.
+struct Reading<'a> {
+    source: &'a Source,
+    archive: &'a Archive,
+    inputs: &'a Inputs<'a>,
+    rules: &'a Rules,
+    depth: Depth,
+}
+
+/// What a reading found.
+#[derive(Default)]
+struct Found {
+    signatures: Signatures,
+    contents: Contents,
+    /// Whether it came as far as the contents.
+    contents_read: bool,
+}
+
+impl Reading<'_> {
+    fn may_differ_from(&self, other: &Self, signatures: &Signatures) -> bool {
+        self.archive.refusal(self.rules) != self.archive.refusal(other.rules)
+            || signatures.contested.between(self.rules, other.rules)
+    }
+
+    fn run(&self, report: &mut Report) -> io::Result<Found> {
+        let Self { source, archive, inputs, rules, depth } = *self;
+        report.abort = archive.refusal(rules);
+        if report.abort.is_some() {
+            return Ok(Found::default());
+        }
+        // 2. The signatures.
+        let (signatures, abort) = signatures::examine(source, archive, rules, &inputs.limits, inputs.at)?;
+        report.has_manifest = signatures.manifest_name.is_some();
+        report.blocks.clone_from(&signatures.blocks);
+        if abort.is_some() {
+            report.abort = abort;
+            return Ok(Found { signatures, ..Found::default() });
+        }
+        // 3. The contents.
+        let contents = contents::examine(source, archive, &signatures, inputs)?;
+        report.findings.extend_from_slice(&contents.findings);
+        report.abort.clone_from(&contents.abort);
+        // 4. The signers: their chains and timestamps.
+        report.signers = signatures
+            .signers
+            .iter()
+            .map(|signer| judge_chains::signer_report(signer, &report.anchor_sets, inputs.at))
+            .collect();
+        for (entry, signers) in archive.entries.iter().zip(&contents.signers) {
+            let counts = Some(&entry.name) != signatures.manifest_name.as_ref();
+            for index in signers.iter().filter(|_| counts) {
+                if let Some(signer) = report.signers.get_mut(*index) {
+                    signer.entries += 1;
+                }
+            }
+        }
+        note_signature_findings(&signatures, &mut report.findings);
+        if depth == Depth::Everything {
+            report.removed_entries = removed_entries(archive, &signatures);
+        }
+        Ok(Found { signatures, contents, contents_read: true })
+    }
+
+    /// 5. The second pass, if the JDK has one and the first has come to an end.
+    fn cross_check(&self, jdk: Jdk, report: &Report, found: &Found) -> io::Result<Option<(Jdk, CrossCheck)>> {
+        if report.abort.is_some() {
+            return Ok(None);
+        }
+        let Self { source, archive, inputs, rules, .. } = *self;
+        let Found { signatures, contents, .. } = found;
+        let limits = &inputs.limits;
+        let first = FirstPass { source, archive, signatures, contents, limits, now: inputs.at };
+        Ok(cross_check::run(&first, rules)?.map(|found| (jdk, found)))
+    }
+
+    /// 6. What signature files say of themselves, and readers that share no code with ours. Gives what entries need.
+    fn finish(&self, report: &mut Report, found: Found) -> io::Result<(Vec<bool>, Vec<Arc<[usize]>>)> {
+        let Self { source, archive, inputs, depth, .. } = *self;
+        let Found { mut signatures, contents, contents_read } = found;
+        // Manifest and covered names have served; the signature files are as large, and come next.
+        let listed = listed(archive, signatures.manifest.take().as_ref());
+        signatures.covered = Covered::default();
+        if contents_read {
+            let signed =
+                archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
+            let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
+            report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
+            if depth == Depth::Everything {
+                report.findings.extend(second_reader::compare(
+                    source,
+                    archive,
+                    &signatures,
+                    &contents.sha256,
+                    inputs,
+                )?);
+            }
+        }
+        Ok((listed, contents.signers))
+    }
 }
 
 fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
@@ -185,6 +268,8 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
             timestamps: inputs.timestamp_trust.cloned(),
         },
         later: Vec::new(),
+        cross_checks: Vec::new(),
+        others: Vec::new(),
     }
 }
 
@@ -209,11 +294,11 @@ fn listed(archive: &Archive, manifest: Option<&Manifest>) -> Vec<bool> {
 }
 
 /// The archive's entries as the report has them, each with its signers as far as they are known.
-fn entries(archive: Archive, listed: &[bool], signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
+fn entries(headers: Vec<EntryHeader>, listed: &[bool], signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
     let nobody: Arc<[usize]> = Arc::new([]);
     let listed = listed.iter().copied().chain(std::iter::repeat(false));
     let signers = signers.into_iter().chain(std::iter::repeat(nobody));
-    let entries = archive.entries.into_iter().zip(listed).zip(signers);
+    let entries = headers.into_iter().zip(listed).zip(signers);
     entries.map(|((header, listed), signers)| EntryReport::new(header, listed, signers)).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Failures in the words of the JDK, which scripts look for.
 
 use std::fmt;
+use std::str::Utf8Error;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -25,6 +26,11 @@ impl JavaError {
         Self { class: "java.lang.SecurityException", message: message.into() }
     }
 
+    /// Whether it is a failed signature or digest.
+    pub(crate) fn is_security(&self) -> bool {
+        self.class == "java.lang.SecurityException"
+    }
+
     /// Anything that could not be read or parsed.
     pub(crate) fn io(message: impl Into<String>) -> Self {
         Self { class: "java.io.IOException", message: message.into() }
@@ -33,6 +39,21 @@ impl JavaError {
     /// A value that cannot be decoded.
     pub(crate) fn illegal_argument(message: impl Into<String>) -> Self {
         Self { class: "java.lang.IllegalArgumentException", message: message.into() }
+    }
+
+    /// Bytes that are not UTF-8, which begin `start` bytes into what is decoded.
+    pub(crate) fn malformed_utf8(bytes: &[u8], error: &Utf8Error, start: usize) -> Self {
+        let at = error.valid_up_to();
+        let rest = bytes.get(at..).unwrap_or_default();
+        // Java names the length that the first byte announces, as long as that many are there.
+        let announced = match rest.first() {
+            Some(0xC2..=0xDF) => 2,
+            Some(0xE0..=0xEF) => 3,
+            Some(0xF0..=0xF7) => 4,
+            _ => 1,
+        };
+        let length = if rest.len() < announced { 1 } else { announced };
+        Self::illegal_argument(format!("malformed input off : {}, length : {length}", start + at))
     }
 
     /// A stream that ended too early.

@@ -99,6 +99,7 @@ impl Report {
 
     /// Judges again what depends on the moment: chains without timestamp, and those of timestamp authorities.
     pub(crate) fn judge_chains(&mut self, now: Timestamp) {
+        self.others.iter_mut().for_each(|(_, report)| report.judge_chains(now));
         let Self { signers, anchor_sets, .. } = self;
         for signer in signers {
             match &mut signer.timestamp {

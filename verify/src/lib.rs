@@ -17,6 +17,7 @@ mod certificate;
 mod chain;
 mod compat;
 mod contents;
+mod cross_check;
 mod crypto;
 mod describe;
 mod digest_algorithm;
@@ -30,6 +31,7 @@ mod hash_order;
 mod inspect;
 pub mod jarsigner;
 mod java_error;
+mod jdk;
 mod judge_chains;
 mod keystore;
 mod limits;
@@ -63,6 +65,7 @@ pub use inspect::{
     TimestampContent, inspect,
 };
 pub use java_error::JavaError;
+pub use jdk::{Jdk, UnknownJdk};
 pub use keystore::Keystore;
 pub use limits::Limits;
 pub use outlook::{Change, Forecast, Outlook};

@@ -3,6 +3,9 @@
 /// Where the manifest is.
 pub(crate) const MANIFEST_NAME: &str = "META-INF/MANIFEST.MF";
 
+/// Where the index of older archives is.
+pub(crate) const INDEX_NAME: &str = "META-INF/INDEX.LIST";
+
 /// Whether a name ends like a signature file or block, in any folder and any case.
 pub(crate) fn is_block_or_signature_file(name: &str) -> bool {
     let upper = name.to_uppercase();

@@ -23,6 +23,8 @@ pub(crate) struct TimestampToken {
     pub(crate) chain: Vec<Arc<Certificate>>,
     /// Whether the content type is id-ct-TSTInfo, which newer JDKs insist on.
     pub(crate) is_tst_info: bool,
+    /// Whether the authority signed the content itself, not attributes, as RFC 3161 section 2.4.2 demands.
+    pub(crate) is_direct: bool,
 }
 
 /// What a token says, before anything is verified; for listings.
@@ -60,6 +62,7 @@ pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<
         digest: signer.digest,
         scheme: signer.scheme.clone()?,
         is_tst_info: signed.content_type == ID_TST_INFO,
+        is_direct: signer.is_direct(),
         chain,
     })
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use midmirror_verify::{
-    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Finding, Inputs, Keystore, Outcome,
+    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Finding, Inputs, Jdk, Keystore, Outcome,
     Report, Source, TrustStore, examine, jarsigner,
 };
 use serde::Deserialize;
@@ -57,7 +57,10 @@ fn rules(report: &Report) -> BTreeSet<&'static str> {
 fn compat(report: &Report) -> CompatVerdict {
     let bytes = fs::read(data().join("anchors.p12")).unwrap();
     let keystore = Keystore::read("anchors.p12", &bytes, Some("changeit")).unwrap();
-    CompatVerdict::of(report, &CompatOptions { keystore: Some(keystore), ..CompatOptions::default() })
+    CompatVerdict::of(
+        report,
+        &CompatOptions { jdk: Jdk::V17_0_15, keystore: Some(keystore), ..CompatOptions::default() },
+    )
 }
 
 #[test]
@@ -94,7 +97,8 @@ fn recorded_cases_give_the_recorded_verdicts() {
 #[test]
 fn the_drop_in_prints_the_recorded_text() {
     let nothing = TrustStore::empty("nothing");
-    let environment = jarsigner::Environment::new(&nothing, now());
+    let jdk = Jdk::V17_0_15;
+    let environment = jarsigner::Environment { jdk, ..jarsigner::Environment::new(&nothing, now()) };
     let keystore = data().join("anchors.p12");
     let mut seen = 0;
     for entry in fs::read_dir(data()).unwrap() {

@@ -24,9 +24,9 @@ use crate::host;
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { config, store, command, offline, .. } = arguments;
-    let context = || Context::load(config, store, offline);
+    let context = || Context::load(config.clone(), store, offline);
     let exit = match command {
-        Command::Jarsigner { arguments } => return jarsigner::run(&arguments),
+        Command::Jarsigner { arguments } => return jarsigner::run(config.clone(), &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments)?,
         Command::Schema { name } => schema::run(name.as_deref())?,
         Command::Verify(arguments) => return verify::run(&context()?, &arguments),

@@ -41,8 +41,9 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
         ..AdmissionInputs::new(&anchors.signers, &policy, at)
     };
     let history = history(context, sha256);
-    let decision =
+    let mut decision =
         judge_file_with_history(file, name.as_ref(), sha256, &inputs, &history).with_context(failed)?;
+    decision.show_jdk(arguments.jdk);
     match arguments.format {
         VerifyFormat::Json => output::raw(&decision.to_json()?),
         VerifyFormat::Jarsigner => output::text(decision.jarsigner_text()),
@@ -120,7 +121,12 @@ fn human(decision: &Decision, file: &str, inputs: &AdmissionInputs<'_>) {
     if let Some(compat) = decision.compat() {
         line(
             "jarsigner",
-            &format!("{} (-strict exit {})", compat.result_sentence().trim(), compat.exit_code()),
+            &format!(
+                "{} (JDK {}, -strict exit {})",
+                compat.result_sentence().trim(),
+                compat.jdk(),
+                compat.exit_code()
+            ),
         );
         for warning in compat.warnings() {
             line("", warning.trim());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use midmirror_verify::{
-    AgentVerdict, CompatOptions, CompatVerdict, Inputs, Outlook, Report, Source, examine,
+    AgentVerdict, CompatOptions, CompatVerdict, Inputs, Jdk, Outlook, Report, Source, examine,
     is_hidden_character, jarsigner, jarsigner::TextOptions,
 };
 use schemars::JsonSchema;
@@ -127,7 +127,7 @@ pub fn judge_file_with_history(
     let agent = AgentVerdict::of(&report, &requirements);
     decision.outlook = Some(Outlook::of(&report, &options, &requirements));
     decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
-    let mut found = refusals(&report, &compat, &agent, inputs);
+    let mut found = refusals(&report, &agent, inputs);
     if decision.jarsigner_text.contains('%') && jarsigner::breaks_off(&report, &TextOptions::full()) {
         found.push(Refusal {
             rule: RULE_JARSIGNER,
@@ -153,6 +153,15 @@ pub fn judge_file_with_history(
 }
 
 impl Decision {
+    /// Has the `jarsigner` of another JDK conclude. What is admitted does not depend on it: that takes all of them.
+    pub fn show_jdk(&mut self, jdk: Jdk) {
+        let Some(report) = &self.report else { return };
+        let options =
+            TextOptions { compat: CompatOptions { jdk, ..CompatOptions::default() }, ..TextOptions::full() };
+        self.compat = Some(CompatVerdict::of(report, &options.compat));
+        self.jarsigner_text = jarsigner::text(report, &options);
+    }
+
     /// Whether the package may enter a store or an agent.
     pub fn is_admitted(&self) -> bool {
         self.admitted

@@ -1,7 +1,9 @@
 //! The reasons against a package: facts and verdicts, judged by the policy.
 
 use jiff::{SignedDuration, Timestamp};
-use midmirror_verify::{AgentVerdict, BlockOutcome, CompatVerdict, EntryKind, Outcome, Report};
+use midmirror_verify::{
+    AgentVerdict, BlockOutcome, CompatOptions, CompatVerdict, EntryKind, Jdk, Outcome, Report,
+};
 
 use super::AdmissionInputs;
 use super::decision::{Refusal, RefusalClass};
@@ -11,26 +13,13 @@ use super::policy::{
 };
 
 /// All reasons against a package, gravest first.
-pub(super) fn refusals(
-    report: &Report,
-    compat: &CompatVerdict,
-    agent: &AgentVerdict,
-    inputs: &AdmissionInputs<'_>,
-) -> Vec<Refusal> {
+pub(super) fn refusals(report: &Report, agent: &AgentVerdict, inputs: &AdmissionInputs<'_>) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     let mut refuse = |rule, class, text: String| refusals.push(Refusal { rule, class, text });
     use RefusalClass::{Policy, Verification};
 
     // 1. Whatever jarsigner rejects is rejected.
-    if compat.outcome() != Outcome::Verified || compat.exit_code() != 0 {
-        let mut text = match report.abort() {
-            Some(error) => format!("jarsigner: {error}"),
-            None => format!("jarsigner: {}", compat.result_sentence().trim()),
-        };
-        for error in compat.errors() {
-            text.push(' ');
-            text.push_str(error.trim());
-        }
+    if let Some(text) = rejected_by_jarsigner(report) {
         refuse(RULE_JARSIGNER, Verification, text);
     }
     // 2. jarsigner ends 0 for an archive that nobody signed; this mirror does not.
@@ -124,6 +113,31 @@ pub(super) fn refusals(
     }
     refusals.sort_by_key(|refusal| refusal.class == Policy);
     refusals
+}
+
+/// What jarsigner says against a package; one JDK that does not verify it strictly is enough. Names the JDKs if it is not
+/// all of them.
+fn rejected_by_jarsigner(report: &Report) -> Option<String> {
+    let verdict = |jdk| CompatVerdict::of(report, &CompatOptions { jdk, ..CompatOptions::default() });
+    let verdicts = Jdk::ALL.map(verdict);
+    let rejects =
+        |verdict: &&CompatVerdict| verdict.outcome() != Outcome::Verified || verdict.exit_code() != 0;
+    let rejecting: Vec<&CompatVerdict> = verdicts.iter().filter(rejects).collect();
+    let first = rejecting.first()?;
+    let sentence = first.result_sentence().trim();
+    let mut text = match sentence.strip_prefix("jarsigner") {
+        Some(_) => sentence.to_owned(),
+        None => format!("jarsigner: {sentence}"),
+    };
+    for error in first.errors() {
+        text.push(' ');
+        text.push_str(error.trim());
+    }
+    if rejecting.len() < Jdk::ALL.len() {
+        let names: Vec<&str> = rejecting.iter().map(|verdict| verdict.jdk().name()).collect();
+        text.push_str(&format!(" (JDK {})", names.join(", ")));
+    }
+    Some(text)
 }
 
 /// jarsigner accepts a timestamp of tomorrow. One of the two clocks is wrong: the authority's, or that of this machine.

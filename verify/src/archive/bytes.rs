@@ -13,7 +13,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// The 64-bit field at `at`.
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn strange_extra(extra: &[u8]) -> Option<StrangeExtra> {
 }
 
 /// The data of the first extra field block with the given header id (APPNOTE 4.5).
-pub(super) fn extra_field(extra: &[u8], id: u16) -> Option<&[u8]> {
+pub(crate) fn extra_field(extra: &[u8], id: u16) -> Option<&[u8]> {
     let mut at = 0usize;
     while let (Some(found), Some(size)) = (u16_at(extra, at), u16_at(extra, at.checked_add(2)?)) {
         let start = at.checked_add(4)?;

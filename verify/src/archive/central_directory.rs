@@ -61,6 +61,28 @@ impl EntryHeader {
     }
 }
 
+/// What some JDKs refuse and others do not, or in other words.
+#[derive(Debug, Default)]
+pub(super) struct Contested {
+    /// The first comment that is not UTF-8: its fault as Java states it.
+    pub(super) bad_comment: Option<JavaError>,
+    /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
+    pub(super) long_header: bool,
+}
+
+impl Contested {
+    fn note(&mut self, header: &EntryHeader, window: &[u8], at: usize, window_start: usize, next: usize) {
+        let comment_start = next - usize::from(header.comment_length);
+        let comment = window.get(comment_start..next).unwrap_or_default();
+        if self.bad_comment.is_none()
+            && let Err(error) = std::str::from_utf8(comment)
+        {
+            self.bad_comment = Some(JavaError::malformed_utf8(comment, &error, window_start + comment_start));
+        }
+        self.long_header |= window_start + next - at > usize::from(u16::MAX);
+    }
+}
+
 /// Reads and parses all headers of a central directory, which is within the file. The inner error is the JDK's.
 pub(super) fn read(
     source: &Source,
@@ -68,10 +90,11 @@ pub(super) fn read(
     length: usize,
     declared_entries: u64,
     max_entries: usize,
-) -> io::Result<Result<Vec<EntryHeader>, JavaError>> {
+) -> io::Result<Result<(Vec<EntryHeader>, Contested), JavaError>> {
     // No more than fit into the directory, whatever is declared.
     let expected = usize::try_from(declared_entries).unwrap_or(usize::MAX).min(length / HEADER_LENGTH);
     let mut entries = Vec::with_capacity(expected.min(max_entries));
+    let mut contested = Contested::default();
     let mut at = 0usize;
     // A part of the directory and where it starts; always the whole next header, or all that is left.
     let (mut window, mut window_start) = (Vec::new(), 0usize);
@@ -87,13 +110,18 @@ pub(super) fn read(
         }
         match parse_header(&window, at - window_start) {
             Ok((header, next)) => {
+                contested.note(&header, &window, at, window_start, next);
                 entries.push(header);
                 at = window_start + next;
             }
             Err(error) => return Ok(Err(error)),
         }
     }
-    Ok(if at == length { Ok(entries) } else { Err(JavaError::zip("invalid CEN header (bad header size)")) })
+    Ok(if at == length {
+        Ok((entries, contested))
+    } else {
+        Err(JavaError::zip("invalid CEN header (bad header size)"))
+    })
 }
 
 fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
@@ -122,8 +150,7 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
     if directory.len() < next {
         return Err(short());
     }
-    let name = String::from_utf8(raw_name.to_vec())
-        .map_err(|_| JavaError::zip("invalid CEN header (bad entry name)"))?;
+    let name = String::from_utf8(raw_name.to_vec()).map_err(|_| JavaError::zip(BAD_NAME))?;
     let [size, compressed_size, local_header_offset] = resolve_zip64(extra, sizes);
     let entry = EntryHeader {
         name,
@@ -229,6 +256,8 @@ fn extended_time(data: &[u8]) -> Option<i64> {
     Some(i64::from(seconds) * 1000)
 }
 
+/// What is said of a name that is not UTF-8.
+pub(super) const BAD_NAME: &str = "invalid CEN header (bad entry name)";
 const HEADER_LENGTH: usize = 46;
 /// A header with name, extra fields and comment.
 const LONGEST_HEADER: usize = HEADER_LENGTH + 3 * 65_535;
@@ -261,7 +290,7 @@ mod tests {
         assert!(directory.len() > 4 * WINDOW);
         let source = Source::from_bytes(directory.clone());
         let entries = read(&source, 0, directory.len(), 40, 1000).unwrap().unwrap();
-        let names: Vec<usize> = entries.iter().map(|entry| entry.name.parse().unwrap()).collect();
+        let names: Vec<usize> = entries.0.iter().map(|entry| entry.name.parse().unwrap()).collect();
         assert_eq!(names, (0..40).collect::<Vec<_>>());
         assert!(read(&source, 0, directory.len(), 40, 39).unwrap().is_err(), "there is a limit");
         for cut in [1, 60_000, 60_040] {

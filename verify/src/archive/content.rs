@@ -233,17 +233,21 @@ impl Run<'_> {
                     }
                 }
                 Err(_) => {
-                    let message = match inflate.error_message() {
-                        // The decompressor has forgotten the fault that its fast path met; this is the usual one.
-                        None | Some("repeated call with bad state") => "invalid distance too far back",
-                        Some(message) => message,
-                    };
-                    self.fail(JavaError::zip(message));
+                    self.fail(inflate_fault(inflate));
                     return Ok(());
                 }
             }
         }
     }
+}
+
+/// What is wrong with compressed data.
+pub(crate) fn inflate_fault(inflate: &Inflate) -> JavaError {
+    JavaError::zip(match inflate.error_message() {
+        // The decompressor has forgotten the fault that its fast path met; this is the usual one.
+        None | Some("repeated call with bad state") => "invalid distance too far back",
+        Some(message) => message,
+    })
 }
 
 const BUFFER: usize = 64 * 1024;

@@ -42,7 +42,9 @@ pub(super) fn examine(
     directory_start: u64,
     threads: usize,
     findings: &mut Vec<Finding>,
-) -> io::Result<Vec<Result<u64, LocalHeaderFault>>> {
+) -> io::Result<(Vec<Result<u64, LocalHeaderFault>>, Option<Vec<usize>>)> {
+    let before = findings.len();
+    let mut plain = true;
     let part = entries.len().div_ceil(threads.max(1)).max(SMALL_PART);
     let parts = entries.chunks(part).enumerate();
     let run = |(number, entries)| examine_part(source, entries, number * part, base);
@@ -61,9 +63,12 @@ pub(super) fn examine(
         data.append(&mut part.data);
         extents.append(&mut part.extents);
         findings.append(&mut part.findings);
+        plain &= part.plain;
     }
-    check_tiling(entries, extents, directory_start, findings);
-    Ok(data)
+    let order = check_tiling(entries, extents, directory_start, findings);
+    // Any finding here means that a reader of the stream may see something else.
+    let streams = (plain && findings.len() == before).then_some(order);
+    Ok((data, streams))
 }
 
 /// What was found of some entries.
@@ -71,6 +76,8 @@ struct Part {
     data: Vec<Result<u64, LocalHeaderFault>>,
     extents: Vec<Extent>,
     findings: Vec<Finding>,
+    /// Whether every reader takes the headers alike.
+    plain: bool,
 }
 
 fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u64) -> io::Result<Part> {
@@ -78,11 +85,14 @@ fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u6
         data: Vec::with_capacity(entries.len()),
         extents: Vec::with_capacity(entries.len()),
         findings: Vec::new(),
+        plain: true,
     };
     let mut buffer = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let start = base.saturating_add(entry.local_header_offset);
-        let (position, end) = examine_one(source, entry, start, &mut buffer, &mut part.findings)?;
+        let (position, end) =
+            examine_one(source, entry, start, &mut buffer, &mut part.findings, &mut part.plain)?;
+        part.plain &= position.is_ok() && (entry.method != STORED || entry.compressed_size == entry.size);
         part.data.push(position);
         part.extents.push(Extent { start, end, index: first + index });
     }
@@ -99,6 +109,7 @@ fn examine_one(
     start: u64,
     buffer: &mut Vec<u8>,
     findings: &mut Vec<Finding>,
+    plain: &mut bool,
 ) -> io::Result<(Result<u64, LocalHeaderFault>, u64)> {
     // Mostly name and extra fields are no longer than expected, and one read does.
     let available = usize::try_from(source.length().saturating_sub(start)).unwrap_or(usize::MAX);
@@ -124,6 +135,7 @@ fn examine_one(
                 &long
             }
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                *plain = false;
                 return Ok((Ok(position), position));
             }
             Err(error) => return Err(error),
@@ -151,6 +163,7 @@ fn examine_one(
         differs(HeaderField::Flags);
     }
     let declared = LocalSizes::read(&header, extra);
+    *plain &= wide_sizes_are_plain(&header, extra, entry);
     let mut end = position.saturating_add(entry.compressed_size);
     if described {
         // With a data descriptor the local fields are zero, or already right.
@@ -163,7 +176,11 @@ fn examine_one(
             differs(HeaderField::Size);
         }
         match descriptor_length(source, entry, extra, end)? {
-            Some(length) => end = end.saturating_add(length),
+            Some(descriptor) => {
+                *plain &=
+                    descriptor.plain && [18, 22].iter().all(|at| u32_at(&header, *at) != Some(u32::MAX));
+                end = end.saturating_add(descriptor.length);
+            }
             None => differs(HeaderField::DataDescriptor),
         }
     } else {
@@ -177,6 +194,7 @@ fn examine_one(
     Ok((Ok(position), end))
 }
 
+const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 /// For fewer entries a thread is not worth starting.
 const SMALL_PART: usize = 4096;
@@ -184,6 +202,15 @@ const SMALL_PART: usize = 4096;
 const HEADER_LENGTH: usize = 30;
 /// Room for the extra fields that archivers usually write.
 const USUAL_EXTRA: usize = 64;
+const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4b50;
+
+/// Whether 64-bit sizes stand where every reader looks for them: both of them, the size first (APPNOTE 4.5.3).
+fn wide_sizes_are_plain(header: &[u8], extra: &[u8], entry: &EntryHeader) -> bool {
+    let zip64 = extra_field(extra, 0x0001).unwrap_or_default();
+    [(22, 0, entry.size), (18, 8, entry.compressed_size)].iter().all(|(field, at, value)| {
+        u32_at(header, *field) != Some(u32::MAX) || zip64.len() >= 16 && u64_at(zip64, *at) == Some(*value)
+    })
+}
 
 struct LocalSizes {
     crc32: u32,
@@ -205,7 +232,15 @@ impl LocalSizes {
     }
 }
 
-/// The length of the data descriptor at `position`, if one with the right values is there.
+/// A data descriptor with the right values.
+struct Descriptor {
+    length: u64,
+    /// Whether everybody reads it alike: 64-bit sizes only where the sizes need them, and no CRC-32 that looks like the
+    /// signature.
+    plain: bool,
+}
+
+/// The data descriptor at `position`, if one with the right values is there.
 ///
 /// 64-bit sizes need a ZIP64 extra field (APPNOTE 4.3.9.2), or sizes that do not fit otherwise, as the JDK writes them;
 /// else readers disagree about where the next entry starts.
@@ -214,7 +249,7 @@ fn descriptor_length(
     entry: &EntryHeader,
     extra: &[u8],
     position: u64,
-) -> io::Result<Option<u64>> {
+) -> io::Result<Option<Descriptor>> {
     let may_be_wide =
         extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
     let mut bytes = [0; 24];
@@ -235,19 +270,21 @@ fn descriptor_length(
         if u32_at(bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
         {
             let length = at + if wide { 20 } else { 12 };
-            return Ok(u64::try_from(length).ok());
+            let needs_wide = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);
+            let plain = wide == needs_wide && (signature || entry.crc32 != DESCRIPTOR_SIGNATURE);
+            return Ok(u64::try_from(length).ok().map(|length| Descriptor { length, plain }));
         }
     }
     Ok(None)
 }
 
-/// Entries must follow each other without a gap from offset 0 to the central directory.
+/// Entries must follow each other without a gap from offset 0 to the central directory. Returns them in that order.
 fn check_tiling(
     entries: &[EntryHeader],
     mut extents: Vec<Extent>,
     directory_start: u64,
     findings: &mut Vec<Finding>,
-) {
+) -> Vec<usize> {
     extents.sort_by_key(|extent| (extent.start, extent.end));
     let mut expected = 0;
     for extent in &extents {
@@ -274,4 +311,5 @@ fn check_tiling(
     } else if expected > directory_start {
         findings.push(Finding::OverlappingEntries { entry: "the central directory".to_owned() });
     }
+    extents.into_iter().map(|extent| extent.index).collect()
 }

@@ -27,14 +27,17 @@ use std::io;
 
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::jdk::Rules;
 use crate::limits::Limits;
 use crate::name_index::NameIndex;
 use crate::source::Source;
 
-pub(crate) use bytes::{u16_at, u32_at};
+use central_directory::{BAD_NAME, Contested};
+
+pub(crate) use bytes::{extra_field, u16_at, u32_at, u64_at};
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
-pub(crate) use content::{Content, ContentReader};
+pub(crate) use content::{Content, ContentReader, inflate_fault};
 pub(crate) use end_record::find as find_end_record;
 pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
@@ -50,6 +53,22 @@ pub(crate) struct Archive {
     pub(crate) findings: Vec<Finding>,
     /// How many end records there are that some reader may take for the real one.
     pub(crate) end_records: usize,
+    /// For each entry in the order of the file, its index: what a reader of the stream of bytes meets. `None` if that
+    /// cannot be told from the headers, because they disagree, or because there are bytes that belong to no entry.
+    pub(crate) streams: Option<Vec<usize>>,
+    /// Whether more entries are announced than the directory has room for.
+    too_many: bool,
+    contested: Contested,
+}
+
+/// The refusal of an archive that no JDK opens, in the words of one.
+pub(crate) fn refusal(error: JavaError, rules: &Rules) -> JavaError {
+    match error.message.as_str() {
+        BAD_NAME if rules.checks_entry_comments => {
+            JavaError::zip("invalid CEN header (bad entry name or comment)")
+        }
+        _ => error,
+    }
 }
 
 impl Archive {
@@ -82,8 +101,8 @@ impl Archive {
         }
         let length = usize::try_from(end.directory_length).unwrap_or(usize::MAX);
         let entries = central_directory::read(source, directory_start, length, end.entries, limits.entries)?;
-        let entries = match entries {
-            Ok(entries) => entries,
+        let (entries, contested) = match entries {
+            Ok(parsed) => parsed,
             Err(error) => return Ok(Err(error)),
         };
 
@@ -104,7 +123,9 @@ impl Archive {
         if end.entries != counted {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
-        let data = local_header::examine(source, &entries, base, directory_start, threads, &mut findings)?;
+        let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
+        let (data, streams) =
+            local_header::examine(source, &entries, base, directory_start, threads, &mut findings)?;
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
@@ -113,7 +134,21 @@ impl Archive {
             by_name.replace(index, |index| name_of(&entries, index));
         }
         let end_records = end.other_signatures + 1;
-        Ok(Ok(Self { entries, data, by_name, findings, end_records }))
+        Ok(Ok(Self { entries, data, streams, by_name, findings, end_records, too_many, contested }))
+    }
+
+    /// Why a JDK refuses the archive although another opens it.
+    pub(crate) fn refusal(&self, rules: &Rules) -> Option<JavaError> {
+        if self.too_many && rules.refuses_high_entry_count {
+            return Some(JavaError::zip("invalid END header (total entries count too large)"));
+        }
+        if self.contested.long_header && rules.refuses_long_headers {
+            return Some(JavaError::zip("invalid CEN header (bad header size)"));
+        }
+        match &self.contested.bad_comment {
+            Some(_) if rules.checks_entry_comments => Some(refusal(JavaError::zip(BAD_NAME), rules)),
+            other => other.clone(),
+        }
     }
 
     /// Adds a finding for every name or mode that must not reach a disk.
@@ -150,6 +185,9 @@ impl Archive {
         ContentReader::default().read_whole(source, self, index)
     }
 }
+
+/// Bytes of a central directory header without name, extra fields and comment (APPNOTE 4.3.12).
+const MIN_HEADER_LENGTH: u64 = 46;
 
 fn name_of(entries: &[EntryHeader], index: u32) -> &str {
     let entry = usize::try_from(index).ok().and_then(|index| entries.get(index));

@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::CompatOptions;
 use crate::algorithm_policy::Strength;
 use crate::chain::{ChainFailure, ChainFailureKind};
+use crate::jdk::Jdk;
 use crate::report::{
     CertificateReport, KeyReport, Report, SignatureFileReport, SignerReport, TimestampReport,
 };
-use crate::signature_names::has_signature_extension;
+use crate::signature_names::{has_signature_extension, is_in_meta_inf};
 
 /// The flags.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Evaluation {
     pub(crate) unsigned_entry: bool,
     pub(crate) not_signed_by_alias: bool,
     pub(crate) alias_not_in_store: bool,
+    /// Whether a certificate of the last entry's signers is not in the keystore.
+    pub(crate) last_not_in_store: bool,
     pub(crate) posix_attributes: bool,
     pub(crate) bad_key_usage: bool,
     pub(crate) bad_extended_key_usage: bool,
@@ -71,7 +74,9 @@ impl Evaluation {
             Self { signers: vec![SignerFlags::default(); report.signers().len()], ..Self::default() };
         if report.has_manifest() {
             for entry in report.entries() {
-                evaluation.has_signature |= has_signature_extension(entry.name());
+                let anywhere = options.jdk.rules().any_folder_has_signatures;
+                evaluation.has_signature |=
+                    has_signature_extension(entry.name()) && (anywhere || is_in_meta_inf(entry.name()));
                 evaluation.posix_attributes |= entry.mode().is_some();
                 evaluation.unsigned_entry |= entry.is_unsigned();
                 evaluation.any_signed |= entry.is_signed();
@@ -79,7 +84,7 @@ impl Evaluation {
             }
         }
         for file in report.signature_files() {
-            evaluation.look_at_file(file);
+            evaluation.look_at_file(file, options.jdk);
         }
         // With a keystore that knows every signer, being self-signed is no fault.
         if options.keystore.is_some() && !evaluation.alias_not_in_store {
@@ -91,8 +96,12 @@ impl Evaluation {
     fn look_at_entry(&mut self, report: &Report, options: &CompatOptions, signers: &[usize]) {
         let mut flags = EntryFlags::default();
         let mut by_alias = false;
+        self.last_not_in_store = false;
         for index in signers {
             let Some(signer) = report.signers().get(*index) else { continue };
+            self.last_not_in_store |= options.keystore.as_ref().is_some_and(|store| {
+                signer.chain().iter().any(|certificate| store.alias_of(certificate.sha256()).is_none())
+            });
             if self.signers.get(*index).is_some_and(|flags| !flags.seen) {
                 let found = self.look_at_signer(signer, options, report.examined_at());
                 if let Some(flags) = self.signers.get_mut(*index) {
@@ -134,8 +143,8 @@ impl Evaluation {
                 self.bad_netscape_type |= !usage.netscape_type;
             }
         }
-        flags.chain_failure =
-            signer.chain_failure().filter(|failure| !self.is_covered(failure)).map(reason_of);
+        let reason = |failure: &ChainFailure| failure.reason_of(options.jdk).to_owned();
+        flags.chain_failure = signer.chain_failure().filter(|failure| !self.is_covered(failure)).map(reason);
         if flags.chain_failure.is_some() {
             self.chain_failure.clone_from(&flags.chain_failure);
         }
@@ -147,7 +156,7 @@ impl Evaluation {
                 failure.kind() == ChainFailureKind::Expired && self.timestamp_expired
             };
             flags.timestamp_chain_failure =
-                timestamp.chain_failure().filter(|failure| !covered(failure)).map(reason_of);
+                timestamp.chain_failure().filter(|failure| !covered(failure)).map(reason);
             if flags.timestamp_chain_failure.is_some() {
                 self.timestamp_chain_failure.clone_from(&flags.timestamp_chain_failure);
             }
@@ -201,7 +210,7 @@ impl Evaluation {
     }
 
     /// Algorithms of the signature as it describes itself.
-    fn look_at_file(&mut self, file: &SignatureFileReport) {
+    fn look_at_file(&mut self, file: &SignatureFileReport, jdk: Jdk) {
         self.nonexistent |= file.digest.is_some() && file.block_parses && !file.nonexistent.is_empty();
         let (Some(digest), Some(description)) = (&file.digest, &file.description) else { return };
         self.token_present |= description.timestamp.is_some();
@@ -220,6 +229,7 @@ impl Evaluation {
         for signature in
             [Some(&description.signature), timestamp.map(|token| &token.signature)].into_iter().flatten()
         {
+            let signature = signature.as_described_by(jdk);
             match signature.strength() {
                 Strength::Disabled => self.disabled_algorithm = true,
                 Strength::Legacy => self.legacy_signature = Some(signature.name().to_owned()),
@@ -276,10 +286,6 @@ impl Evaluation {
         ];
         bits.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum()
     }
-}
-
-fn reason_of(failure: &ChainFailure) -> String {
-    failure.reason().to_owned()
 }
 
 fn earliest(known: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {

@@ -1,9 +1,10 @@
-//! The sentences of `jarsigner` (JDK 17, English), blanks at line ends included.
+//! The sentences of `jarsigner` (English), blanks at line ends included.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{CompatOptions, Evaluation};
+use crate::jdk::Jdk;
 use crate::report::Report;
 
 /// The sentence for an archive in which something is signed.
@@ -28,10 +29,11 @@ pub(super) fn errors_and_warnings(
     report: &Report,
     options: &CompatOptions,
 ) -> (Vec<String>, Vec<String>) {
-    (errors(evaluation, report.examined_at()), warnings(evaluation, report.examined_at(), &options.zone()))
+    let now = report.examined_at();
+    (errors(evaluation, now, options.jdk), warnings(evaluation, now, options))
 }
 
-fn errors(evaluation: &Evaluation, now: Timestamp) -> Vec<String> {
+fn errors(evaluation: &Evaluation, now: Timestamp, jdk: Jdk) -> Vec<String> {
     let usage = |name: &str| {
         format!(
             "This jar contains entries whose signer certificate's {name} extension doesn't allow code signing."
@@ -62,18 +64,19 @@ fn errors(evaluation: &Evaluation, now: Timestamp) -> Vec<String> {
             evaluation.not_signed_by_alias,
             "This jar contains signed entries which are not signed by the specified alias(es).",
         ),
-        text(
-            evaluation.alias_not_in_store,
-            "This jar contains signed entries that are not signed by alias in this keystore.",
-        ),
+        text(evaluation.alias_not_in_store && !jdk.rules().keystore_sentence_is_warning, NOT_IN_KEYSTORE),
         text(evaluation.self_signed, "This jar contains entries whose signer certificate is self-signed."),
         text(evaluation.expired_timestamp_counts(now), "The timestamp has expired."),
     ];
     all.into_iter().flatten().collect()
 }
 
-fn warnings(evaluation: &Evaluation, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+fn warnings(evaluation: &Evaluation, now: Timestamp, options: &CompatOptions) -> Vec<String> {
+    let (rules, zone) = (options.jdk.rules(), &options.zone());
     let mut warnings = Vec::new();
+    if rules.keystore_sentence_is_warning && evaluation.last_not_in_store {
+        warnings.push(NOT_IN_KEYSTORE.to_owned());
+    }
     for (name, what) in [
         (&evaluation.legacy_digest, "digest algorithm"),
         (&evaluation.legacy_signature, "signature algorithm"),
@@ -85,7 +88,14 @@ fn warnings(evaluation: &Evaluation, now: Timestamp, zone: &TimeZone) -> Vec<Str
             ));
         }
     }
-    if let Some(key) = &evaluation.legacy_key {
+    if let Some(key) = &evaluation.legacy_key
+        && rules.names_key_algorithms
+    {
+        warnings.push(format!(
+            "The {} signing key is considered a security risk. It will be disabled in a future update.",
+            key.full_name()
+        ));
+    } else if let Some(key) = &evaluation.legacy_key {
         warnings.push(format!(
             "The {} signing key has a keysize of {} which is considered a security risk. This key size will be disabled in a future update.",
             key.algorithm(),
@@ -171,6 +181,9 @@ pub(crate) fn notes(evaluation: &Evaluation, now: Timestamp, zone: &TimeZone) ->
     }
     notes
 }
+
+const NOT_IN_KEYSTORE: &str =
+    "This jar contains signed entries that are not signed by alias in this keystore.";
 
 /// A date as `YYYY-MM-DD`.
 fn day(at: Timestamp, zone: &TimeZone) -> String {

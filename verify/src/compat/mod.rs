@@ -1,4 +1,4 @@
-//! What `jarsigner -verify` of JDK 17 concludes from a report: outcome, exit codes, errors and warnings.
+//! What `jarsigner -verify` of a JDK concludes from a report: outcome, exit codes, errors and warnings.
 //!
 //! The conclusion depends on nothing but the report and the options.
 
@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::jdk::Jdk;
 use crate::keystore::Keystore;
 use crate::report::Report;
 
@@ -18,6 +19,8 @@ pub(crate) use messages::notes;
 /// Options of `jarsigner -verify` that change what it concludes.
 #[derive(Debug, Clone, Default)]
 pub struct CompatOptions {
+    /// The JDK whose `jarsigner` concludes.
+    pub jdk: Jdk,
     /// The keystore given with `-keystore`.
     pub keystore: Option<Keystore>,
     /// The aliases given after the file.
@@ -52,30 +55,38 @@ pub enum Outcome {
 /// What `jarsigner` concludes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CompatVerdict {
+    /// The feature release of the JDK.
     jdk: u32,
+    profile: Jdk,
     outcome: Outcome,
     exit_code: u8,
     exit_code_plain: u8,
     result: String,
     errors: Vec<String>,
     warnings: Vec<String>,
+    inconsistencies: usize,
 }
 
 impl CompatVerdict {
     /// Draws the conclusion.
     pub fn of(report: &Report, options: &CompatOptions) -> Self {
+        let jdk = options.jdk;
+        let report = report.as_read_by(jdk);
         let evaluation = Evaluation::of(report, options);
+        let second_pass = report.cross_check(jdk);
         let mut verdict = Self {
-            jdk: 17,
+            jdk: jdk.feature_release(),
+            profile: jdk,
             outcome: Outcome::Aborted,
             exit_code: 1,
             exit_code_plain: 1,
             result: String::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            inconsistencies: second_pass.map_or(0, |found| found.inconsistencies.len()),
         };
-        if let Some(error) = report.abort() {
-            verdict.result = format!("jarsigner: {error}");
+        if let Some(error) = report.abort().or_else(|| second_pass?.abort.as_ref()) {
+            verdict.result = format!("{}{error}", jdk.rules().error_prefix);
             return verdict;
         }
         verdict.exit_code_plain = 0;
@@ -124,7 +135,13 @@ impl CompatVerdict {
     }
 
     /// The JDK whose behaviour this is.
-    pub fn jdk(&self) -> u32 {
-        self.jdk
+    pub fn jdk(&self) -> Jdk {
+        self.profile
+    }
+
+    /// In how many points the archive read as a stream differs from the archive read by its directory. They are listed,
+    /// and change no exit code.
+    pub fn inconsistencies(&self) -> usize {
+        self.inconsistencies
     }
 }

@@ -16,7 +16,7 @@ fn a_block_with_a_wrong_signature_is_described_all_the_same() {
     let [signer] = block.signers.as_slice() else { panic!("{} signers", block.signers.len()) };
     assert_eq!(block.unreadable, None);
     let leaf = &block.certificates[signer.chain[0]];
-    assert!(leaf.subject.contains("O=ServiceNow Inc."), "{}", leaf.subject);
+    assert!(leaf.subject.contains("O=Jar Cases"), "{}", leaf.subject);
     assert_eq!(leaf.extended_key_usage.as_deref(), Some(["codeSigning".to_owned()].as_slice()));
     let token = signer.timestamp.as_ref().unwrap();
     assert!(token.gen_time.is_some() && !token.chain.is_empty());

@@ -7,15 +7,18 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use crate::archive::Modified;
+use crate::jdk::Jdk;
 
 /// A moment as `java.util.Date.toString()` prints it.
 pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
 }
 
-/// A moment as the short format for date and time of the locale en-US (JDK 17).
-pub(super) fn short_date(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%-m/%-d/%y, %-I:%M %p").to_string()
+/// A moment as the short format for date and time of the locale en-US.
+pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
+    let at = at.to_zoned(zone.clone());
+    let space = jdk.rules().space_before_meridiem;
+    format!("{}{space}{}", at.strftime("%-m/%-d/%y, %-I:%M"), at.strftime("%p"))
 }
 
 /// The time of last modification as `ZipEntry.getTime` gives it.
@@ -74,9 +77,10 @@ mod tests {
     fn dates_have_the_forms_of_java() {
         let at: Timestamp = "2017-06-01T00:00:00Z".parse().unwrap();
         assert_eq!(long_date(at, &TimeZone::UTC), "Thu Jun 01 00:00:00 UTC 2017");
-        assert_eq!(short_date(at, &TimeZone::UTC), "6/1/17, 12:00 AM");
+        assert_eq!(short_date(at, &TimeZone::UTC, Jdk::V17_0_21), "6/1/17, 12:00 AM");
         let at = "2024-12-24T15:04:05Z".parse().unwrap();
-        assert_eq!(short_date(at, &TimeZone::UTC), "12/24/24, 3:04 PM");
+        assert_eq!(short_date(at, &TimeZone::UTC, Jdk::V17_0_21), "12/24/24, 3:04 PM");
+        assert_eq!(short_date(at, &TimeZone::UTC, Jdk::V25), "12/24/24, 3:04\u{202f}PM");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
 use crate::archive::Modified;
 use crate::compat::{EntryFlags, Evaluation, ONE_YEAR, SIX_MONTHS, SignerFlags, ends_within};
+use crate::jdk::Jdk;
 use crate::report::{
     CertificateReport, EntryKind, EntryReport, KeyReport, Report, SignerReport, TimestampReport,
 };
@@ -239,7 +240,7 @@ impl<'a> Certificates<'a> {
             };
             if let Some((_, known)) = self.seen.iter().find(|(seen, _)| seen == index) {
                 if let Some(timestamp) = signer.timestamp() {
-                    let date = short_date(timestamp.gen_time(), self.zone);
+                    let date = short_date(timestamp.gen_time(), self.zone, self.options.compat.jdk);
                     let _ = writeln!(text, "{TAB}[entry was signed on {date}]");
                 }
                 text.push_str(known);
@@ -297,7 +298,7 @@ impl<'a> Certificates<'a> {
         let strength =
             if certificate.is_trusted() { Strength::Fine } else { certificate.signature_strength() };
         let algorithm = judged(certificate.signature_algorithm(), strength);
-        let key = key_text(certificate.key());
+        let key = key_text(certificate.key(), self.options.compat.jdk);
         let validity = self.validity(certificate, signed_at, authority);
         let _ = writeln!(text, "\n{TAB}Signature algorithm: {algorithm}, {key}\n{TAB}[{validity}]");
     }
@@ -314,7 +315,7 @@ impl<'a> Certificates<'a> {
         let now = self.report.examined_at();
         let at = signed_at.unwrap_or(now);
         let (start, end) = (certificate.not_before(), certificate.not_after());
-        let date = |at| short_date(at, self.zone);
+        let date = |at| short_date(at, self.zone, self.options.compat.jdk);
         let notice = if authority { ONE_YEAR } else { SIX_MONTHS };
         if at > end {
             format!("certificate expired on {}", date(end))
@@ -353,8 +354,11 @@ pub(super) fn judged(name: &str, strength: Strength) -> String {
     }
 }
 
-/// A key by its size.
-pub(super) fn key_text(key: &KeyReport) -> String {
+/// A key by its size, and by its algorithm where the JDK names it.
+pub(super) fn key_text(key: &KeyReport, jdk: Jdk) -> String {
+    if jdk.rules().names_key_algorithms {
+        return judged(&format!("{} key", key.full_name()), key.strength());
+    }
     match key.bits() {
         Some(bits) => judged(&format!("{bits}-bit key"), key.strength()),
         None => "unknown size".to_owned(),

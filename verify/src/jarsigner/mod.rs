@@ -1,6 +1,6 @@
 //! The drop-in for `jarsigner -verify`: its arguments, its text, its exit code.
 //!
-//! The text is that of JDK 17 in English. Arguments of other commands (signing) are refused.
+//! The text is that of a [`Jdk`] in English. Arguments of other commands (signing) are refused.
 
 mod arguments;
 mod java;
@@ -21,6 +21,7 @@ use self::arguments::Arguments;
 use self::text::Text;
 use crate::compat::{CompatOptions, CompatVerdict, Evaluation};
 use crate::examine::{Depth, Inputs, examine_to};
+use crate::jdk::Jdk;
 use crate::keystore::Keystore;
 use crate::limits::Limits;
 use crate::report::Report;
@@ -34,6 +35,8 @@ pub use self::arguments::Verbosity;
 pub struct Environment<'a> {
     /// The trust anchors that count in any case, as `cacerts` does for the JDK.
     pub trust: &'a TrustStore,
+    /// The same for timestamp authorities, if they are not the same. `-keystore` adds to these, too.
+    pub timestamp_trust: Option<&'a TrustStore>,
     /// The moment that counts as now.
     pub at: Timestamp,
     /// The time zone of dates in the text.
@@ -44,18 +47,22 @@ pub struct Environment<'a> {
     pub threads: usize,
     /// Environment variables, for `-storepass:env`.
     pub variables: BTreeMap<String, String>,
+    /// The JDK whose `jarsigner` this is.
+    pub jdk: Jdk,
 }
 
 impl<'a> Environment<'a> {
-    /// The defaults: UTC, all cores, no variables.
+    /// The defaults: UTC, all cores, no variables, the default JDK.
     pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
         Self {
             trust,
+            timestamp_trust: None,
             at,
             time_zone: TimeZone::UTC,
             limits: Limits::default(),
             threads: 0,
             variables: BTreeMap::new(),
+            jdk: Jdk::default(),
         }
     }
 }
@@ -131,8 +138,10 @@ fn print(
     options: &TextOptions,
     certificates: Print<'_>,
 ) -> Result<(), BrokenOff> {
+    let jdk = options.compat.jdk;
+    let report = report.as_read_by(jdk);
     let exception = |text: &mut Text<'_>, error: &dyn std::fmt::Display| {
-        text.push_str(&format!("jarsigner: {error}\n"));
+        text.push_str(&format!("{}{error}\n", jdk.rules().error_prefix));
         Err(BrokenOff)
     };
     if let Some(error) = report.abort() {
@@ -149,7 +158,11 @@ fn print(
         text.push_str("\nno manifest.\n");
     }
     if options.verbosity.is_some() {
-        signature_list::print(text, report);
+        signature_list::print(text, report, jdk);
+    }
+    text.push('\n');
+    if let Some(error) = report.cross_check(jdk).and_then(|found| found.abort.as_ref()) {
+        return exception(text, error);
     }
     summary::print(text, report, &evaluation, &verdict, options);
     Ok(())
@@ -202,20 +215,23 @@ pub fn run_to(
 
 /// Examines the file; the error is the line that is printed.
 fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Report, TextOptions), String> {
+    let prefix = environment.jdk.rules().error_prefix;
     let mut trust = environment.trust.clone();
+    let mut timestamp_trust = environment.timestamp_trust.cloned();
     let keystore = load_keystore(arguments, environment)?;
     if let Some(keystore) = &keystore {
-        trust.add_keystore(keystore);
+        std::iter::once(&mut trust).chain(&mut timestamp_trust).for_each(|set| set.add_keystore(keystore));
     }
     let source = Source::open(Path::new(&arguments.file))
-        .map_err(|error| format!("jarsigner: {}", java::open_failure(&arguments.file, &error)))?;
+        .map_err(|error| format!("{prefix}{}", java::open_failure(&arguments.file, &error)))?;
     let inputs = Inputs {
         limits: environment.limits.clone(),
         threads: environment.threads,
+        timestamp_trust: timestamp_trust.as_ref(),
         ..Inputs::new(&trust, environment.at)
     };
-    let mut report = examine_to(&source, &inputs, Depth::Jarsigner)
-        .map_err(|error| format!("jarsigner: {}", java::read_failure(&error)))?;
+    let mut report = examine_to(&source, &inputs, Depth::Jarsigner(environment.jdk))
+        .map_err(|error| format!("{prefix}{}", java::read_failure(&error)))?;
     if arguments.revocation {
         report.fail_revocation();
     }
@@ -224,6 +240,7 @@ fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Rep
         certs: arguments.certs,
         strict: arguments.strict,
         compat: CompatOptions {
+            jdk: environment.jdk,
             keystore,
             aliases: arguments.aliases.clone(),
             time_zone: Some(environment.time_zone.clone()),
@@ -235,7 +252,8 @@ fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Rep
 /// Loads the keystore of `-keystore`; the error is the line that is printed.
 fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result<Option<Keystore>, String> {
     let Some(name) = &arguments.keystore else { return Ok(None) };
-    let load_failed = |reason: &str| format!("jarsigner error: keystore load: {reason}");
+    let class = environment.jdk.rules().keystore_exception;
+    let load_failed = |reason: &str| format!("jarsigner error: {class}keystore load: {reason}");
     let path = std::path::absolute(name.strip_prefix("file:").unwrap_or(name))
         .map_err(|error| load_failed(&java::file_failure(name, &error)))?;
     let shown = path.display().to_string();

@@ -9,10 +9,11 @@ use super::java::long_date;
 use super::listing::{judged, key_text};
 use super::text::Text;
 use crate::hash_order::hash_order;
+use crate::jdk::Jdk;
 use crate::report::{AlgorithmReport, BlockDescription, Report, SignatureFileReport};
 
 /// Prints the list, if there is anything in it.
-pub(super) fn print(text: &mut Text<'_>, report: &Report) {
+pub(super) fn print(text: &mut Text<'_>, report: &Report, jdk: Jdk) {
     let files: Vec<&SignatureFileReport> = report.signature_files().iter().collect();
     if files.is_empty() {
         return;
@@ -32,7 +33,7 @@ pub(super) fn print(text: &mut Text<'_>, report: &Report) {
     let described: Vec<&SignatureFileReport> =
         files.into_iter().filter(|file| file.digest.is_some() && file.block_parses).collect();
     for file in hash_order(described, |file| &file.base) {
-        print_file(text, file);
+        print_file(text, file, jdk);
     }
     for (_, note) in hash_order(notes.into_iter().collect(), |(base, _)| base) {
         text.push_str(&note);
@@ -40,9 +41,9 @@ pub(super) fn print(text: &mut Text<'_>, report: &Report) {
     }
 }
 
-fn print_file(text: &mut Text<'_>, file: &SignatureFileReport) {
+fn print_file(text: &mut Text<'_>, file: &SignatureFileReport, jdk: Jdk) {
     match (&file.digest, &file.description) {
-        (Some(digest), Some(description)) => print_description(text, digest, description),
+        (Some(digest), Some(description)) => print_description(text, digest, description, jdk),
         _ => {
             let block = file.block.as_deref().unwrap_or_default();
             let _ = writeln!(text, "- Unparsable signature-related file {block}");
@@ -54,17 +55,30 @@ fn print_file(text: &mut Text<'_>, file: &SignatureFileReport) {
     }
 }
 
-fn print_description(text: &mut Text<'_>, digest: &AlgorithmReport, description: &BlockDescription) {
+fn print_description(
+    text: &mut Text<'_>,
+    digest: &AlgorithmReport,
+    description: &BlockDescription,
+    jdk: Jdk,
+) {
     let show = |algorithm: &AlgorithmReport| judged(algorithm.name(), algorithm.strength());
     let _ = writeln!(text, "- Signed by \"{}\"", description.subject);
     let _ = writeln!(text, "    Digest algorithm: {}", show(digest));
-    let key = key_text(&description.key);
-    let _ = writeln!(text, "    Signature algorithm: {}, {key}", show(&description.signature));
+    let key = key_text(&description.key, jdk);
+    let _ = writeln!(
+        text,
+        "    Signature algorithm: {}, {key}",
+        show(description.signature.as_described_by(jdk))
+    );
     if let Some(token) = &description.timestamp {
         let date = long_date(token.gen_time, &TimeZone::UTC);
         let _ = writeln!(text, "  Timestamped by \"{}\" on {date}", token.subject);
         let _ = writeln!(text, "    Timestamp digest algorithm: {}", show(&token.digest));
-        let key = key_text(&token.key);
-        let _ = writeln!(text, "    Timestamp signature algorithm: {}, {key}", show(&token.signature));
+        let key = key_text(&token.key, jdk);
+        let _ = writeln!(
+            text,
+            "    Timestamp signature algorithm: {}, {key}",
+            show(token.signature.as_described_by(jdk))
+        );
     }
 }

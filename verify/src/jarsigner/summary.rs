@@ -14,7 +14,6 @@ pub(super) fn print(
     verdict: &CompatVerdict,
     options: &TextOptions,
 ) {
-    text.push('\n');
     if !evaluation.any_signed {
         print_unsigned(text, evaluation, verdict, options);
         return;
@@ -26,6 +25,9 @@ pub(super) fn print(
         print_block(text, "Warning: ", verdict.warnings().iter());
     } else {
         print_block(text, "Warning: ", verdict.errors().iter().chain(verdict.warnings()));
+    }
+    if let Some(found) = report.cross_check(options.compat.jdk) {
+        print_block(text, INCONSISTENT, found.inconsistencies.iter().map(|line| format!("- {line}")));
     }
     let complaints = !verdict.errors().is_empty() || !verdict.warnings().is_empty();
     if complaints && !(options.verbosity.is_some() && options.certs) {
@@ -56,8 +58,10 @@ fn print_unsigned(
     }
 }
 
+const INCONSISTENT: &str = "This JAR file contains internal inconsistencies that may result in different contents when reading via JarFile and JarInputStream:";
+
 /// Prints lines with an empty line and a title before them.
-fn print_block<'a>(text: &mut Text<'_>, title: &str, lines: impl Iterator<Item = &'a String>) {
+fn print_block(text: &mut Text<'_>, title: &str, lines: impl Iterator<Item = impl AsRef<str>>) {
     let mut lines = lines.peekable();
     if lines.peek().is_none() {
         return;
@@ -68,7 +72,7 @@ fn print_block<'a>(text: &mut Text<'_>, title: &str, lines: impl Iterator<Item =
         text.push('\n');
     }
     for line in lines {
-        text.push_str(line);
+        text.push_str(line.as_ref());
         text.push('\n');
     }
 }

@@ -189,6 +189,18 @@ impl KeyReport {
         self.curve.as_deref()
     }
 
+    /// Size, algorithm and curve as newer JDKs name a key, for instance `256-bit EC (secp256r1)`.
+    pub(crate) fn full_name(&self) -> String {
+        let Self { algorithm, bits, curve, .. } = self;
+        match (bits, curve) {
+            (Some(255), _) if algorithm == "EdDSA" => "Ed25519".to_owned(),
+            (_, _) if algorithm == "EdDSA" => "Ed448".to_owned(),
+            (Some(bits), Some(curve)) => format!("{bits}-bit {algorithm} ({curve})"),
+            (Some(bits), None) => format!("{bits}-bit {algorithm}"),
+            (None, _) => algorithm.clone(),
+        }
+    }
+
     /// What the policy in force where the key is used says of it.
     pub fn strength(&self) -> Strength {
         self.strength

@@ -40,8 +40,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cross_check::CrossCheck;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
+use crate::jdk::{Jdk, Rules};
 use crate::judge_chains::AnchorSets;
 use crate::trust_store::TrustStore;
 
@@ -77,6 +79,12 @@ pub struct Report {
     /// What the report is from each later algorithm date on.
     #[serde(skip)]
     pub(crate) later: Vec<Arc<Report>>,
+    /// What the second pass of newer JDKs found.
+    #[serde(skip)]
+    pub(crate) cross_checks: Vec<(Jdk, CrossCheck)>,
+    /// The reports of JDKs that see something else than the most lenient one.
+    #[serde(skip)]
+    pub(crate) others: Vec<(Jdk, Report)>,
 }
 
 /// Which trust anchors were used.
@@ -192,8 +200,31 @@ impl Report {
         self.examined_at
     }
 
+    /// The archive in the eyes of a JDK. The report itself is that of the most lenient one.
+    pub(crate) fn as_read_by(&self, jdk: Jdk) -> &Self {
+        self.others.iter().find(|(other, _)| *other == jdk).map_or(self, |(_, report)| report)
+    }
+
+    /// What the second pass of a JDK found, if it has one. To be asked of the report in the eyes of that JDK.
+    pub(crate) fn cross_check(&self, jdk: Jdk) -> Option<&CrossCheck> {
+        self.cross_checks.iter().find(|(other, _)| *other == jdk).map(|(_, found)| found)
+    }
+
+    /// Notes why no JDK opens the archive, each in its words.
+    pub(crate) fn aborted_by_all(&mut self, error: impl Fn(&Rules) -> JavaError) {
+        let [most_lenient, others @ ..] = Jdk::ALL;
+        self.abort = Some(error(most_lenient.rules()));
+        for jdk in others {
+            let abort = Some(error(jdk.rules()));
+            if abort != self.abort {
+                self.others.push((jdk, Self { abort, others: Vec::new(), ..self.clone() }));
+            }
+        }
+    }
+
     /// Marks every chain as one whose revocation could not be asked: there is no network here.
     pub(crate) fn fail_revocation(&mut self) {
+        self.others.iter_mut().for_each(|(_, report)| report.fail_revocation());
         for signer in &mut self.signers {
             signer.validation.fail_revocation();
             if let Some(timestamp) = &mut signer.timestamp {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::certificate::KeyReport;
 use crate::algorithm_policy::Strength;
+use crate::jdk::Jdk;
 
 /// Files in `META-INF/` of one base name: a signature file, a signature block, or both.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
@@ -57,6 +58,9 @@ pub enum BlockOutcome {
 /// An algorithm and what the policy says of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AlgorithmReport {
+    /// An RSASSA-PSS signature with its parameters, where these are not fine; only some JDKs look at them.
+    #[serde(skip)]
+    pub(crate) parameters: Option<Box<AlgorithmReport>>,
     pub(crate) name: String,
     pub(crate) strength: Strength,
 }
@@ -105,6 +109,11 @@ impl BlockReport {
 }
 
 impl AlgorithmReport {
+    /// The algorithm as a JDK describes it.
+    pub(crate) fn as_described_by(&self, jdk: Jdk) -> &Self {
+        self.parameters.as_deref().filter(|_| jdk.rules().judges_pss_parameters).unwrap_or(self)
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name

@@ -6,7 +6,7 @@ use super::covered::Addition;
 use super::digests::{Digests, strip_suffix_ignoring_case};
 use super::{SignatureFile, Signer, Stage, algorithms_at};
 use crate::algorithm_policy::{Strength, jar_digest, jar_digest_name, jar_key, jar_scheme};
-use crate::asn1::tag;
+use crate::asn1::{Reader, tag};
 use crate::crypto::Check;
 use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
@@ -116,7 +116,7 @@ impl Stage<'_> {
     }
 
     fn signer(
-        &self,
+        &mut self,
         name: &str,
         block: &SignedData,
         info: &SignerInfo,
@@ -124,11 +124,29 @@ impl Stage<'_> {
     ) -> Result<Signer, Failure> {
         let timestamp = match &info.timestamp_token {
             Some(token) => match timestamp::verify(token, &info.signature, self.limits) {
-                Ok(token) => Some(token),
+                Ok(token) => {
+                    self.found.contested.token_type |= !token.is_tst_info;
+                    if !token.is_tst_info && self.rules.insists_on_tst_info {
+                        return ignored("the content type of the timestamp token is not id-ct-TSTInfo");
+                    }
+                    self.found.contested.ambiguous_content |= token.is_direct;
+                    if token.is_direct && self.rules.refuses_ambiguous_content {
+                        return ignored("the timestamp token has no signed attributes");
+                    }
+                    Some(token)
+                }
                 Err(reason) => return ignored(reason),
             },
             None => None,
         };
+        // A direct signature over what could be signed attributes may have been made for something else.
+        let is_data = block.content_type == ID_DATA;
+        if info.is_direct() && (!is_data || block.content.is_none() && is_der_set(bytes)) {
+            self.found.contested.ambiguous_content = true;
+            if self.rules.refuses_ambiguous_content {
+                return ignored("the content of the signature could be signed attributes");
+            }
+        }
         let scheme = match &info.scheme {
             Ok(scheme) => scheme.clone(),
             Err(reason) => return ignored(reason.clone()),
@@ -142,7 +160,7 @@ impl Stage<'_> {
             scheme,
             signed_attributes: !info.is_direct(),
             timestamp,
-            ambiguous_content: info.is_direct() && bytes.first() == Some(&tag::SET),
+            ambiguous_content: info.is_direct() && (bytes.first() == Some(&tag::SET) || !is_data),
         })
     }
 
@@ -269,3 +287,11 @@ fn check_algorithms(signer: &Signer, at: Timestamp) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Whether bytes are one DER SET from the first to the last.
+fn is_der_set(bytes: &[u8]) -> bool {
+    Reader::new(bytes).expect(tag::SET).is_ok_and(|set| set.raw.len() == bytes.len())
+}
+
+/// Content type of plain data (RFC 5652 section 4).
+const ID_DATA: &str = "1.2.840.113549.1.7.1";

@@ -67,6 +67,12 @@ impl Covered {
         &self.sets
     }
 
+    /// The signers that vouch for a name, as indices into the list of signers.
+    pub(crate) fn signers(&self, name: &str) -> Option<&[usize]> {
+        let set = self.set_of(self.number(name)?)?;
+        self.sets.get(set).map(|set| &**set)
+    }
+
     /// Has signers vouch for a name, besides those that do already.
     pub(super) fn add(&mut self, name: &str, addition: &mut Addition) {
         let length = self.text.len();

@@ -29,10 +29,13 @@ use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
 use crate::java_error::JavaError;
+use crate::jdk::Rules;
 use crate::limits::{Limits, exceeded, is_exceeded};
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
-use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file};
+use crate::signature_names::{
+    MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file, is_in_meta_inf,
+};
 use crate::signed_data::SignedData;
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
@@ -50,6 +53,28 @@ pub(crate) struct Signatures {
     pub(crate) blocks: Vec<BlockReport>,
     /// Blocks that were accepted, with their names.
     pub(crate) accepted: Vec<(String, Arc<SignedData>)>,
+    /// Positions of signature files and blocks in the directory, in the order of processing.
+    pub(crate) files: Vec<usize>,
+    /// Whether an exception made the JDK give up on all signatures.
+    pub(crate) given_up: bool,
+    pub(crate) contested: Contested,
+}
+
+/// What came up that JDKs judge differently.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Contested {
+    subfolder: bool,
+    token_type: bool,
+    ambiguous_content: bool,
+}
+
+impl Contested {
+    /// Whether two JDKs may have come to different results. Without a difference on the way, they have not.
+    pub(crate) fn between(self, one: &Rules, other: &Rules) -> bool {
+        self.subfolder && one.signatures_in_subfolders != other.signatures_in_subfolders
+            || self.token_type && one.insists_on_tst_info != other.insists_on_tst_info
+            || self.ambiguous_content && one.refuses_ambiguous_content != other.refuses_ambiguous_content
+    }
 }
 
 /// A signer whose signature is right.
@@ -67,7 +92,7 @@ pub(crate) struct Signer {
 
 impl Signer {
     /// Whether two signers are the same to the JDK: equal chains and equal timestamps.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let equal = |a: &[Arc<Certificate>], b: &[Arc<Certificate>]| {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.der == b.der)
         };
@@ -84,17 +109,11 @@ impl Signer {
 pub(crate) fn examine(
     source: &Source,
     archive: &Archive,
+    rules: &Rules,
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<(Signatures, Option<JavaError>)> {
-    let mut stage = Stage {
-        limits,
-        now,
-        found: Signatures::default(),
-        sections: OnceCell::new(),
-        work: Cell::new(limits.signature_work),
-        checks: Cell::new(limits.signature_checks),
-    };
+    let mut stage = Stage::new(rules, limits, now);
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
 }
@@ -109,10 +128,14 @@ pub(crate) fn algorithms_at<'a>(signers: impl IntoIterator<Item = &'a Signer>, n
     latest.unwrap_or(now)
 }
 
-struct Stage<'a> {
+/// The stage while signature files and blocks come in.
+pub(crate) struct Stage<'a> {
+    rules: &'a Rules,
     limits: &'a Limits,
     now: Timestamp,
-    found: Signatures,
+    pub(crate) found: Signatures,
+    files: HashMap<String, SignatureFile>,
+    pending: Vec<(String, String, Arc<SignedData>)>,
     /// The manifest cut into sections, once somebody asks.
     sections: OnceCell<RawSections>,
     /// What is left of [`Limits::signature_work`].
@@ -125,23 +148,47 @@ struct Stage<'a> {
 type SignatureFile = Result<Manifest, JavaError>;
 
 /// How processing a block ended.
-enum Processed {
+pub(crate) enum Processed {
     Accepted,
     Ignored,
-    /// No signature counts any more.
-    GivenUp,
+    /// A value is no Base64, for the reason given: no signature counts any more.
+    GivenUp(String),
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    pub(crate) fn new(rules: &'a Rules, limits: &'a Limits, now: Timestamp) -> Self {
+        Self {
+            rules,
+            limits,
+            now,
+            found: Signatures::default(),
+            files: HashMap::new(),
+            pending: Vec::new(),
+            sections: OnceCell::new(),
+            work: Cell::new(limits.signature_work),
+            checks: Cell::new(limits.signature_checks),
+        }
+    }
+
+    /// Takes the manifest.
+    pub(crate) fn set_manifest(&mut self, name: &str, manifest: Manifest) {
+        self.sections = OnceCell::new();
+        self.found.manifest_name = Some(name.to_owned());
+        self.found.manifest = Some(manifest);
+    }
+
     fn run(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
         let mut manifests = 0;
-        let mut signature_files = Vec::new();
         for (index, entry) in archive.entries.iter().enumerate() {
             if entry.name.eq_ignore_ascii_case(MANIFEST_NAME) {
                 manifests += 1;
                 self.found.manifest_name = Some(entry.name.clone());
             } else if has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name) {
-                signature_files.push(index);
+                let direct = is_in_meta_inf(&entry.name);
+                self.found.contested.subfolder |= !direct;
+                if direct || self.rules.signatures_in_subfolders {
+                    self.found.files.push(index);
+                }
             }
         }
         // 1. The manifest. Without signature files the JDK reads it last.
@@ -149,7 +196,7 @@ impl Stage<'_> {
         let index = archive.index_of(&name).unwrap_or_default();
         match self.read(source, archive, index)?.and_then(Manifest::parse) {
             Ok(manifest) => self.found.manifest = Some(manifest),
-            Err(error) if signature_files.is_empty() => {
+            Err(error) if self.found.files.is_empty() => {
                 self.found.late_error = Some(error);
                 return Ok(Ok(()));
             }
@@ -159,21 +206,14 @@ impl Stage<'_> {
         if manifests != 1 {
             return Ok(Ok(()));
         }
-        self.process_files(source, archive, &signature_files)
+        self.process_files(source, archive)
     }
 
-    /// Pairs signature files and blocks by base name, in archive order, and processes each pair.
-    fn process_files(
-        &mut self,
-        source: &Source,
-        archive: &Archive,
-        indices: &[usize],
-    ) -> io::Result<Result<(), JavaError>> {
-        let mut files: HashMap<String, SignatureFile> = HashMap::new();
-        let mut pending: Vec<(String, String, Arc<SignedData>)> = Vec::new();
-        for index in indices {
-            let Some(entry) = archive.entries.get(*index) else { continue };
-            let index = archive.index_of(&entry.name).unwrap_or(*index);
+    /// Takes the signature files and blocks in the order of the directory.
+    fn process_files(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
+        for index in self.found.files.clone() {
+            let Some(entry) = archive.entries.get(index) else { continue };
+            let index = archive.index_of(&entry.name).unwrap_or(index);
             // Many entries of one name are one large entry many times.
             if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
                 return Ok(Err(self.beyond(&entry.name, reason)));
@@ -181,61 +221,73 @@ impl Stage<'_> {
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    // The JDK gives up on all signatures.
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    self.found.covered = Covered::default();
+                    self.give_up();
                     return Ok(Ok(()));
                 }
             };
             if bytes.is_empty() {
                 continue;
             }
-            let upper = entry.name.to_uppercase();
-            let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
-            if !is_block(&upper) {
-                let file = Manifest::parse(bytes);
-                for (name, _, block) in pending.iter().filter(|(_, base, _)| *base == key) {
-                    match self.process(name, &key, block, &file) {
-                        Ok(Processed::Accepted) => {}
-                        Ok(Processed::Ignored) => break,
-                        Ok(Processed::GivenUp) => return Ok(Ok(())),
-                        Err(error) => return Ok(Err(error)),
-                    }
-                }
-                files.insert(key, file);
-                continue;
-            }
-            if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
-                let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
-                return Ok(Err(self.beyond(&entry.name, exceeded(what))));
-            }
-            let block = match SignedData::parse(&bytes, self.limits) {
-                Ok(block) => Arc::new(block),
-                Err(error) if is_exceeded(error.0) => {
-                    return Ok(Err(self.beyond(&entry.name, error.0.to_owned())));
-                }
-                Err(error) => {
-                    self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    continue;
-                }
-            };
-            // A block may carry its own signature file.
-            let own = block.content.clone().map(Manifest::parse);
-            match own.as_ref().or_else(|| files.get(&key)) {
-                Some(file) => match self.process(&entry.name, &key, &block, file) {
-                    Ok(Processed::GivenUp) => return Ok(Ok(())),
-                    Ok(Processed::Accepted | Processed::Ignored) => {}
-                    Err(error) => return Ok(Err(error)),
-                },
-                None => pending.push((entry.name.clone(), key, block)),
+            match self.feed(&entry.name, bytes) {
+                Ok(Processed::GivenUp(_)) => return Ok(Ok(())),
+                Ok(Processed::Accepted | Processed::Ignored) => {}
+                Err(error) => return Ok(Err(error)),
             }
         }
-        for (name, base, _) in &pending {
-            if !files.contains_key(base) {
-                self.report(name, BlockOutcome::WithoutSignatureFile);
+        for (name, base, _) in std::mem::take(&mut self.pending) {
+            if !self.files.contains_key(&base) {
+                self.report(&name, BlockOutcome::WithoutSignatureFile);
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Takes a signature file or block; those of one base name are a pair, and are processed when both are there.
+    pub(crate) fn feed(&mut self, entry: &str, bytes: Vec<u8>) -> Result<Processed, JavaError> {
+        let upper = entry.to_uppercase();
+        let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
+        if !is_block(&upper) {
+            let file = Manifest::parse(bytes);
+            let waiting: Vec<_> = self.pending.iter().filter(|(_, base, _)| *base == key).cloned().collect();
+            for (name, _, block) in waiting {
+                match self.process(&name, &key, &block, &file)? {
+                    Processed::Accepted => {}
+                    Processed::Ignored => break,
+                    given_up @ Processed::GivenUp(_) => return Ok(given_up),
+                }
+            }
+            self.files.insert(key, file);
+            return Ok(Processed::Ignored);
+        }
+        if self.found.blocks.len() + self.pending.len() >= self.limits.signature_blocks {
+            let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
+            return Err(self.beyond(entry, exceeded(what)));
+        }
+        let block = match SignedData::parse(&bytes, self.limits) {
+            Ok(block) => Arc::new(block),
+            Err(error) if is_exceeded(error.0) => return Err(self.beyond(entry, error.0.to_owned())),
+            Err(error) => {
+                self.report(entry, BlockOutcome::Ignored { reason: error.to_string() });
+                return Ok(Processed::Ignored);
+            }
+        };
+        // A block may carry its own signature file.
+        if let Some(own) = block.content.clone().map(Manifest::parse) {
+            return self.process(entry, &key, &block, &own);
+        }
+        let Some(file) = self.files.remove(&key) else {
+            self.pending.push((entry.to_owned(), key, block));
+            return Ok(Processed::Ignored);
+        };
+        let processed = self.process(entry, &key, &block, &file);
+        self.files.insert(key, file);
+        processed
+    }
+
+    fn give_up(&mut self) {
+        self.found.covered = Covered::default();
+        self.found.given_up = true;
     }
 
     /// Processes a block with its signature file and notes what became of it.
@@ -258,8 +310,8 @@ impl Stage<'_> {
             }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
-                self.found.covered = Covered::default();
-                (BlockOutcome::Ignored { reason }, Ok(Processed::GivenUp))
+                self.give_up();
+                (BlockOutcome::Ignored { reason: reason.clone() }, Ok(Processed::GivenUp(reason)))
             }
             Err(Failure::Refused(error)) => {
                 (BlockOutcome::Refused { reason: error.message.clone() }, Err(error))
