@@ -12,6 +12,7 @@ use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
+use crate::policy_tree::Policies;
 
 /// A parsed certificate.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct Certificate {
     pub(crate) authority_serial: Option<Vec<u8>>,
     /// Whether a name constraints extension is present.
     pub(crate) has_name_constraints: bool,
+    /// What the policy extensions say.
+    pub(crate) policies: Policies,
 }
 
 impl Certificate {
@@ -106,6 +109,7 @@ impl Certificate {
             authority_key_id: None,
             authority_serial: None,
             has_name_constraints: false,
+            policies: Policies::default(),
         };
         if version == 1 && !fields.is_empty() {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
@@ -175,7 +179,7 @@ impl Certificate {
                 }
             }
             "2.5.29.30" => self.has_name_constraints = true,
-            _ => {}
+            _ => self.policies.take_extension(oid, value)?,
         }
         Ok(())
     }

@@ -266,6 +266,9 @@ fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>,
         }
         if kind.oid()? == oid {
             let mut values = parts.expect(tag::SET)?.inside();
+            if values.is_empty() {
+                return Err(NO_VALUE);
+            }
             found = Some(values.next()?);
             if !values.is_empty() {
                 return Err(Asn1Error("several values of a single-valued attribute"));
@@ -319,6 +322,13 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     };
     Ok((content_type, content))
 }
+
+/// An attribute without a value: the JDK asks for the first one all the same, and jarsigner breaks off.
+pub(crate) const NO_VALUE: Asn1Error = Asn1Error("an attribute has no value");
+
+/// Content types whose octets the JDK hands out; a block of another type it does not read.
+pub(crate) const READABLE_CONTENT: [&str; 3] =
+    ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";

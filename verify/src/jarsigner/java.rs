@@ -15,6 +15,10 @@ pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
 
 /// A moment as the short format for date and time of the locale en-US (JDK 17).
 pub(super) fn short_date(at: Timestamp, zone: &TimeZone) -> String {
+    if at == Timestamp::MAX {
+        // A certificate without an end, see `asn1_time`.
+        return "12/31/99, 11:59 PM".to_owned();
+    }
     at.to_zoned(zone.clone()).strftime("%-m/%-d/%y, %-I:%M %p").to_string()
 }
 

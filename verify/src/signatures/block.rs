@@ -11,7 +11,7 @@ use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
 use crate::manifest::{Attributes, Manifest};
 use crate::signed_data::{SignedData, SignerInfo};
-use crate::timestamp;
+use crate::timestamp::{self, TokenFailure};
 
 /// Why a block does not count.
 pub(super) enum Failure {
@@ -109,7 +109,8 @@ impl Stage<'_> {
         let timestamp = match &info.timestamp_token {
             Some(token) => match timestamp::verify(token, &info.signature, self.limits) {
                 Ok(token) => Some(token),
-                Err(reason) => return ignored(reason),
+                Err(TokenFailure::Ignored(reason)) => return ignored(reason),
+                Err(TokenFailure::NoValue) => return Err(JavaError::no_first_value().into()),
             },
             None => None,
         };

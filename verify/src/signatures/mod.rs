@@ -29,7 +29,7 @@ use crate::limits::Limits;
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file};
-use crate::signed_data::SignedData;
+use crate::signed_data::{NO_VALUE, READABLE_CONTENT, SignedData};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
 
@@ -203,7 +203,16 @@ impl Stage<'_> {
                 continue;
             }
             let block = match SignedData::parse(&bytes, self.limits) {
+                Ok(block) if !READABLE_CONTENT.contains(&block.content_type.as_str()) => {
+                    let reason = format!("content type is not DATA: {}", block.content_type);
+                    self.report(&entry.name, BlockOutcome::Ignored { reason });
+                    continue;
+                }
                 Ok(block) => Arc::new(block),
+                Err(NO_VALUE) => {
+                    self.report(&entry.name, BlockOutcome::Refused { reason: NO_VALUE.to_string() });
+                    return Ok(Err(JavaError::no_first_value()));
+                }
                 Err(error) => {
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
                     continue;
