@@ -74,7 +74,7 @@ impl Certificate {
             },
             None => 1,
         };
-        let serial = fields.expect(tag::INTEGER)?;
+        let serial = fields.integer()?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
         if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
@@ -89,7 +89,7 @@ impl Certificate {
         let mut certificate = Self {
             der: der.to_vec(),
             tbs: tbs.raw.to_vec(),
-            serial: serial.content.to_vec(),
+            serial: serial.to_vec(),
             issuer: DistinguishedName::parse(issuer.raw)?,
             subject: DistinguishedName::parse(subject.raw)?,
             not_before: asn1_time::parse(&validity.next()?)?,

@@ -22,6 +22,8 @@ pub(crate) struct SignedData {
     /// The bytes as they were given, and whether they use indefinite lengths.
     pub(crate) raw: Vec<u8>,
     pub(crate) indefinite: bool,
+    /// Indefinite lengths inside definite ones.
+    pub(crate) mixes_lengths: bool,
     pub(crate) content_type: String,
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) certificates: Vec<Arc<Certificate>>,
@@ -60,7 +62,7 @@ impl SignedData {
             return Err(Asn1Error("the content is not SignedData"));
         }
         let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
-        fields.expect(tag::INTEGER)?;
+        fields.integer()?;
         fields.expect(tag::SET)?.inside().all()?;
         let (content_type, content) = parse_content(&fields.expect(tag::SEQUENCE)?)?;
         let mut certificates = Vec::new();
@@ -81,7 +83,16 @@ impl SignedData {
             signer_infos.push(SignerInfo::parse(&value)?);
         }
         let indefinite = !bytes.starts_with(&definite);
-        Ok(Self { raw: bytes.to_vec(), indefinite, content_type, content, certificates, signer_infos })
+        let mixes_lengths = asn1::mixes_lengths(bytes);
+        Ok(Self {
+            raw: bytes.to_vec(),
+            indefinite,
+            mixes_lengths,
+            content_type,
+            content,
+            certificates,
+            signer_infos,
+        })
     }
 
     /// The certificate of a signer: issuer and serial number match.
@@ -160,11 +171,11 @@ impl SignerInfo {
             return Err(Asn1Error("SignerInfo expected"));
         }
         let mut fields = value.inside();
-        fields.expect(tag::INTEGER)?;
+        fields.integer()?;
         let identifier = fields.expect(tag::SEQUENCE)?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
-        let serial = parts.expect(tag::INTEGER)?.content.to_vec();
+        let serial = parts.integer()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
         let digest_oid = digest_algorithm.inside().next()?.oid()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::judge::{Counts, Judges, Outcome};
+use crate::judge::{Counts, Judges, Outcome, is_reproduced};
 
 #[derive(Parser)]
 #[command(about = "Compares jarsigner and midmirror on randomly changed archives")]
@@ -48,6 +48,9 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let mut judges = Judges::start(options.jdk.as_deref(), &corpus, folder.path())?;
     println!("JDK {}, seed {}", judges.version(), options.seed);
+    if !is_reproduced(judges.version()) {
+        println!("its texts are not reproduced: expect differences");
+    }
     let mut counts = Counts::default();
     let range = match options.only {
         Some(index) => index..index + 1,

@@ -40,6 +40,12 @@ impl Stage<'_> {
         block: &SignedData,
         bytes: &[u8],
     ) -> Result<(), Failure> {
+        if block.mixes_lengths {
+            return Err(JavaError::security(format!(
+                "cannot verify signature block file {key}: indefinite lengths inside definite ones"
+            ))
+            .into());
+        }
         // 1. The signature file must be one (JAR File Specification, "Signature Validation").
         let file = match Manifest::parse(bytes) {
             Ok(file) => file,
