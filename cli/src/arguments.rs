@@ -123,6 +123,13 @@ pub(crate) struct ImportFileArguments {
     /// The vendor path or URL of the file, when its stamp is irregular or its name was changed (one file only)
     #[arg(long, value_name = "PATH|URL")]
     pub as_path: Option<String>,
+    /// A copy of another mirror's store or `repository`: its catalog proves that it admitted the files before their
+    /// timestamp authority expired
+    #[arg(long, value_name = "DIR", requires = "trust")]
+    pub proof: Option<PathBuf>,
+    /// The trust file of that mirror
+    #[arg(long, value_name = "FILE", requires = "proof")]
+    pub trust: Option<PathBuf>,
 }
 
 /// How to verify.

@@ -72,6 +72,8 @@ pub(crate) struct Policy {
     pub truststore: Vec<String>,
     /// Pinned signer keys (SHA-256 of the SubjectPublicKeyInfo).
     pub signer_keys: Vec<Sha256Digest>,
+    /// Trust anchors that a signer's chain may end in (SHA-256 of the certificate); empty: any of the truststore.
+    pub anchors: Vec<Sha256Digest>,
     /// Rules relaxed for single digests.
     pub relax: Vec<RelaxedRule>,
     /// Files without JAR signature that are accepted by digest.
@@ -140,6 +142,7 @@ impl Default for Policy {
             organization: DEFAULT_ORGANIZATION.to_owned(),
             truststore: vec!["bundled".to_owned()],
             signer_keys: Vec::new(),
+            anchors: Vec::new(),
             relax: Vec::new(),
             pin: Vec::new(),
         }
@@ -193,8 +196,10 @@ impl Config {
         AdmissionPolicy {
             organization: self.policy.organization.clone(),
             signer_keys: self.policy.signer_keys.clone(),
+            anchors: self.policy.anchors.clone(),
             relaxed: self.policy.relax.clone(),
             pinned: self.policy.pin.clone(),
+            ..AdmissionPolicy::default()
         }
     }
 

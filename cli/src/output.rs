@@ -1,6 +1,6 @@
 //! Everything that is printed. stdout carries data, stderr the rest.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::OnceLock;
 
 /// Prints one line of data.
@@ -27,6 +27,24 @@ pub(crate) fn text(text: &str) {
         raw(printable(text).as_bytes());
     } else {
         raw(text.as_bytes());
+    }
+}
+
+/// Standard output for text that quotes a package, as [`text`] prints it. What cannot be written is for [`lost_data`].
+pub(crate) struct TextWriter;
+
+impl Write for TextWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if io::stdout().is_terminal() {
+            raw(printable(&String::from_utf8_lossy(bytes)).as_bytes());
+        } else {
+            raw(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -10,8 +10,10 @@ use jiff::Timestamp;
 use midmirror_verify::TrustStore;
 use thiserror::Error;
 
-use crate::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, admit};
-use crate::catalog::{CatalogEntry, CatalogError, Lifetimes, Publication, SigningKeys, publish};
+use crate::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, EarlierAdmission, admit};
+use crate::catalog::{
+    CatalogEntry, CatalogError, Lifetimes, Publication, SigningKeys, TrustedCatalog, publish,
+};
 use crate::fetch::{
     Expectation, FetchError, FetchOptions, HttpClient, Progress, QuarantinedPackage, fetch, import_file,
     set_aside,
@@ -33,6 +35,8 @@ pub struct Site<'a> {
     pub trust: &'a TrustStore,
     /// What is accepted.
     pub policy: &'a AdmissionPolicy,
+    /// The catalog of a mirror that admitted packages earlier, as proof for those whose timestamp authority has expired.
+    pub proof: Option<&'a TrustedCatalog>,
     /// Largest package in bytes.
     pub max_package_bytes: u64,
     /// The moment of this run.
@@ -105,11 +109,24 @@ async fn fetch_package(
 fn take_in(site: &Site<'_>, writer: &mut StoreWriter, quarantined: QuarantinedPackage) -> Outcome {
     let inputs = AdmissionInputs { trust: site.trust, policy: site.policy, at: site.now };
     let file = quarantined.file().to_owned();
-    match admit(quarantined, &inputs) {
-        Ok(verified) => match writer.commit(verified, site.now) {
-            Ok(stored) => Outcome::Stored(Box::new(stored)),
-            Err(error) => Outcome::NotStored(error),
-        },
+    let sha256 = quarantined.sha256();
+    let mut history = match writer.history(sha256) {
+        Ok(history) => history,
+        Err(error) => return Outcome::NotStored(error),
+    };
+    let by_catalog = || site.proof.and_then(|catalog| EarlierAdmission::in_catalog(catalog, sha256));
+    history.earlier = history.earlier.or_else(by_catalog);
+    match admit(quarantined, &inputs, &history) {
+        Ok(verified) => {
+            for notice in verified.notices() {
+                let package = verified.quarantined().path().as_str();
+                tracing::info!(package, rule = notice.rule, text = notice.text, "notice");
+            }
+            match writer.commit(verified, site.now) {
+                Ok(stored) => Outcome::Stored(Box::new(stored)),
+                Err(error) => Outcome::NotStored(error),
+            }
+        }
         Err(error) => {
             if let AdmitError::Refused { decision, .. } = &error
                 && let Err(problem) = set_aside(&file, &decision.to_json().unwrap_or_default())

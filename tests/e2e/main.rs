@@ -20,6 +20,8 @@ mod attacks_structure;
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod earlier_admission;
+#[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
 mod flow;
@@ -29,6 +31,8 @@ mod interruption;
 mod operator;
 #[cfg(test)]
 mod real_files;
+#[cfg(test)]
+mod signer_policy;
 #[cfg(test)]
 mod site;
 #[cfg(test)]

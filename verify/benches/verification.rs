@@ -55,10 +55,9 @@ fn child(args: Vec<OsString>) -> Outcome<ExitCode> {
     let trust = TrustStore::bundled();
     let environment =
         jarsigner::Environment { threads, ..jarsigner::Environment::new(&trust, jiff::Timestamp::now()) };
-    let output = jarsigner::run(&args, &environment);
-    std::io::stderr().write_all(output.stderr.as_bytes())?;
-    std::io::stdout().write_all(output.stdout.as_bytes())?;
-    Ok(ExitCode::from(output.exit_code))
+    let exit_code =
+        jarsigner::run_to(&args, &environment, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+    Ok(ExitCode::from(exit_code))
 }
 
 /// What all runs have in common.

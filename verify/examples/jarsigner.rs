@@ -2,7 +2,6 @@
 //!
 //! The truststore named by `MIDMIRROR_TRUSTSTORE` (for instance the `cacerts` of a JDK) takes the place of the JDK's.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use midmirror_verify::{TrustStore, jarsigner};
@@ -14,8 +13,8 @@ fn main() -> std::io::Result<ExitCode> {
         None => TrustStore::bundled(),
     };
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let output = jarsigner::run(&args, &jarsigner::Environment::new(&trust, jiff::Timestamp::now()));
-    std::io::stderr().write_all(output.stderr.as_bytes())?;
-    std::io::stdout().write_all(output.stdout.as_bytes())?;
-    Ok(ExitCode::from(output.exit_code))
+    let environment = jarsigner::Environment::new(&trust, jiff::Timestamp::now());
+    let exit_code =
+        jarsigner::run_to(&args, &environment, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
+    Ok(ExitCode::from(exit_code))
 }

@@ -1,28 +1,29 @@
 //! The content stage: every entry is read to its end, digests of covered entries are compared.
 //!
-//! Reading runs on all cores, the largest entries first; each worker has two buffers of 64 KiB, so memory does not
-//! depend on the archive. Judging is sequential and in the order of the central directory, because the JDK stops at
-//! the first failure.
+//! Reading and comparing run on all cores, the largest entries first; each worker has two buffers of 64 KiB, and of an
+//! entry with nothing to say about it only that is kept, so memory does not depend on the archive. Judging is sequential
+//! and in the order of the central directory, because the JDK stops at the first failure.
 //!
 //! Attacks considered here: content that differs between two entries of one name (both are compared), disabled or
-//! unknown digests only (never counts as signed), content longer than declared (a finding).
+//! unknown digests only (never counts as signed), content longer than declared (a finding), a huge manifest section
+//! for a million entries of one name (looked at once).
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::algorithm_policy::{Strength, jar_digest};
-use crate::archive::{Archive, Content, ContentReader};
+use crate::archive::{Archive, Content, ContentReader, EntryHeader};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::manifest::Manifest;
 use crate::mime_base64;
-use crate::signature_names::{has_signature_extension, is_signature_related};
+use crate::signature_names::{has_signature_extension, is_signature_related, plain_name};
 use crate::signatures::{Signatures, algorithms_at, strip_suffix_ignoring_case};
 use crate::source::Source;
 
@@ -30,31 +31,26 @@ use crate::source::Source;
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// For each entry, the indices of its signers.
-    pub(crate) signers: Vec<Vec<usize>>,
+    pub(crate) signers: Vec<Arc<[usize]>>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) abort: Option<JavaError>,
 }
 
-/// A covered name: who signed it, and what its entries must be.
-struct Section<'a> {
-    name: &'a str,
-    signers: &'a Vec<usize>,
-    expected: Vec<Expected<'a>>,
-}
-
-/// One digest that an entry must have.
-struct Expected<'a> {
-    /// The name as the manifest spells it.
-    spelled: &'a str,
-    digest: DigestAlgorithm,
-    value: Result<Vec<u8>, String>,
-}
-
 /// What was read of an entry.
 struct Outcome {
-    content: Content,
-    /// The positions of expected digests that are not those of the content.
-    wrong: Vec<usize>,
+    compared: Compared,
+    /// What came out, if there is anything to say about it.
+    odd: Option<Box<Content>>,
+}
+
+/// How the digests of an entry compare with those that the manifest states.
+enum Compared {
+    /// No signature covers the entry.
+    NotCovered,
+    Right,
+    /// There are only digests by disabled algorithms.
+    OnlyDisabled,
+    Wrong(Box<JavaError>),
 }
 
 /// Reads and judges all entries.
@@ -65,39 +61,60 @@ pub(crate) fn examine(
     threads: usize,
     now: Timestamp,
 ) -> io::Result<Contents> {
-    // One look at each section, however many entries have its name.
-    let mut known: HashMap<&str, usize> = HashMap::new();
-    let mut sections: Vec<Section<'_>> = Vec::new();
-    let plans: Vec<Option<usize>> = archive
-        .entries
-        .iter()
-        .map(|entry| {
-            let named = !entry.is_directory() && signatures.manifest_name.as_ref() != Some(&entry.name);
-            let (name, signers) =
-                signatures.covered.get_key_value(plain_name(&entry.name)).filter(|_| named)?;
-            Some(*known.entry(name).or_insert_with(|| {
-                let expected = expected_digests(signatures.manifest.as_ref(), name);
-                sections.push(Section { name, signers, expected });
-                sections.len() - 1
-            }))
-        })
-        .collect();
-    let plan = |index: usize| plans.get(index).copied().flatten().and_then(|slot| sections.get(slot));
+    let plan = Plan::new(archive, signatures, now);
     let outcomes = read_all(source, archive, &plan, threads)?;
     let mut contents = Contents::default();
     note_findings(archive, &outcomes, &mut contents.findings);
-    judge(archive, signatures, &plan, &outcomes, now, &mut contents);
+    judge(archive, signatures, &plan, &outcomes, &mut contents);
     Ok(contents)
 }
 
-/// The name under which signature files know an entry.
-pub(crate) fn plain_name(name: &str) -> &str {
-    let name = name.strip_prefix("./").unwrap_or(name);
-    name.strip_prefix('/').unwrap_or(name)
+/// Which digests each entry must have.
+struct Plan<'a> {
+    signatures: &'a Signatures,
+    /// For each entry, the number of the covered name that covers it.
+    numbers: Vec<Option<u32>>,
+    /// What the manifest states for names of several entries. The headers of all others are read when they are needed.
+    shared: HashMap<u32, Vec<Expected<'a>>>,
+    /// For each set of signers, the moment that algorithms are judged at.
+    times: Vec<Timestamp>,
 }
 
-/// The section that covers an entry, by the entry's index.
-type Plan<'a> = &'a (dyn Fn(usize) -> Option<&'a Section<'a>> + Sync);
+/// One digest that an entry must have.
+struct Expected<'a> {
+    /// The name as the manifest spells it.
+    spelled: &'a str,
+    digest: DigestAlgorithm,
+    value: Result<Vec<u8>, String>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(archive: &Archive, signatures: &'a Signatures, now: Timestamp) -> Self {
+        let covered = &signatures.covered;
+        let number = |name: &str, directory: bool| {
+            let named = !directory && signatures.manifest_name.as_deref() != Some(name);
+            covered.number(plain_name(name)).filter(|_| named)
+        };
+        let numbers: Vec<Option<u32>> =
+            archive.entries.iter().map(|entry| number(&entry.name, entry.is_directory())).collect();
+        let mut sorted: Vec<u32> = numbers.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        let shared = sorted
+            .windows(2)
+            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)))
+            .map(|number| (*number, expected_digests(signatures.manifest.as_ref(), covered.name(*number))))
+            .collect();
+        let signers = |set: &Arc<[usize]>| {
+            algorithms_at(set.iter().filter_map(|index| signatures.signers.get(*index)), now)
+        };
+        Self { signatures, numbers, shared, times: covered.sets().iter().map(signers).collect() }
+    }
+
+    /// The number of the covered name that covers an entry.
+    fn number(&self, index: usize) -> Option<u32> {
+        self.numbers.get(index).copied().flatten()
+    }
+}
 
 /// The known digests that the manifest states for a name.
 fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
@@ -115,7 +132,7 @@ fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expec
         .collect()
 }
 
-fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) -> io::Result<Vec<Outcome>> {
+fn read_all(source: &Source, archive: &Archive, plan: &Plan<'_>, threads: usize) -> io::Result<Vec<Outcome>> {
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
@@ -126,22 +143,23 @@ fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) 
     // Starting a thread costs more than hashing a small archive.
     let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
     let next = AtomicUsize::new(0);
-    let collected: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(order.len()));
+    let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut reader = ContentReader::default();
-        let mut mine = Vec::new();
         while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match read_one(source, archive, plan(*index), *index, &mut reader) {
-                Ok(outcome) => mine.push((*index, outcome)),
-                Err(error) => {
+            match (read_one(source, archive, plan, *index, &mut reader), outcomes.get(*index)) {
+                (Ok(outcome), Some(slot)) => {
+                    slot.get_or_init(|| outcome);
+                }
+                (Ok(_), None) => {}
+                (Err(error), _) => {
                     next.store(order.len(), Ordering::Relaxed);
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     break;
                 }
             }
         }
-        collected.lock().unwrap_or_else(PoisonError::into_inner).append(&mut mine);
     };
     if workers == 1 {
         work();
@@ -156,38 +174,58 @@ fn read_all(source: &Source, archive: &Archive, plan: Plan<'_>, threads: usize) 
         return Err(error);
     }
     // An entry that nobody has read must not pass for one with nothing wrong.
-    let mut outcomes: Vec<Option<Outcome>> = order.iter().map(|_| None).collect();
-    for (index, outcome) in collected.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        if let Some(slot) = outcomes.get_mut(index) {
-            *slot = Some(outcome);
-        }
-    }
-    outcomes.into_iter().collect::<Option<_>>().ok_or_else(|| io::Error::other("an entry was not read"))
+    let read: Option<Vec<Outcome>> = outcomes.into_iter().map(OnceLock::into_inner).collect();
+    read.ok_or_else(|| io::Error::other("an entry was not read"))
 }
 
 fn read_one(
     source: &Source,
     archive: &Archive,
-    section: Option<&Section<'_>>,
+    plan: &Plan<'_>,
     index: usize,
     reader: &mut ContentReader,
 ) -> io::Result<Outcome> {
-    let expected = section.map(|section| section.expected.as_slice()).unwrap_or_default();
+    let Some(number) = plan.number(index) else {
+        let content = reader.digest(source, archive, index, &mut [])?;
+        return Ok(Outcome { compared: Compared::NotCovered, odd: odd(archive, index, content) });
+    };
+    let Signatures { covered, manifest, .. } = plan.signatures;
+    let name = covered.name(number);
+    let own;
+    let expected = match plan.shared.get(&number) {
+        Some(shared) => shared,
+        None => {
+            own = expected_digests(manifest.as_ref(), name);
+            &own
+        }
+    };
     let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
     let content = reader.digest(source, archive, index, &mut hashers)?;
-    let mut digests = hashers.into_iter().map(Hasher::finish);
-    let mut wrong = Vec::new();
-    for (position, Expected { digest, value, .. }) in expected.iter().enumerate() {
-        let found = if digest.is_computed() { digests.next() } else { None };
-        if found.as_ref() != value.as_ref().ok() {
-            wrong.push(position);
-        }
-    }
-    Ok(Outcome { content, wrong })
+    let found: Vec<Vec<u8>> = hashers.into_iter().map(Hasher::finish).collect();
+    let time = covered.set_of(number).and_then(|set| plan.times.get(set));
+    let compared = match time.map(|time| compare(name, expected, &found, *time)) {
+        Some(Ok(true)) => Compared::Right,
+        Some(Ok(false)) => Compared::OnlyDisabled,
+        Some(Err(error)) => Compared::Wrong(Box::new(error)),
+        None => Compared::NotCovered,
+    };
+    Ok(Outcome { compared, odd: odd(archive, index, content) })
+}
+
+/// The content, if there is anything to say about it.
+fn odd(archive: &Archive, index: usize, content: Content) -> Option<Box<Content>> {
+    let fine = content.error.is_none()
+        && content.late_error.is_none()
+        && content.crc_matches
+        && !content.longer_than_declared
+        && content.unused_compressed == 0
+        && archive.entries.get(index).is_some_and(|entry| entry.size == content.length);
+    (!fine).then(|| Box::new(content))
 }
 
 fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {
-    for (entry, Outcome { content, .. }) in archive.entries.iter().zip(outcomes) {
+    for (entry, outcome) in archive.entries.iter().zip(outcomes) {
+        let Some(content) = &outcome.odd else { continue };
         let name = || entry.name.clone();
         if let Some(error) = content.error.as_ref().or(content.late_error.as_ref()) {
             findings.push(Finding::Unreadable { entry: name(), reason: error.to_string() });
@@ -209,74 +247,87 @@ fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Fin
 fn judge(
     archive: &Archive,
     signatures: &Signatures,
-    plan: Plan<'_>,
+    plan: &Plan<'_>,
     outcomes: &[Outcome],
-    now: Timestamp,
     contents: &mut Contents,
 ) {
-    let verifies = !signatures.covered.is_empty();
+    let covered = &signatures.covered;
     // Names move from "covered" to "verified" when the first entry of that name has been compared.
-    let mut verified: HashMap<&str, &Vec<usize>> = HashMap::new();
-    if let Some((name, signers)) =
-        signatures.manifest_name.as_deref().and_then(|name| signatures.covered.get_key_value(name))
-    {
-        verified.insert(name, signers);
+    let mut verified = Verified { flags: vec![false; covered.names().count()] };
+    if let Some(number) = signatures.manifest_name.as_deref().and_then(|name| covered.number(name)) {
+        verified.add(number);
     }
-    let mut own: Vec<Option<&Vec<usize>>> = Vec::with_capacity(archive.entries.len());
+    let mut own: Vec<Option<u32>> = Vec::with_capacity(archive.entries.len());
     for (index, (entry, outcome)) in archive.entries.iter().zip(outcomes).enumerate() {
-        let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
-        let error =
-            outcome.content.error.as_ref().or(outcome.content.late_error.as_ref().filter(|_| !verifies));
-        if let Some(error) = error
-            && !described
-        {
-            contents.abort = Some(error.clone());
-            break;
-        }
-        let Some(section) = plan(index) else {
-            own.push(None);
-            continue;
-        };
-        let Section { name, signers, .. } = *section;
-        let at = algorithms_at(signers.iter().filter_map(|index| signatures.signers.get(*index)), now);
-        match compare(section, outcome, at) {
-            Ok(true) => own.push(verified.insert(name, signers).is_none().then_some(signers)),
-            Ok(false) => own.push(None),
-            Err(error) => {
-                contents.abort = Some(error);
+        if let Some(content) = &outcome.odd {
+            let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
+            let late = content.late_error.as_ref().filter(|_| covered.is_empty());
+            if let Some(error) = content.error.as_ref().or(late).filter(|_| !described) {
+                contents.abort = Some(error.clone());
                 break;
             }
         }
+        own.push(match (&outcome.compared, plan.number(index)) {
+            (Compared::Right, Some(number)) => verified.add(number).then_some(number),
+            (Compared::Wrong(error), _) => {
+                contents.abort = Some((**error).clone());
+                break;
+            }
+            _ => None,
+        });
     }
     own.resize(archive.entries.len(), None);
-    contents.signers = archive
-        .entries
-        .iter()
-        .zip(own)
-        .map(|(entry, own)| {
-            own.or_else(|| verified.get(entry.name.as_str()).copied()).cloned().unwrap_or_default()
-        })
-        .collect();
+    let nobody: Arc<[usize]> = Arc::new([]);
+    let signers = |(entry, own): (&EntryHeader, Option<u32>)| {
+        let number = own.or_else(|| covered.number(&entry.name).filter(|number| verified.contains(*number)));
+        let set = number.and_then(|number| covered.set_of(number)).and_then(|set| covered.sets().get(set));
+        set.unwrap_or(&nobody).clone()
+    };
+    contents.signers = archive.entries.iter().zip(own).map(signers).collect();
     if contents.abort.is_none() {
         contents.abort.clone_from(&signatures.late_error);
     }
 }
 
-/// Compares all digests that are not disabled; `false` if there are only disabled ones.
-fn compare(section: &Section<'_>, outcome: &Outcome, at: Timestamp) -> Result<bool, JavaError> {
-    let Section { name, expected, .. } = section;
+/// Covered names of which an entry has been compared.
+struct Verified {
+    flags: Vec<bool>,
+}
+
+impl Verified {
+    /// Adds a name; `false` if it is there already.
+    fn add(&mut self, number: u32) -> bool {
+        let flag = usize::try_from(number).ok().and_then(|number| self.flags.get_mut(number));
+        flag.is_some_and(|flag| !std::mem::replace(flag, true))
+    }
+
+    fn contains(&self, number: u32) -> bool {
+        usize::try_from(number).ok().and_then(|number| self.flags.get(number)).copied().unwrap_or(false)
+    }
+}
+
+/// Compares all digests that are not disabled; `false` if there are only disabled ones. `found` are the digests of the
+/// content by those algorithms that are computed.
+fn compare(
+    name: &str,
+    expected: &[Expected<'_>],
+    found: &[Vec<u8>],
+    at: Timestamp,
+) -> Result<bool, JavaError> {
     if expected.is_empty() {
         return Err(JavaError::security(format!("digest missing for {name}")));
     }
     if let Some(error) = expected.iter().find_map(|expected| expected.value.as_ref().err()) {
         return Err(JavaError::illegal_argument(error));
     }
+    let mut found = found.iter();
     let mut compared = false;
-    for (position, Expected { spelled, digest, .. }) in expected.iter().enumerate() {
+    for Expected { spelled, digest, value } in expected {
+        let found = if digest.is_computed() { found.next() } else { None };
         if jar_digest(*digest, at) == Strength::Disabled {
             continue;
         }
-        if outcome.wrong.contains(&position) {
+        if found != value.as_ref().ok() {
             return Err(JavaError::security(format!("{spelled} digest error for {name}")));
         }
         compared = true;

@@ -1,5 +1,6 @@
 //! Signature files and blocks as they describe themselves, for listings. Nothing here is evidence.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 
@@ -16,10 +17,12 @@ use crate::signed_data::SignedData;
 use crate::source::Source;
 use crate::timestamp;
 
-/// Describes all files that a listing looks at: those directly in `META-INF/` with an extension in capitals.
+/// Describes all files that a listing looks at: those directly in `META-INF/` with an extension in capitals. `signed`
+/// are the names of signed entries.
 pub(crate) fn describe(
     source: &Source,
     archive: &Archive,
+    signed: &HashSet<&str>,
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<Vec<SignatureFileReport>> {
@@ -36,7 +39,7 @@ pub(crate) fn describe(
         let slot = index_of(&mut found, base);
         let Some(report) = found.get_mut(slot) else { continue };
         match archive.read_small(source, index, limits)? {
-            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, &bytes),
+            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, bytes, signed),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
             Err(_) => unparsable(report, &entry.name),
         }
@@ -45,13 +48,6 @@ pub(crate) fn describe(
         judge(report, now);
     }
     Ok(found)
-}
-
-/// Keeps of each file's names only those without a signed entry.
-pub(crate) fn keep_nonexistent(reports: &mut [SignatureFileReport], signed: &HashSet<&str>) {
-    for report in reports {
-        report.nonexistent.retain(|name| !signed.contains(name.as_str()));
-    }
 }
 
 /// The index of the report of a base name; added if there is none yet.
@@ -66,10 +62,12 @@ fn unparsable(report: &mut SignatureFileReport, name: &str) {
     report.unparsable.get_or_insert_with(|| name.to_owned());
 }
 
-fn describe_file(report: &mut SignatureFileReport, name: &str, bytes: &[u8]) {
+fn describe_file(report: &mut SignatureFileReport, name: &str, bytes: Vec<u8>, signed: &HashSet<&str>) {
     let Ok(file) = Manifest::parse(bytes) else { return unparsable(report, name) };
-    report.nonexistent = file.sections().map(|(name, _)| name.to_owned()).collect();
-    let digest = file.main().iter().find_map(|(key, _)| {
+    let nonexistent = file.names().map(|(_, name)| name).filter(|name| !signed.contains(&**name));
+    report.nonexistent = nonexistent.map(Cow::into_owned).collect();
+    let main = file.main();
+    let digest = main.iter().find_map(|(key, _)| {
         key.strip_suffix("-Digest-Manifest").or_else(|| key.strip_suffix("-Digest-Manifest-Main-Attributes"))
     });
     match digest {

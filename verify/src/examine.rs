@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, EntryHeader};
 use crate::certificate::Certificate;
 use crate::chain::{self, Purpose};
 use crate::contents;
@@ -14,12 +14,13 @@ use crate::describe;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::limits::Limits;
+use crate::manifest::Manifest;
 use crate::report::{
     AnchorReport, CertificateReport, ChainReport, EntryReport, REPORT_SCHEMA, Report, SignerReport,
     TimestampReport, TrustStoreReport,
 };
 use crate::second_reader;
-use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file};
+use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
 use crate::signatures::{self, Signatures, Signer};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
@@ -53,6 +54,20 @@ impl<'a> Inputs<'a> {
 ///
 /// Only if the bytes cannot be read from their source.
 pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
+    examine_to(source, inputs, Depth::Everything)
+}
+
+/// How much is examined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What `jarsigner` says something about.
+    Jarsigner,
+    /// Also what only a mirror wants to know: bad names, removed entries, what a second reader sees.
+    Everything,
+}
+
+/// Examines to a depth; a report that lacks something serves for jarsigner's text and verdict only.
+pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> io::Result<Report> {
     let mut report = empty_report(source, inputs);
     // 1. The container.
     let mut archive = match Archive::open(source, &inputs.limits)? {
@@ -63,12 +78,15 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
         }
     };
     report.findings.append(&mut archive.findings);
+    if depth == Depth::Everything {
+        archive.examine_names(&mut report.findings);
+    }
     report.entry_count = archive.entries.len();
     report.total_size = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(&archive, &Signatures::default(), &[]);
+        report.entries = entries(archive, None, Vec::new());
         return Ok(report);
     }
     // 2. The signatures.
@@ -77,30 +95,36 @@ pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
     report.blocks.clone_from(&signatures.blocks);
     if abort.is_some() {
         report.abort = abort;
-        report.entries = entries(&archive, &signatures, &[]);
+        report.entries = entries(archive, signatures.manifest.as_ref(), Vec::new());
         return Ok(report);
     }
     // 3. The contents.
     let contents = contents::examine(source, &archive, &signatures, inputs.threads, inputs.at)?;
     report.findings.extend(contents.findings);
     report.abort = contents.abort;
-    report.entries = entries(&archive, &signatures, &contents.signers);
     // 4. The signers: their chains and timestamps.
     report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
     for (index, signer) in report.signers.iter_mut().enumerate() {
-        let signed = |entry: &&EntryReport| {
-            entry.signers().contains(&index) && Some(entry.name()) != signatures.manifest_name.as_deref()
+        let signed = |(entry, signers): &(&EntryHeader, &Arc<[usize]>)| {
+            signers.contains(&index) && Some(&entry.name) != signatures.manifest_name.as_ref()
         };
-        signer.entries = report.entries.iter().filter(signed).count();
+        signer.entries = archive.entries.iter().zip(&contents.signers).filter(signed).count();
     }
     note_signature_findings(&signatures, &mut report.findings);
-    report.removed_entries = removed_entries(&archive, &signatures);
-    report.signature_files = describe::describe(source, &archive, &inputs.limits, inputs.at)?;
-    let signed: HashSet<&str> =
-        report.entries.iter().filter(|entry| entry.is_signed()).map(EntryReport::name).collect();
-    describe::keep_nonexistent(&mut report.signature_files, &signed);
-    // 5. Readers that share no code with ours.
-    report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
+    let signed: HashSet<&str> = archive
+        .entries
+        .iter()
+        .zip(&contents.signers)
+        .filter(|(_, signers)| !signers.is_empty())
+        .map(|(entry, _)| entry.name.as_str())
+        .collect();
+    report.signature_files = describe::describe(source, &archive, &signed, &inputs.limits, inputs.at)?;
+    // 5. What only a mirror wants to know; readers that share no code with ours.
+    if depth == Depth::Everything {
+        report.removed_entries = removed_entries(&archive, &signatures);
+        report.findings.extend(second_reader::compare(source, &archive, &signatures, &inputs.limits)?);
+    }
+    report.entries = entries(archive, signatures.manifest.as_ref(), contents.signers);
     Ok(report)
 }
 
@@ -141,23 +165,25 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })
 }
 
-fn entries(archive: &Archive, signatures: &Signatures, signers: &[Vec<usize>]) -> Vec<EntryReport> {
+/// The archive's entries as the report has them, each with its signers as far as they are known.
+fn entries(archive: Archive, manifest: Option<&Manifest>, signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
+    let nobody: Arc<[usize]> = Arc::new([]);
+    let mut signers = signers.into_iter();
     archive
         .entries
-        .iter()
-        .enumerate()
-        .map(|(index, header)| {
-            let listed = signatures.manifest.as_ref().is_some_and(|manifest| manifest.lists(&header.name));
-            EntryReport::new(header, listed, signers.get(index).cloned().unwrap_or_default())
+        .into_iter()
+        .map(|header| {
+            let listed = manifest.is_some_and(|manifest| manifest.lists(&header.name));
+            EntryReport::new(header, listed, signers.next().unwrap_or_else(|| nobody.clone()))
         })
         .collect()
 }
 
 fn removed_entries(archive: &Archive, signatures: &Signatures) -> Vec<String> {
-    let present: HashSet<&str> =
-        archive.entries.iter().map(|entry| contents::plain_name(&entry.name)).collect();
+    let present: HashSet<&str> = archive.entries.iter().map(|entry| plain_name(&entry.name)).collect();
+    let covered = signatures.covered.names();
     let mut removed: Vec<String> =
-        signatures.covered.keys().filter(|name| !present.contains(name.as_str())).cloned().collect();
+        covered.filter(|name| !present.contains(name)).map(str::to_owned).collect();
     removed.sort();
     removed
 }

@@ -8,7 +8,7 @@ pub(crate) fn hash_order<T>(items: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> 
     }
     let mask = u32::try_from(capacity - 1).unwrap_or(u32::MAX);
     let mut items = items;
-    items.sort_by_key(|item| {
+    items.sort_by_cached_key(|item| {
         let hash = name(item)
             .encode_utf16()
             .fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));

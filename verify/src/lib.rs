@@ -29,6 +29,7 @@ mod keystore;
 mod limits;
 mod manifest;
 mod mime_base64;
+mod name_index;
 mod policy_tree;
 mod read_entry;
 mod report;

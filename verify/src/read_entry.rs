@@ -14,7 +14,7 @@ use crate::source::Source;
 /// Only if the bytes cannot be read from their source.
 pub fn read_entry(source: &Source, name: &str, max: u64) -> io::Result<Option<Vec<u8>>> {
     let Ok(archive) = Archive::open(source, &Limits::default())? else { return Ok(None) };
-    let Some(index) = archive.by_name.get(name).copied() else { return Ok(None) };
+    let Some(index) = archive.index_of(name) else { return Ok(None) };
     if archive.entries.get(index).is_none_or(|entry| entry.size > max) {
         return Ok(None);
     }

@@ -51,6 +51,12 @@ pub(crate) fn is_signature_related(name: &str) -> bool {
     }
 }
 
+/// The name under which signature files know an entry.
+pub(crate) fn plain_name(name: &str) -> &str {
+    let name = name.strip_prefix("./").unwrap_or(name);
+    name.strip_prefix('/').unwrap_or(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use midmirror_verify::jarsigner::{Environment, run as run_jarsigner};
+use midmirror_verify::jarsigner::{Environment, run_to};
 
 use crate::config::read_trust_store;
 use crate::{context, output};
@@ -20,10 +20,6 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<ExitCode> {
             .collect(),
         ..Environment::new(&trust, context::now())
     };
-    let result = run_jarsigner(arguments, &environment);
-    output::text(&result.stdout);
-    if !result.stderr.is_empty() {
-        output::note(result.stderr.trim_end());
-    }
-    Ok(ExitCode::from(result.exit_code))
+    let exit_code = run_to(arguments, &environment, &mut output::TextWriter, &mut std::io::stderr())?;
+    Ok(ExitCode::from(exit_code))
 }

@@ -27,6 +27,12 @@ pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
             output::data(format!("  by {}", printable(signer)));
         }
         output::data(format!("  {}, sha256 {}", output::size(entry.length), entry.sha256));
+        if entry.by_earlier_admission {
+            let first = entry.first_admitted_at.unwrap_or(entry.admitted_at);
+            output::data(format!(
+                "  its timestamp has expired; kept because it was admitted at {first}, see its report"
+            ));
+        }
     }
     let versions = catalog.versions();
     output::note(format!(

@@ -1,12 +1,14 @@
 //! `midmirror sync`, `fetch` and `import-file`: from a plan, URLs or files to a published catalog.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use midmirror_mirror::admit::{AdmissionPolicy, AdmitError, RefusalClass};
-use midmirror_mirror::catalog::{Lifetimes, SigningKeys};
+use midmirror_mirror::catalog::{
+    FolderSource, Lifetimes, SigningKeys, TrustInputs, TrustedCatalog, trust_folder,
+};
 use midmirror_mirror::package::{PackageName, PackagePath, Tree, split_url};
 use midmirror_mirror::pipeline::{self, Event, Outcome, Site, SyncReport};
 use midmirror_mirror::plan::{PlannedPackage, plan_url};
@@ -52,7 +54,10 @@ pub(crate) fn import_files(context: &Context, arguments: &ImportFileArguments) -
         .iter()
         .map(|file| Ok((file.clone(), vendor_path(file, arguments.as_path.as_deref())?)))
         .collect::<anyhow::Result<Vec<(PathBuf, PackagePath)>>>()?;
-    let parts = Parts::load(context)?;
+    let mut parts = Parts::load(context)?;
+    if let (Some(folder), Some(trust)) = (&arguments.proof, &arguments.trust) {
+        parts.proof = Some(foreign_catalog(folder, trust)?);
+    }
     let progress = ProgressLines::default();
     let report = block_on(async {
         Ok(pipeline::import(&parts.site(context), &files, &|event| progress.tell(event)).await?)
@@ -67,6 +72,7 @@ struct Parts {
     lifetimes: Lifetimes,
     trust: TrustStore,
     policy: AdmissionPolicy,
+    proof: Option<TrustedCatalog>,
 }
 
 impl Parts {
@@ -78,6 +84,7 @@ impl Parts {
             lifetimes: lifetimes(config.profile),
             trust: config.trust_store()?,
             policy: config.admission_policy(),
+            proof: None,
         })
     }
 
@@ -88,10 +95,21 @@ impl Parts {
             lifetimes: &self.lifetimes,
             trust: &self.trust,
             policy: &self.policy,
+            proof: self.proof.as_ref(),
             max_package_bytes: context.config.upstream.max_package_bytes,
             now: context::now(),
         }
     }
+}
+
+/// The catalog of another mirror, which may have expired since: its signatures still say what that mirror admitted.
+fn foreign_catalog(folder: &Path, trust_file: &Path) -> anyhow::Result<TrustedCatalog> {
+    let trust = crate::host::read_trust_file(trust_file)?;
+    let below = folder.join("repository");
+    let repository = if below.is_dir() { below } else { folder.to_owned() };
+    let inputs = TrustInputs { root: trust.root(), state: None, now: context::now(), allow_expired: true };
+    trust_folder(&FolderSource::new(&repository), &inputs)
+        .with_context(|| format!("{} proves nothing", folder.display()))
 }
 
 /// The lifetimes of a profile.
@@ -146,7 +164,7 @@ fn follow(context: &Context, options: &Selection) -> anyhow::Result<(Vec<Planned
 }
 
 /// The vendor path of a file, from its name or from `--as-path`.
-fn vendor_path(file: &std::path::Path, given: Option<&str>) -> anyhow::Result<PackagePath> {
+fn vendor_path(file: &Path, given: Option<&str>) -> anyhow::Result<PackagePath> {
     if let Some(given) = given {
         return Ok(if given.contains("://") { split_url(given)?.1 } else { PackagePath::parse(given)? });
     }
@@ -249,6 +267,9 @@ fn print_outcome(outcome: &Outcome) {
             if let Some(signer) = &entry.signer {
                 let at = entry.signed_at.map(|at| format!(", timestamp {at}")).unwrap_or_default();
                 output::note(format!("  signed by {}{at}", printable(signer)));
+            }
+            for notice in stored.notices() {
+                output::note(format!("  NOTICE {} [{}]", printable(&notice.text), notice.rule));
             }
         }
         Outcome::AlreadyThere(_) => output::note("  already in the store"),

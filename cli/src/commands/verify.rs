@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use midmirror_mirror::admit::{AdmissionInputs, Decision, RefusalClass, judge_file};
+use midmirror_mirror::Sha256Digest;
+use midmirror_mirror::admit::{AdmissionInputs, Decision, History, RefusalClass, judge_file_with_history};
 use midmirror_mirror::package::PackageName;
 
 use crate::arguments::{ExitCodeKind, VerifyArguments, VerifyFormat};
@@ -35,11 +36,13 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
             "name one package",
         ));
     }
-    let sha256 = midmirror_mirror::Sha256Digest::of_file(file).with_context(failed)?;
+    let sha256 = Sha256Digest::of_file(file).with_context(failed)?;
     // A file with the vendor's name must also be what its name says.
     let name = file.file_name().and_then(|name| PackageName::parse(&name.to_string_lossy()).ok());
     let inputs = AdmissionInputs { trust: &trust, policy: &policy, at };
-    let decision = judge_file(file, name.as_ref(), sha256, &inputs).with_context(failed)?;
+    let history = history(context, sha256);
+    let decision =
+        judge_file_with_history(file, name.as_ref(), sha256, &inputs, &history).with_context(failed)?;
     match arguments.format {
         VerifyFormat::Json => output::raw(&decision.to_json()?),
         VerifyFormat::Jarsigner => output::text(decision.jarsigner_text()),
@@ -50,6 +53,19 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
             ExitCode::from(decision.compat().map_or(Exit::Failed.code(), |compat| compat.exit_code()))
         }
         ExitCodeKind::Midmirror => exit_of(&decision).into(),
+    })
+}
+
+/// What the store knows of the file from before; nothing where there is no store.
+fn history(context: &Context, sha256: Sha256Digest) -> History {
+    let known = match context.store() {
+        Ok(store) => store.history(sha256),
+        Err(_) => return History::default(),
+    };
+    known.unwrap_or_else(|error| {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "the store's evidence cannot be read; nothing is known of earlier admissions");
+        History::default()
     })
 }
 
@@ -94,6 +110,9 @@ fn human(decision: &Decision, file: &str) {
     }
     for (rule, reason) in decision.relaxations() {
         line("relaxed", &format!("{rule}: {reason}"));
+    }
+    for notice in decision.notices() {
+        line("notice", &format!("{} [{}]", notice.text, notice.rule));
     }
     for refusal in decision.refusals() {
         line("refused", &format!("{} [{}]", refusal.text, refusal.rule));

@@ -15,10 +15,7 @@ use super::arguments::EnrolArguments;
 
 /// Enrols this host.
 pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
-    let file = &arguments.trust_file;
-    let bytes =
-        read_limited(file).with_context(|| format!("failed to read the trust file {}", file.display()))?;
-    let trust = TrustFile::parse(&bytes).with_context(|| format!("{} cannot be used", file.display()))?;
+    let trust = read_trust_file(&arguments.trust_file)?;
     let expected = arguments.root_sha256.as_deref().map(str::parse::<Sha256Digest>).transpose()?;
     let truststore = arguments
         .truststore
@@ -46,6 +43,13 @@ pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
         );
     }
     Ok(Exit::Done)
+}
+
+/// Reads a trust file.
+pub(crate) fn read_trust_file(file: &Path) -> anyhow::Result<TrustFile> {
+    let bytes =
+        read_limited(file).with_context(|| format!("failed to read the trust file {}", file.display()))?;
+    TrustFile::parse(&bytes).with_context(|| format!("{} cannot be used", file.display()))
 }
 
 /// One byte more than is allowed, so that the parser sees that the file is too long.

@@ -8,6 +8,7 @@ mod status;
 use crate::exit::Exit;
 
 use arguments::HostCommand;
+pub(crate) use enrol::read_trust_file;
 pub(crate) use stage::of_trust;
 
 /// Runs one command.

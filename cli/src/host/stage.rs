@@ -45,12 +45,13 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
         ..AdmissionPolicy::default()
     };
     let now = context::now();
-    let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
-        let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: now };
-        verify_file(file, name, sha256, &inputs).map(|_| ()).map_err(CheckFailure::from)
-    };
     let report = block_on(async {
         let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
+            let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: now };
+            let history = source.history(sha256);
+            verify_file(file, name, sha256, &inputs, &history).map(|_| ()).map_err(CheckFailure::from)
+        };
         if let Some(catalog) = source.catalog() {
             crate::commands::list::warn_of_expiry(catalog);
         }

@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::Sha256Digest;
 use crate::package::PackageName;
 
+use super::earlier::{AsOfThen, EarlierAdmission, reconsider};
+use super::history::History;
+use super::notices::{Notice, signer_changes};
 use super::policy::{RULE_JARSIGNER, RULE_PIN, is_relaxable};
 use super::refusals::{and_more, refusals};
 use super::{AdmissionInputs, Label, identity};
@@ -27,6 +30,8 @@ pub struct Decision {
     label: Label,
     refusals: Vec<Refusal>,
     relaxed: Vec<Relaxation>,
+    notices: Vec<Notice>,
+    earlier_admission: Option<AsOfThen>,
     organization: String,
     compat: Option<CompatVerdict>,
     agent: Option<AgentVerdict>,
@@ -64,12 +69,23 @@ struct Relaxation {
     reason: String,
 }
 
-/// Examines a file and decides. `name` is what the file claims to be, if it claims anything.
+/// Examines a file of which nothing is known from before. `name` is what the file claims to be, if it claims anything.
 pub fn judge_file(
     file: &Path,
     name: Option<&PackageName>,
     sha256: Sha256Digest,
     inputs: &AdmissionInputs<'_>,
+) -> std::io::Result<Decision> {
+    judge_file_with_history(file, name, sha256, inputs, &History::default())
+}
+
+/// Examines a file and decides, with what is known of it and its signers from before.
+pub fn judge_file_with_history(
+    file: &Path,
+    name: Option<&PackageName>,
+    sha256: Sha256Digest,
+    inputs: &AdmissionInputs<'_>,
+    history: &History,
 ) -> std::io::Result<Decision> {
     let organization = inputs.policy.organization.clone();
     let mut decision = Decision {
@@ -80,6 +96,8 @@ pub fn judge_file(
         label: Label::Verified,
         refusals: Vec::new(),
         relaxed: Vec::new(),
+        notices: Vec::new(),
+        earlier_admission: None,
         organization: organization.clone(),
         compat: None,
         agent: None,
@@ -108,7 +126,14 @@ pub fn judge_file(
     if let Some(name) = name {
         found.extend(identity::refusals(&source, &report, name)?);
     }
-    decision.settle(found, inputs);
+    let judge_at = |at| judge_file(file, name, sha256, &AdmissionInputs { at, ..*inputs });
+    let reconsidered = reconsider(found, &report, sha256, history, judge_at)?;
+    decision.settle(reconsidered.refusals, inputs);
+    if decision.admitted {
+        decision.earlier_admission = reconsidered.as_of_then;
+        decision.notices = reconsidered.notices;
+        decision.notices.extend(signer_changes(&report, &history.signers));
+    }
     decision.compat = Some(compat);
     decision.agent = Some(agent);
     decision.report = Some(report);
@@ -178,6 +203,20 @@ impl Decision {
     /// Rules that were set aside for this digest, with the operator's reason.
     pub fn relaxations(&self) -> impl Iterator<Item = (&str, &str)> {
         self.relaxed.iter().map(|relaxed| (relaxed.rule, relaxed.reason.as_str()))
+    }
+
+    /// What an operator should see of an admitted package.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    /// The proof by which a package is admitted whose timestamp authority has expired.
+    pub fn earlier_admission(&self) -> Option<&EarlierAdmission> {
+        self.earlier_admission.as_ref().map(AsOfThen::proof)
+    }
+
+    pub(super) fn into_verdicts(self) -> (Option<CompatVerdict>, Option<AgentVerdict>) {
+        (self.compat, self.agent)
     }
 
     /// The whole decision as JSON, the form that is stored as evidence.

@@ -5,6 +5,8 @@
 //! 1. `midmirror-verify` examines the private copy in quarantine and reports facts.
 //! 2. Two verdicts are drawn from the facts: jarsigner's (strict) and that of the MID Server's own verifier.
 //! 3. [`AdmissionPolicy`] judges facts and verdicts; each refusal names its rule.
+//! 4. What is known from before ([`History`]) can speak for a package whose timestamp authority has expired, and tells
+//!    when a signer certificate is a new one.
 //!
 //! Attacks considered here: a file replaced between check and use (the bytes in quarantine are the ones that are
 //! hashed, verified and moved into the store); a ZIP without a signature, for which jarsigner ends 0; a package of
@@ -12,7 +14,10 @@
 //! by the vendor path, and the signed content by what it says of itself, see `identity`).
 
 mod decision;
+mod earlier;
+mod history;
 mod identity;
+mod notices;
 pub mod policy;
 mod refusals;
 
@@ -26,7 +31,10 @@ use crate::Sha256Digest;
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackageName;
 
-pub use decision::{Decision, Refusal, RefusalClass, judge_file};
+pub use decision::{Decision, Refusal, RefusalClass, judge_file, judge_file_with_history};
+pub use earlier::{EarlierAdmission, ProofSource, RULE_EARLIER_ADMISSION};
+pub use history::{History, Purpose};
+pub use notices::{Notice, RULE_SIGNER_CHANGED, SignerCertificate};
 pub use policy::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 
 /// What the signed catalog says about how a package was checked.
@@ -78,6 +86,9 @@ pub struct VerifiedPackage {
     label: Label,
     signer: Option<String>,
     signed_at: Option<Timestamp>,
+    signers: Vec<SignerCertificate>,
+    earlier_admission: Option<EarlierAdmission>,
+    notices: Vec<Notice>,
     evidence: Evidence,
 }
 
@@ -90,6 +101,9 @@ impl VerifiedPackage {
             label: Label::Verified,
             signer: Some("CN=Test, O=ServiceNow Inc.".to_owned()),
             signed_at: Some(Timestamp::UNIX_EPOCH),
+            signers: Vec::new(),
+            earlier_admission: None,
+            notices: Vec::new(),
             evidence: Evidence {
                 report_json: report_json.to_vec(),
                 jarsigner_text: "jar verified.\n".to_owned(),
@@ -116,6 +130,21 @@ impl VerifiedPackage {
     /// The time of the RFC 3161 timestamp.
     pub fn signed_at(&self) -> Option<Timestamp> {
         self.signed_at
+    }
+
+    /// The certificates of its signers.
+    pub fn signers(&self) -> &[SignerCertificate] {
+        &self.signers
+    }
+
+    /// The proof by which it is admitted, if its timestamp authority has expired.
+    pub fn earlier_admission(&self) -> Option<&EarlierAdmission> {
+        self.earlier_admission.as_ref()
+    }
+
+    /// What an operator should see.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The documents to store beside the package.
@@ -158,9 +187,10 @@ pub enum AdmitError {
 pub fn admit(
     quarantined: QuarantinedPackage,
     inputs: &AdmissionInputs<'_>,
+    history: &History,
 ) -> Result<VerifiedPackage, AdmitError> {
     let name = quarantined.path().name().clone();
-    let decision = verify_file(quarantined.file(), &name, quarantined.sha256(), inputs)?;
+    let decision = verify_file(quarantined.file(), &name, quarantined.sha256(), inputs, history)?;
     let report_json =
         decision.to_json().map_err(|source| AdmitError::Evidence { name: Box::new(name.clone()), source })?;
     let evidence = Evidence {
@@ -172,6 +202,9 @@ pub fn admit(
         label: decision.label(),
         signer: decision.signer().map(str::to_owned),
         signed_at: decision.signed_at(),
+        signers: decision.report().map(SignerCertificate::of_signers).unwrap_or_default(),
+        earlier_admission: decision.earlier_admission().cloned(),
+        notices: decision.notices().to_vec(),
         quarantined,
         evidence,
     })
@@ -183,8 +216,9 @@ pub fn verify_file(
     name: &PackageName,
     sha256: Sha256Digest,
     inputs: &AdmissionInputs<'_>,
+    history: &History,
 ) -> Result<Decision, AdmitError> {
-    let decision = judge_file(file, Some(name), sha256, inputs)
+    let decision = judge_file_with_history(file, Some(name), sha256, inputs, history)
         .map_err(|source| AdmitError::Read { file: file.to_owned(), source })?;
     if decision.is_admitted() {
         Ok(decision)

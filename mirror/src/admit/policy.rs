@@ -1,7 +1,8 @@
 //! What this mirror accepts, as a function of facts and verdicts.
 //!
 //! Rules that nobody can relax: the strict jarsigner verdict, the MID Server's own verifier, a manifest, no unsigned
-//! entry, the pinned organisation. Everything else (structural hazards, removed entries) can be relaxed for one rule
+//! entry, the pinned organisation, code signing, the allowed anchors and keys, an authority of the timestamp that has
+//! not expired (or proof of an earlier admission). Everything else (structural hazards, removed entries) can be relaxed for one rule
 //! and one digest, with a reason; the relaxation becomes part of the evidence.
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,12 @@ pub struct AdmissionPolicy {
     /// SHA-256 digests of the signer's public key (SubjectPublicKeyInfo); empty means that any key of the
     /// organisation is accepted, because a new certificate of the same organisation is ordinary.
     pub signer_keys: Vec<Sha256Digest>,
+    /// Whether the extended key usage of the signer must name code signing (RFC 5280, 4.2.1.12). The MID Server's own
+    /// verifier demands it in any case, so no configuration turns this off.
+    pub code_signing: bool,
+    /// SHA-256 digests of the trust anchors that a signer's chain may end in; empty means any of the trust set. The
+    /// chains of timestamp authorities are not meant.
+    pub anchors: Vec<Sha256Digest>,
     /// Rules relaxed for single packages.
     pub relaxed: Vec<RelaxedRule>,
     /// Files that carry no JAR signature (`.deb`, `.rpm`, `.msi`) and are accepted by their digest alone.
@@ -29,6 +36,8 @@ impl Default for AdmissionPolicy {
         Self {
             organization: DEFAULT_ORGANIZATION.to_owned(),
             signer_keys: Vec::new(),
+            code_signing: true,
+            anchors: Vec::new(),
             relaxed: Vec::new(),
             pinned: Vec::new(),
         }
@@ -103,6 +112,14 @@ pub const RULE_REMOVED_ENTRIES: &str = "removed-entries";
 pub const RULE_ORGANIZATION: &str = "organization";
 /// The signer's key must be one of the pinned keys.
 pub const RULE_SIGNER_KEY: &str = "signer-key";
+/// The extended key usage of every signer must name code signing.
+pub const RULE_CODE_SIGNING: &str = "code-signing";
+/// Every signer's chain must end in one of the allowed anchors.
+pub const RULE_ANCHOR: &str = "anchor";
+/// The timestamp authority has expired, and there is no proof of an earlier admission.
+pub const RULE_AUTHORITY_EXPIRED: &str = "timestamp-authority-expired";
+/// A package that is only admitted by proof of an earlier admission is refused by MID Servers, so it is not staged.
+pub const RULE_AGENT_REFUSES_NOW: &str = "agent-refuses-now";
 /// A file that cannot carry a JAR signature needs a pinned digest.
 pub const RULE_PIN: &str = "signature-not-checked";
 /// Nothing is signed after the moment at which it is judged.
@@ -115,13 +132,16 @@ pub const RULE_SIGNED_BEFORE_BUILD: &str = "signed-before-build";
 /// No file may pass for a signature file without being part of a signature.
 pub const RULE_STRAY_SIGNATURE_FILE: &str = "stray-signature-file";
 
-const FIRM_RULES: [&str; 7] = [
+const FIRM_RULES: [&str; 10] = [
     RULE_JARSIGNER,
     RULE_AGENT,
     RULE_SIGNED,
     RULE_UNSIGNED_ENTRIES,
     RULE_ORGANIZATION,
     RULE_SIGNER_KEY,
+    RULE_CODE_SIGNING,
+    RULE_ANCHOR,
+    RULE_AUTHORITY_EXPIRED,
     RULE_PIN,
 ];
 
@@ -136,6 +156,7 @@ mod tests {
         }
         assert!(is_relaxable(RULE_REMOVED_ENTRIES));
         assert!(is_relaxable("trailing-bytes"));
+        assert!(is_relaxable(RULE_AGENT_REFUSES_NOW));
     }
 
     #[test]

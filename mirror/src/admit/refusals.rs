@@ -6,8 +6,8 @@ use midmirror_verify::{AgentVerdict, BlockOutcome, CompatVerdict, EntryKind, Out
 use super::AdmissionInputs;
 use super::decision::{Refusal, RefusalClass};
 use super::policy::{
-    RULE_AGENT, RULE_JARSIGNER, RULE_ORGANIZATION, RULE_REMOVED_ENTRIES, RULE_SIGNED, RULE_SIGNER_KEY,
-    RULE_STRAY_SIGNATURE_FILE, RULE_TIMESTAMP_IN_FUTURE, RULE_UNSIGNED_ENTRIES,
+    RULE_AGENT, RULE_ANCHOR, RULE_CODE_SIGNING, RULE_JARSIGNER, RULE_ORGANIZATION, RULE_REMOVED_ENTRIES,
+    RULE_SIGNED, RULE_SIGNER_KEY, RULE_STRAY_SIGNATURE_FILE, RULE_TIMESTAMP_IN_FUTURE, RULE_UNSIGNED_ENTRIES,
 };
 
 /// All reasons against a package, gravest first.
@@ -44,7 +44,7 @@ pub(super) fn refusals(
             format!("entry {:?} is not signed{}", first.name(), and_more(report.unsigned_entries().count())),
         );
     }
-    // 3. The organisation of every signer, compared exactly.
+    // 3. Who signed: organisation compared exactly, code signing, anchor, key.
     let organization = inputs.policy.organization.as_str();
     for signer in report.signers() {
         // Two organisations in one name would leave it to the reader which of them counts.
@@ -53,6 +53,28 @@ pub(super) fn refusals(
                 RULE_ORGANIZATION,
                 Policy,
                 format!("the signer {:?} is not of the organization O={organization}", signer.subject()),
+            );
+        }
+        if inputs.policy.code_signing && !signer.code_signing() {
+            refuse(
+                RULE_CODE_SIGNING,
+                Policy,
+                format!("the certificate of the signer {:?} does not name code signing", signer.subject()),
+            );
+        }
+        let anchors = &inputs.policy.anchors;
+        let anchor = signer.validation().anchor();
+        if !anchors.is_empty()
+            && !anchor.is_some_and(|anchor| anchors.iter().any(|allowed| allowed.to_hex() == anchor.sha256()))
+        {
+            let found = anchor.map_or_else(
+                || "no anchor".to_owned(),
+                |anchor| format!("{:?}, sha256 {}", anchor.subject(), anchor.sha256()),
+            );
+            refuse(
+                RULE_ANCHOR,
+                Policy,
+                format!("the chain of the signer ends in {found}, not in one of the allowed anchors"),
             );
         }
         let keys = &inputs.policy.signer_keys;

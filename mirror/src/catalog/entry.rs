@@ -23,8 +23,27 @@ pub struct CatalogEntry {
     pub signed_at: Option<jiff::Timestamp>,
     /// When this mirror admitted the package.
     pub admitted_at: jiff::Timestamp,
+    /// When this mirror first admitted these bytes, if that was earlier than `admitted_at`. Catalogs of early versions do
+    /// not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_admitted_at: Option<jiff::Timestamp>,
+    /// Whether the package was admitted only because it had been admitted before: its timestamp authority has expired.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_earlier_admission: bool,
     /// Digest of the stored report.
     pub report: Option<Sha256Digest>,
+}
+
+impl CatalogEntry {
+    /// The moment as of which the signature of these bytes was first found good; `None` if it was never checked.
+    pub fn first_verified_at(&self) -> Option<jiff::Timestamp> {
+        (self.label == Label::Verified).then(|| self.first_admitted_at.unwrap_or(self.admitted_at))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The version of each of the four metadata files of a catalog.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tough::TargetName;
 use tough::schema::{self, Hashes, RoleType, Signature, Signed, Target};
 
+use super::entry::is_false;
 use super::error::{CatalogError, Distrust};
 use super::keys::RoleKey;
 use crate::Sha256Digest;
@@ -96,6 +97,10 @@ struct Custom {
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_at: Option<jiff::Timestamp>,
     admitted_at: jiff::Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_admitted_at: Option<jiff::Timestamp>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_earlier_admission: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<Sha256Digest>,
 }
@@ -114,6 +119,8 @@ pub(super) fn to_target(entry: &CatalogEntry) -> Result<(TargetName, Target), Ca
         signer: entry.signer.clone(),
         signed_at: entry.signed_at,
         admitted_at: entry.admitted_at,
+        first_admitted_at: entry.first_admitted_at,
+        by_earlier_admission: entry.by_earlier_admission,
         report: entry.report,
     };
     let failed =
@@ -153,6 +160,8 @@ pub(super) fn from_target(name: &TargetName, target: &Target) -> Result<CatalogE
         signer: custom.signer,
         signed_at: custom.signed_at,
         admitted_at: custom.admitted_at,
+        first_admitted_at: custom.first_admitted_at,
+        by_earlier_admission: custom.by_earlier_admission,
         report: custom.report,
         path,
     })

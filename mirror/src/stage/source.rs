@@ -16,7 +16,7 @@ use super::in_place;
 use super::incoming::{Step, copy_and_hash};
 use super::mirror_metadata::UrlSource;
 use crate::Sha256Digest;
-use crate::admit::Label;
+use crate::admit::{EarlierAdmission, History, Label, Purpose};
 use crate::catalog::{FolderSource, MetadataSource, TrustInputs, TrustedCatalog, trust};
 use crate::enrol::Enrolment;
 use crate::fetch::{Expectation, HttpClient, Progress};
@@ -101,6 +101,13 @@ impl Source {
     /// The catalog.
     pub fn catalog(&self) -> Option<&TrustedCatalog> {
         self.catalog.as_ref()
+    }
+
+    /// What the catalog proves of bytes that are to be installed here. A plain folder, and the evidence of a store that
+    /// lies on a medium, prove nothing to a host.
+    pub fn history(&self, sha256: Sha256Digest) -> History {
+        let earlier = self.catalog.as_ref().and_then(|catalog| EarlierAdmission::in_catalog(catalog, sha256));
+        History { earlier, signers: Vec::new(), purpose: Purpose::Install }
     }
 
     /// Looks a package up by its name.

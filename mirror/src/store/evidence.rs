@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::durable::{self, FileMode};
 use super::{Store, StoreError, to_json};
 use crate::Sha256Digest;
-use crate::admit::VerifiedPackage;
+use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     number: u64,
+    /// Missing in evidence of early versions.
+    #[serde(default)]
+    signers: Vec<SignerCertificate>,
     #[serde(flatten)]
     entry: CatalogEntry,
 }
@@ -27,6 +30,11 @@ impl Admission {
     /// What was admitted.
     pub fn entry(&self) -> &CatalogEntry {
         &self.entry
+    }
+
+    /// The certificates of its signers.
+    pub fn signers(&self) -> &[SignerCertificate] {
+        &self.signers
     }
 
     /// What was admitted.
@@ -74,6 +82,7 @@ pub(super) fn admission(package: &VerifiedPackage, number: u64, admitted_at: jif
     let quarantined = package.quarantined();
     Admission {
         number,
+        signers: package.signers().to_vec(),
         entry: CatalogEntry {
             path: quarantined.path().clone(),
             sha256: quarantined.sha256(),
@@ -82,6 +91,8 @@ pub(super) fn admission(package: &VerifiedPackage, number: u64, admitted_at: jif
             signer: package.signer().map(str::to_owned),
             signed_at: package.signed_at(),
             admitted_at,
+            first_admitted_at: package.earlier_admission().map(EarlierAdmission::admitted_at),
+            by_earlier_admission: package.earlier_admission().is_some(),
             report: Some(Sha256Digest::of(&package.evidence().report_json)),
         },
     }

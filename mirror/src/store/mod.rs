@@ -7,7 +7,8 @@
 //!   blobs/sha256/ab/DIGEST    package bytes, read-only, named by their digest; present means complete
 //!   evidence/ab/DIGEST/NUMBER/
 //!                             one folder per admission of these bytes; appears complete, never changes
-//!     admission.json          what was admitted under which vendor path, when, as the how-manieth of this store
+//!     admission.json          what was admitted under which vendor path, when, as the how-manieth of this store, signed with
+//!                             which certificates
 //!     report.json             the full report and both verdicts
 //!     jarsigner.txt           what jarsigner would have printed
 //!     anchors.pem             the trust anchors that were used
@@ -30,6 +31,7 @@ mod error;
 mod evidence;
 mod index;
 mod lock;
+mod proven;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -170,9 +172,16 @@ impl Store {
     /// What the catalog has to say: for each vendor path the newest admission, in the order of the paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
         let mut newest = std::collections::BTreeMap::new();
+        let mut first = std::collections::HashMap::new();
         for admission in self.admissions()? {
             let entry = admission.into_entry();
+            if let Some(at) = entry.first_verified_at() {
+                first.entry(entry.sha256).and_modify(|known| *known = at.min(*known)).or_insert(at);
+            }
             newest.insert(entry.path.as_str().to_owned(), entry);
+        }
+        for entry in newest.values_mut() {
+            entry.first_admitted_at = first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);
         }
         Ok(newest.into_values().collect())
     }

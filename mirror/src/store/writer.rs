@@ -7,8 +7,10 @@ use tracing::{debug, warn};
 use super::evidence::{self, Admission};
 use super::index::Index;
 use super::lock::Lock;
+use super::proven::remember;
 use super::{Store, StoreError, blob, durable};
-use crate::admit::VerifiedPackage;
+use crate::Sha256Digest;
+use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackagePath;
@@ -19,6 +21,8 @@ pub struct StoreWriter {
     store: Store,
     index: Index,
     next_number: u64,
+    /// Read when it is first asked for.
+    known_signers: Option<Vec<SignerCertificate>>,
     leftovers: Vec<PathBuf>,
     // Last, so that the index is closed before the next writer comes.
     _lock: Lock,
@@ -28,6 +32,7 @@ pub struct StoreWriter {
 #[derive(Debug)]
 pub struct StoredPackage {
     admission: Admission,
+    notices: Vec<Notice>,
 }
 
 impl StoredPackage {
@@ -40,6 +45,11 @@ impl StoredPackage {
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
+
+    /// What an operator should see of it.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
 }
 
 impl StoreWriter {
@@ -51,7 +61,7 @@ impl StoreWriter {
         let last = names.last().map_or(0, |name| name.number);
         let next_number = last.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
         let index = Index::open(store, &names)?;
-        Ok(Self { store: store.clone(), index, next_number, leftovers, _lock: lock })
+        Ok(Self { store: store.clone(), index, next_number, known_signers: None, leftovers, _lock: lock })
     }
 
     /// The store this writer may change.
@@ -72,6 +82,19 @@ impl StoreWriter {
         let blob = self.store.blob_path(&entry.sha256);
         let is_there = blob.metadata().is_ok_and(|blob| blob.is_file() && blob.len() == entry.length);
         Ok(is_there.then_some(entry))
+    }
+
+    /// What the store knows of bytes and of signers from before, packages of this writer included.
+    ///
+    /// # Errors
+    /// The evidence cannot be read.
+    pub fn history(&mut self, sha256: Sha256Digest) -> Result<History, StoreError> {
+        let signers = match &self.known_signers {
+            Some(known) => known.clone(),
+            None => self.known_signers.insert(self.store.known_signers()?).clone(),
+        };
+        let earlier = EarlierAdmission::in_store(&self.store, sha256)?;
+        Ok(History { earlier, signers, purpose: Purpose::Keep })
     }
 
     /// Stores a verified package: first the bytes, then the evidence, the index last.
@@ -97,9 +120,12 @@ impl StoreWriter {
                 admission
             }
         };
+        if let Some(known) = &mut self.known_signers {
+            remember(known, admission.signers());
+        }
         remove_attempt(&self.store, package.quarantined());
         debug!(package = %admission.entry().path, sha256 = %admission.entry().sha256, "package stored");
-        Ok(StoredPackage { admission })
+        Ok(StoredPackage { admission, notices: package.notices().to_vec() })
     }
 }
 
@@ -171,7 +197,6 @@ fn remove_temporaries(folder: &Path, removed: &mut Vec<PathBuf>) -> Result<(), S
 mod tests {
     use super::super::testing::{TestStore, at, path};
     use super::*;
-    use crate::Sha256Digest;
 
     #[test]
     fn committed_package_leaves_quarantine_and_is_read_only() {
@@ -202,7 +227,11 @@ mod tests {
         let other = writer.commit(test.verified(&path(1), b"package", "two"), at(3)).unwrap();
         assert_eq!(other.admission().number(), 2);
         assert_eq!(test.store.admissions().unwrap().len(), 2);
-        assert_eq!(test.store.admitted().unwrap(), [other.entry().clone()]);
+        let first_admitted_at = Some(at(1));
+        assert_eq!(
+            test.store.admitted().unwrap(),
+            [CatalogEntry { first_admitted_at, ..other.entry().clone() }]
+        );
     }
 
     #[test]

@@ -189,6 +189,8 @@ pub(crate) fn put(store: &Store, path: &str, bytes: &[u8], label: Label) -> Cata
         signer: (label == Label::Verified).then(|| SIGNER.to_owned()),
         signed_at: (label == Label::Verified).then(|| at(5)),
         admitted_at: at(10),
+        first_admitted_at: None,
+        by_earlier_admission: false,
         report: None,
     }
 }

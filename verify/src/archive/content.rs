@@ -54,7 +54,7 @@ impl ContentReader {
     ) -> io::Result<Content> {
         let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let found = match index {
-            0 => archive.by_name.get(&entry.name).copied().unwrap_or(index),
+            0 => archive.index_of(&entry.name).unwrap_or(index),
             _ => index,
         };
         let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
@@ -62,7 +62,7 @@ impl ContentReader {
         };
         let position = match data {
             Ok(position) => *position,
-            Err(error) => return Ok(Content { error: Some(error.clone()), ..Content::default() }),
+            Err(fault) => return Ok(Content { error: Some((*fault).into()), ..Content::default() }),
         };
         let mut run = Run {
             source,

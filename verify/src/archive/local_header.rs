@@ -9,6 +9,24 @@ use crate::source::Source;
 use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
 use super::central_directory::EntryHeader;
 
+/// Why a local header cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalHeaderFault {
+    /// The archive ends before it.
+    Missing,
+    /// There is something else.
+    BadSignature,
+}
+
+impl From<LocalHeaderFault> for JavaError {
+    fn from(fault: LocalHeaderFault) -> Self {
+        match fault {
+            LocalHeaderFault::Missing => Self::end_of_file(""),
+            LocalHeaderFault::BadSignature => Self::zip("ZipFile invalid LOC header (bad signature)"),
+        }
+    }
+}
+
 /// The space one entry takes in the file.
 struct Extent {
     start: u64,
@@ -23,7 +41,7 @@ pub(super) fn examine(
     base: u64,
     directory_start: u64,
     findings: &mut Vec<Finding>,
-) -> io::Result<Vec<Result<u64, JavaError>>> {
+) -> io::Result<Vec<Result<u64, LocalHeaderFault>>> {
     let mut data = Vec::with_capacity(entries.len());
     let mut extents = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
@@ -41,18 +59,17 @@ fn examine_one(
     entry: &EntryHeader,
     start: u64,
     findings: &mut Vec<Finding>,
-) -> io::Result<(Result<u64, JavaError>, u64)> {
+) -> io::Result<(Result<u64, LocalHeaderFault>, u64)> {
     let mut header = [0; 30];
-    let bad = || JavaError::zip("ZipFile invalid LOC header (bad signature)");
     match source.read_exact_at(&mut header, start) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Ok((Err(JavaError::end_of_file("")), start));
+            return Ok((Err(LocalHeaderFault::Missing), start));
         }
         Err(error) => return Err(error),
     }
     if header.get(..4) != Some(b"PK\x03\x04".as_slice()) {
-        return Ok((Err(bad()), start));
+        return Ok((Err(LocalHeaderFault::BadSignature), start));
     }
     let name_length = u64::from(u16_at(&header, 26).unwrap_or(0));
     let extra_length = u64::from(u16_at(&header, 28).unwrap_or(0));

@@ -23,17 +23,18 @@ mod end_record;
 mod local_header;
 mod names;
 
-use std::collections::HashMap;
 use std::io;
 
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::limits::Limits;
+use crate::name_index::NameIndex;
 use crate::source::Source;
 
 pub(crate) use central_directory::EntryHeader;
 pub use central_directory::Modified;
 pub(crate) use content::{Content, ContentReader};
+pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
 
 /// An archive with its directory read and its structure examined.
@@ -41,9 +42,9 @@ pub use names::is_hidden_character;
 pub(crate) struct Archive {
     pub(crate) entries: Vec<EntryHeader>,
     /// For each entry, the position of its data, or why its local header cannot be used.
-    pub(crate) data: Vec<Result<u64, JavaError>>,
-    /// For each entry, the index of the entry that a look-up by its name finds: the last one.
-    pub(crate) by_name: HashMap<String, usize>,
+    pub(crate) data: Vec<Result<u64, LocalHeaderFault>>,
+    /// The last entry of each name.
+    by_name: NameIndex,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -92,12 +93,25 @@ impl Archive {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
         let data = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
-        names::examine(&entries, &mut findings);
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
-        let by_name = entries.iter().enumerate().map(|(index, entry)| (entry.name.clone(), index)).collect();
+        let mut by_name = NameIndex::default();
+        for index in 0..u32::try_from(entries.len()).unwrap_or(u32::MAX) {
+            by_name.replace(index, |index| name_of(&entries, index));
+        }
         Ok(Ok(Self { entries, data, by_name, findings }))
+    }
+
+    /// Adds a finding for every name or mode that must not reach a disk.
+    pub(crate) fn examine_names(&self, findings: &mut Vec<Finding>) {
+        names::examine(&self.entries, findings);
+    }
+
+    /// The entry that a look-up by name finds: the last one.
+    pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
+        let index = self.by_name.get(name, |index| name_of(&self.entries, index))?;
+        usize::try_from(index).ok()
     }
 
     /// Reads a small entry whole; the JDK's limit for signature related files applies.
@@ -117,4 +131,9 @@ impl Archive {
         }
         ContentReader::default().read_whole(source, self, index)
     }
+}
+
+fn name_of(entries: &[EntryHeader], index: u32) -> &str {
+    let entry = usize::try_from(index).ok().and_then(|index| entries.get(index));
+    entry.map(|entry| entry.name.as_str()).unwrap_or_default()
 }

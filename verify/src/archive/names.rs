@@ -94,6 +94,9 @@ pub fn is_hidden_character(character: char) -> bool {
 /// Brings names together that are one file on some file system: case, and the decomposed form of Latin letters.
 fn fold(name: &str) -> String {
     let trimmed = name.strip_suffix('/').unwrap_or(name);
+    if trimmed.is_ascii() {
+        return trimmed.to_ascii_lowercase();
+    }
     let mut folded = String::with_capacity(trimmed.len());
     for character in trimmed.chars() {
         match decompose_latin(character) {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::java::{long_date, modification_time, short_date};
+use super::text::Text;
 use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
 use crate::archive::Modified;
@@ -18,7 +19,7 @@ use crate::report::{
 
 /// Prints entries, certificates and the legend; the error is the exception that ended the run.
 pub(super) fn print(
-    text: &mut String,
+    text: &mut Text<'_>,
     report: &Report,
     evaluation: &Evaluation,
     verbosity: Verbosity,
@@ -27,20 +28,22 @@ pub(super) fn print(
 ) -> Result<(), String> {
     if report.has_manifest() {
         text.push('\n');
-        for mut group in groups(report, evaluation, verbosity, options) {
-            let printed = certificates(std::mem::take(&mut group.certificates));
-            let (certificates, exception) = match printed {
+        let mut lines = Lines { zone: options.compat.zone(), date: None };
+        let (groups, texts) = groups(report, evaluation, verbosity, options);
+        for group in &groups {
+            let (certificates, exception) = match certificates(texts.text(group.certificates)) {
                 Ok(certificates) => (certificates, None),
                 Err((certificates, exception)) => (certificates, Some(exception)),
             };
-            group.certificates = certificates;
+            // Only the first entry gets printed before the run ends.
+            let broken_off = exception.is_some() && verbosity == Verbosity::All;
+            let count = if broken_off { 1 } else { group.entries.len() };
+            let entries = group.entries.get(..count).unwrap_or_default();
+            let entries: Entries<'_> = &mut entries.iter().filter_map(|index| report.entries().get(*index));
+            lines.print_group(text, group, entries, &certificates, verbosity);
             if let Some(exception) = exception {
-                // Only the first entry gets printed before the run ends.
-                group.lines.truncate(if verbosity == Verbosity::All { 1 } else { usize::MAX });
-                print_group(text, &group, verbosity);
                 return Err(exception);
             }
-            print_group(text, &group, verbosity);
         }
     }
     text.push_str("\n  s = signature was verified \n  m = entry is listed in manifest\n");
@@ -57,39 +60,72 @@ pub(super) fn print(
 /// Entries with equal flags and equal certificates.
 struct Group {
     flags: String,
-    lines: Vec<String>,
-    certificates: String,
+    /// Their indices in the report.
+    entries: Vec<usize>,
+    /// The number of the text about their certificates.
+    certificates: usize,
 }
 
-fn print_group(text: &mut String, group: &Group, verbosity: Verbosity) {
-    match verbosity {
-        Verbosity::All => {
-            for line in &group.lines {
-                text.push_str(&group.flags);
-                text.push_str(line);
+/// Entries of a group.
+type Entries<'a> = &'a mut dyn Iterator<Item = &'a EntryReport>;
+
+/// The lines of entries.
+struct Lines {
+    zone: TimeZone,
+    /// The last date. Neighbours often have the same, and making its text takes longer than all the rest.
+    date: Option<(Modified, String)>,
+}
+
+impl Lines {
+    fn print_group(
+        &mut self,
+        text: &mut Text<'_>,
+        group: &Group,
+        entries: Entries<'_>,
+        certificates: &str,
+        verbosity: Verbosity,
+    ) {
+        let flags = group.flags.as_str();
+        match verbosity {
+            Verbosity::All => {
+                for entry in entries {
+                    self.print(text, flags, entry);
+                    text.push('\n');
+                    text.push_str(certificates);
+                }
+                return;
+            }
+            Verbosity::Grouped => {
+                for entry in entries {
+                    self.print(text, flags, entry);
+                    text.push('\n');
+                }
+            }
+            Verbosity::Summary => {
+                if let Some(entry) = entries.next() {
+                    self.print(text, flags, entry);
+                }
+                if group.entries.len() > 1 {
+                    let _ = write!(text, " (and {} more)", group.entries.len() - 1);
+                }
                 text.push('\n');
-                text.push_str(&group.certificates);
             }
-            return;
+            Verbosity::Unknown => {}
         }
-        Verbosity::Grouped => {
-            for line in &group.lines {
-                text.push_str(&group.flags);
-                text.push_str(line);
-                text.push('\n');
-            }
-        }
-        Verbosity::Summary => {
-            text.push_str(&group.flags);
-            text.push_str(group.lines.first().map_or("", String::as_str));
-            if group.lines.len() > 1 {
-                let _ = write!(text, " (and {} more)", group.lines.len() - 1);
-            }
-            text.push('\n');
-        }
-        Verbosity::Unknown => {}
+        text.push_str(certificates);
     }
-    text.push_str(&group.certificates);
+
+    /// Prints one line without its end.
+    fn print(&mut self, text: &mut Text<'_>, flags: &str, entry: &EntryReport) {
+        let date = match &mut self.date {
+            Some((modified, date)) if *modified == entry.modified() => date,
+            other => {
+                let at = modification_time(entry.modified(), &self.zone);
+                &mut other.insert((entry.modified(), long_date(at, &self.zone))).1
+            }
+        };
+        let _ = write!(text, "{flags}{:>6} {date} {}", entry.size(), entry.name());
+    }
 }
 
 fn groups(
@@ -97,15 +133,14 @@ fn groups(
     evaluation: &Evaluation,
     verbosity: Verbosity,
     options: &TextOptions,
-) -> Vec<Group> {
+) -> (Vec<Group>, Texts) {
     let zone = options.compat.zone();
     let mut certificates =
         Certificates { report, evaluation, options, zone: &zone, seen: Vec::new(), known: HashMap::new() };
     let mut texts = Texts::default();
     let mut groups: Vec<Group> = Vec::new();
-    let mut index: HashMap<([char; 6], bool, usize), usize> = HashMap::new();
-    let mut date = (Modified::Dos(0), String::new());
-    for (entry, flags) in report.entries().iter().zip(&evaluation.entries) {
+    let mut slots: HashMap<([char; 6], bool, usize), usize> = HashMap::new();
+    for (index, (entry, flags)) in report.entries().iter().zip(&evaluation.entries).enumerate() {
         let certificates = match (options.certs, entry.is_signed()) {
             (true, true) => certificates.of(entry, &mut texts),
             (true, false) if verbosity != Verbosity::All => texts.number(&unsigned_note(entry)),
@@ -113,25 +148,15 @@ fn groups(
         };
         let related = entry.kind() == EntryKind::SignatureRelated;
         let columns = columns(entry, flags);
-        let slot = *index.entry((columns, related, certificates)).or_insert_with(|| {
-            groups.push(Group {
-                flags: columns.iter().collect(),
-                lines: Vec::new(),
-                certificates: texts.text(certificates),
-            });
+        let slot = *slots.entry((columns, related, certificates)).or_insert_with(|| {
+            groups.push(Group { flags: columns.iter().collect(), entries: Vec::new(), certificates });
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(slot) {
-            // Neighbours often have the same time, and making its text takes longer than all the rest.
-            if date.1.is_empty() || date.0 != entry.modified() {
-                let at = modification_time(entry.modified(), &zone);
-                date = (entry.modified(), long_date(at, &zone));
-            }
-            let date = &date.1;
-            group.lines.push(format!("{:>6} {date} {}", entry.size(), entry.name()));
+            group.entries.push(index);
         }
     }
-    groups
+    (groups, texts)
 }
 
 /// Texts by number: equal texts have one number. Signed entries mostly have the same text of a kilobyte or two.

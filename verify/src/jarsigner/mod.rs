@@ -8,17 +8,19 @@ mod listing;
 mod printf;
 mod signature_list;
 mod summary;
+mod text;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use self::arguments::{ArgumentError, Arguments};
+use self::arguments::Arguments;
+use self::text::Text;
 use crate::compat::{CompatOptions, CompatVerdict, Evaluation};
-use crate::examine::{Inputs, examine};
+use crate::examine::{Depth, Inputs, examine_to};
 use crate::keystore::Keystore;
 use crate::limits::Limits;
 use crate::report::Report;
@@ -91,69 +93,130 @@ impl TextOptions {
 
 /// The text that `jarsigner -verify` prints for a report.
 pub fn text(report: &Report, options: &TextOptions) -> String {
-    match print(report, options, &Ok) {
-        Ok(text) | Err(text) => text,
-    }
+    let mut text = Vec::new();
+    let _never_fails = write_text(report, options, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Writes the text that `jarsigner -verify` prints for a report.
+///
+/// # Errors
+///
+/// Only if `output` fails.
+pub fn write_text(report: &Report, options: &TextOptions, output: &mut dyn Write) -> io::Result<()> {
+    let mut text = Text::new(output);
+    let _printed_as_well = print(&mut text, report, options, &Ok);
+    text.finish()
 }
 
 /// Whether `jarsigner` would break off while printing that text: what it says about certificates it takes for a format, so
 /// a per cent sign in a name can end the run with exit code 1 whatever the verdict.
 pub fn breaks_off(report: &Report, options: &TextOptions) -> bool {
-    report.abort().is_none() && print(report, options, &|certificates| printf::format(&certificates)).is_err()
+    let mut nowhere = io::sink();
+    report.abort().is_none()
+        && print(&mut Text::new(&mut nowhere), report, options, &|certificates| printf::format(&certificates))
+            .is_err()
 }
 
 /// How the text about certificates gets printed: the output, or the output so far and the exception.
 type Print<'a> = &'a dyn Fn(String) -> Result<String, (String, String)>;
 
-/// Prints the text; the error is what has been printed when an exception ended the run.
-fn print(report: &Report, options: &TextOptions, certificates: Print<'_>) -> Result<String, String> {
-    let mut text = String::new();
-    let exception = |error: &dyn std::fmt::Display| format!("jarsigner: {error}\n");
+/// An exception ended the run; its message is printed.
+struct BrokenOff;
+
+/// Prints the text.
+fn print(
+    text: &mut Text<'_>,
+    report: &Report,
+    options: &TextOptions,
+    certificates: Print<'_>,
+) -> Result<(), BrokenOff> {
+    let exception = |text: &mut Text<'_>, error: &dyn std::fmt::Display| {
+        text.push_str(&format!("jarsigner: {error}\n"));
+        Err(BrokenOff)
+    };
     if let Some(error) = report.abort() {
-        return Err(exception(error));
+        return exception(text, error);
     }
     let evaluation = Evaluation::of(report, &options.compat);
     let verdict = CompatVerdict::of(report, &options.compat);
     if let Some(verbosity) = options.verbosity
-        && let Err(error) = listing::print(&mut text, report, &evaluation, verbosity, options, certificates)
+        && let Err(error) = listing::print(text, report, &evaluation, verbosity, options, certificates)
     {
-        text.push_str(&exception(&error));
-        return Err(text);
+        return exception(text, &error);
     }
     if !report.has_manifest() {
         text.push_str("\nno manifest.\n");
     }
     if options.verbosity.is_some() {
-        signature_list::print(&mut text, report);
+        signature_list::print(text, report);
     }
-    summary::print(&mut text, report, &evaluation, &verdict, options);
-    Ok(text)
+    summary::print(text, report, &evaluation, &verdict, options);
+    Ok(())
 }
 
 /// Runs `jarsigner` with these arguments (without the program's name).
 pub fn run(args: &[String], environment: &Environment<'_>) -> Output {
-    match try_run(args, environment) {
-        Ok(output) | Err(output) => output,
-    }
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let exit_code = run_to(args, environment, &mut stdout, &mut stderr).unwrap_or(1);
+    let text = |bytes| String::from_utf8(bytes).unwrap_or_default();
+    Output { stdout: text(stdout), stderr: text(stderr), exit_code }
 }
 
-fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Output> {
-    let arguments = Arguments::parse(args).map_err(refused)?;
+/// Runs `jarsigner`, and writes what it prints while it comes: a listing of many entries is larger than all the rest.
+///
+/// # Errors
+///
+/// Only if `stdout` or `stderr` fail.
+pub fn run_to(
+    args: &[String],
+    environment: &Environment<'_>,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> io::Result<u8> {
+    let arguments = match Arguments::parse(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            writeln!(stderr, "{error}")?;
+            stdout.write_all(b"\nPlease type jarsigner --help for usage\n")?;
+            return Ok(1);
+        }
+    };
+    let (report, options) = match examined(&arguments, environment) {
+        Ok(examined) => examined,
+        Err(line) => {
+            writeln!(stdout, "{line}")?;
+            return Ok(1);
+        }
+    };
+    let verdict = CompatVerdict::of(&report, &options.compat);
+    let mut text = Text::new(stdout);
+    let printed = print(&mut text, &report, &options, &|certificates| printf::format(&certificates));
+    text.finish()?;
+    Ok(match printed {
+        Ok(()) if arguments.strict => verdict.exit_code(),
+        Ok(()) => verdict.exit_code_plain(),
+        Err(BrokenOff) => 1,
+    })
+}
+
+/// Examines the file; the error is the line that is printed.
+fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Report, TextOptions), String> {
     let mut trust = environment.trust.clone();
-    let keystore = load_keystore(&arguments, environment).map_err(|reason| failed(&reason))?;
+    let keystore = load_keystore(arguments, environment)?;
     if let Some(keystore) = &keystore {
         trust.add_keystore(keystore);
     }
     let source = Source::open(Path::new(&arguments.file))
-        .map_err(|error| failed(&format!("jarsigner: {}", java::open_failure(&arguments.file, &error))))?;
+        .map_err(|error| format!("jarsigner: {}", java::open_failure(&arguments.file, &error)))?;
     let inputs = Inputs {
         trust: &trust,
         at: environment.at,
         limits: environment.limits.clone(),
         threads: environment.threads,
     };
-    let mut report = examine(&source, &inputs)
-        .map_err(|error| failed(&format!("jarsigner: {}", java::read_failure(&error))))?;
+    let mut report = examine_to(&source, &inputs, Depth::Jarsigner)
+        .map_err(|error| format!("jarsigner: {}", java::read_failure(&error)))?;
     if arguments.revocation {
         report.fail_revocation();
     }
@@ -167,12 +230,7 @@ fn try_run(args: &[String], environment: &Environment<'_>) -> Result<Output, Out
             time_zone: Some(environment.time_zone.clone()),
         },
     };
-    let verdict = CompatVerdict::of(&report, &options.compat);
-    let exit_code = if arguments.strict { verdict.exit_code() } else { verdict.exit_code_plain() };
-    match print(&report, &options, &|certificates| printf::format(&certificates)) {
-        Ok(stdout) => Ok(Output { stdout, stderr: String::new(), exit_code }),
-        Err(stdout) => Err(Output { stdout, stderr: String::new(), exit_code: 1 }),
-    }
+    Ok((report, options))
 }
 
 /// Loads the keystore of `-keystore`; the error is the line that is printed.
@@ -192,16 +250,4 @@ fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result
         TrustStoreError::Malformed { reason, .. } => load_failed(&reason),
         other => load_failed(&other.to_string()),
     })
-}
-
-fn failed(line: &str) -> Output {
-    Output { stdout: format!("{line}\n"), stderr: String::new(), exit_code: 1 }
-}
-
-fn refused(error: ArgumentError) -> Output {
-    Output {
-        stdout: "\nPlease type jarsigner --help for usage\n".to_owned(),
-        stderr: format!("{error}\n"),
-        exit_code: 1,
-    }
 }

@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 
 use super::java::long_date;
 use super::listing::{judged, key_text};
+use super::text::Text;
 use crate::hash_order::hash_order;
 use crate::report::{AlgorithmReport, BlockDescription, Report, SignatureFileReport};
 
 /// Prints the list, if there is anything in it.
-pub(super) fn print(text: &mut String, report: &Report) {
+pub(super) fn print(text: &mut Text<'_>, report: &Report) {
     let files: Vec<&SignatureFileReport> = report.signature_files().iter().collect();
     if files.is_empty() {
         return;
@@ -39,7 +40,7 @@ pub(super) fn print(text: &mut String, report: &Report) {
     }
 }
 
-fn print_file(text: &mut String, file: &SignatureFileReport) {
+fn print_file(text: &mut Text<'_>, file: &SignatureFileReport) {
     match (&file.digest, &file.description) {
         (Some(digest), Some(description)) => print_description(text, digest, description),
         _ => {
@@ -53,7 +54,7 @@ fn print_file(text: &mut String, file: &SignatureFileReport) {
     }
 }
 
-fn print_description(text: &mut String, digest: &AlgorithmReport, description: &BlockDescription) {
+fn print_description(text: &mut Text<'_>, digest: &AlgorithmReport, description: &BlockDescription) {
     let show = |algorithm: &AlgorithmReport| judged(algorithm.name(), algorithm.strength());
     let _ = writeln!(text, "- Signed by \"{}\"", description.subject);
     let _ = writeln!(text, "    Digest algorithm: {}", show(digest));

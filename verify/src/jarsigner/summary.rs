@@ -1,13 +1,14 @@
 //! The end of the text: result sentence, errors, warnings, notes.
 
 use super::TextOptions;
+use super::text::Text;
 use crate::algorithm_policy::JAR_DISABLED;
 use crate::compat::{CompatVerdict, Evaluation, notes};
 use crate::report::Report;
 
 /// Prints the end of the text.
 pub(super) fn print(
-    text: &mut String,
+    text: &mut Text<'_>,
     report: &Report,
     evaluation: &Evaluation,
     verdict: &CompatVerdict,
@@ -37,7 +38,7 @@ pub(super) fn print(
 }
 
 fn print_unsigned(
-    text: &mut String,
+    text: &mut Text<'_>,
     evaluation: &Evaluation,
     verdict: &CompatVerdict,
     options: &TextOptions,
@@ -56,7 +57,7 @@ fn print_unsigned(
 }
 
 /// Prints lines with an empty line and a title before them.
-fn print_block<'a>(text: &mut String, title: &str, lines: impl Iterator<Item = &'a String>) {
+fn print_block<'a>(text: &mut Text<'_>, title: &str, lines: impl Iterator<Item = &'a String>) {
     let mut lines = lines.peekable();
     if lines.peek().is_none() {
         return;

@@ -1,6 +1,8 @@
 //! What a report says of one entry.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use crate::archive::{EntryHeader, Modified};
 use crate::signature_names::is_signature_related;
@@ -15,8 +17,9 @@ pub struct EntryReport {
     mode: Option<u32>,
     kind: EntryKind,
     in_manifest: bool,
-    /// Indices of the signers, in the report's list of signers.
-    signers: Vec<usize>,
+    /// Indices of the signers, in the report's list of signers. Entries of equal signers share one list.
+    #[serde(serialize_with = "indices")]
+    signers: Arc<[usize]>,
 }
 
 /// What an entry is to a verifier.
@@ -32,7 +35,7 @@ pub enum EntryKind {
 }
 
 impl EntryReport {
-    pub(crate) fn new(header: &EntryHeader, in_manifest: bool, signers: Vec<usize>) -> Self {
+    pub(crate) fn new(header: EntryHeader, in_manifest: bool, signers: Arc<[usize]>) -> Self {
         let kind = if header.is_directory() {
             EntryKind::Directory
         } else if is_signature_related(&header.name) {
@@ -41,11 +44,11 @@ impl EntryReport {
             EntryKind::File
         };
         Self {
-            name: header.name.clone(),
+            mode: header.unix_mode(),
+            name: header.name,
             size: header.size,
             compressed_size: header.compressed_size,
             modified: header.modified,
-            mode: header.unix_mode(),
             kind,
             in_manifest,
             signers,
@@ -106,4 +109,8 @@ impl EntryReport {
                 EntryKind::SignatureRelated => false,
             }
     }
+}
+
+fn indices<S: Serializer>(indices: &Arc<[usize]>, serializer: S) -> Result<S::Ok, S::Error> {
+    indices.serialize(serializer)
 }

@@ -2,14 +2,16 @@
 
 use jiff::Timestamp;
 
+use super::covered::Addition;
 use super::digests::Digests;
-use super::{Signer, Stage, algorithms_at};
+use super::{SignatureFile, Signer, Stage, algorithms_at};
 use crate::algorithm_policy::{Strength, jar_digest, jar_digest_name, jar_key, jar_scheme};
 use crate::asn1::tag;
 use crate::crypto::Check;
 use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
-use crate::manifest::{Attributes, Manifest};
+use crate::manifest::{Attributes, Manifest, RawSections};
+use crate::signature_names::plain_name;
 use crate::signed_data::{SignedData, SignerInfo};
 use crate::timestamp::{self, TokenFailure};
 
@@ -38,7 +40,7 @@ impl Stage<'_> {
         name: &str,
         key: &str,
         block: &SignedData,
-        bytes: &[u8],
+        file: &SignatureFile,
     ) -> Result<(), Failure> {
         if block.mixes_lengths {
             return Err(JavaError::security(format!(
@@ -47,7 +49,7 @@ impl Stage<'_> {
             .into());
         }
         // 1. The signature file must be one (JAR File Specification, "Signature Validation").
-        let file = match Manifest::parse(bytes) {
+        let file = match file {
             Ok(file) => file,
             Err(error) => return ignored(format!("the signature file cannot be parsed: {error}")),
         };
@@ -56,6 +58,7 @@ impl Stage<'_> {
             return ignored("the signature file does not have Signature-Version 1.0");
         }
         // 2. The block must hold a right signature over it.
+        let bytes = file.bytes();
         let mut infos = Vec::new();
         for info in &block.signer_infos {
             match block.check(info, bytes) {
@@ -78,29 +81,30 @@ impl Stage<'_> {
             check_algorithms(signer, at)?;
         }
         // 5. The signature file must fit the manifest: as a whole, or section by section.
-        let whole = self.covers_whole_manifest(&file, at)?;
-        if !whole && !self.covers_main_attributes(&file, at)? {
+        let whole = self.covers_whole_manifest(file, at)?;
+        if !whole && !self.covers_main_attributes(file, at)? {
             return Err(
                 JavaError::security("Invalid signature file digest for Manifest main attributes").into()
             );
         }
-        let mut names = Vec::new();
-        for (name, attributes) in hash_order(file.sections().collect(), |(name, _)| name) {
-            if whole || self.covers_section(name, attributes, at)? {
-                let plain = name.strip_prefix("./").unwrap_or(name);
-                names.push(plain.strip_prefix('/').unwrap_or(plain).to_owned());
-            }
-        }
-        // 6. From here on the signers vouch for these names, and always for the manifest.
-        names.extend(self.found.manifest_name.clone());
-        let indices: Vec<usize> = signers.into_iter().map(|signer| self.intern(signer)).collect();
-        for name in names {
-            let known = self.found.covered.entry(name).or_default();
-            for index in &indices {
-                if !known.contains(index) {
-                    known.push(*index);
+        let mut sections = Vec::new();
+        if !whole {
+            for (slot, name) in hash_order(file.names().collect(), |(_, name)| name) {
+                if self.covers_section(&name, &file.attributes(slot), at)? {
+                    sections.push(slot);
                 }
             }
+            sections.sort_unstable();
+        }
+        // 6. From here on the signers vouch for these names, and always for the manifest.
+        let mut signers = Addition::of(signers.into_iter().map(|signer| self.intern(signer)).collect());
+        for (slot, name) in file.names() {
+            if whole || sections.binary_search(&slot).is_ok() {
+                self.found.covered.add(plain_name(&name), &mut signers);
+            }
+        }
+        if let Some(name) = &self.found.manifest_name {
+            self.found.covered.add(name, &mut signers);
         }
         Ok(())
     }
@@ -147,12 +151,17 @@ impl Stage<'_> {
         }
     }
 
+    fn manifest(&self) -> Result<&Manifest, Failure> {
+        self.found.manifest.as_ref().ok_or_else(|| Failure::Ignored("there is no manifest".to_owned()))
+    }
+
     /// Whether a digest of the whole manifest is right.
     fn covers_whole_manifest(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
-        let mut digests = Digests::new(file.main(), "-Digest-Manifest", at);
-        let right = digests
-            .any(|digest, expected| digest.matches(&[&self.bytes], expected))
-            .map_err(Failure::GivenUp)?;
+        let bytes = self.manifest()?.bytes();
+        let main = file.main();
+        let mut digests = Digests::new(&main, "-Digest-Manifest", at);
+        let right =
+            digests.any(|digest, expected| digest.matches(&[bytes], expected)).map_err(Failure::GivenUp)?;
         if digests.only_disabled() {
             return ignored("the signature file has digests of the manifest by disabled algorithms only");
         }
@@ -161,8 +170,10 @@ impl Stage<'_> {
 
     /// Whether the digests of the manifest's main section, if there are any, are right.
     fn covers_main_attributes(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
-        let main = self.sections.main(&self.bytes);
-        let mut digests = Digests::new(file.main(), "-Digest-Manifest-Main-Attributes", at);
+        let manifest = self.manifest()?;
+        let main = self.sections(manifest).main(manifest);
+        let stated = file.main();
+        let mut digests = Digests::new(&stated, "-Digest-Manifest-Main-Attributes", at);
         let wrong = digests
             .any(|digest, expected| !main.is_some_and(|main| digest.matches(&[main], expected)))
             .map_err(Failure::GivenUp)?;
@@ -175,10 +186,21 @@ impl Stage<'_> {
         Ok(!wrong)
     }
 
+    fn sections(&self, manifest: &Manifest) -> &RawSections {
+        self.sections.get_or_init(|| RawSections::cut(manifest))
+    }
+
     /// Whether the digests of one manifest section are right; `false` if there is none to compare.
-    fn covers_section(&self, name: &str, attributes: &Attributes, at: Timestamp) -> Result<bool, Failure> {
+    fn covers_section(
+        &self,
+        name: &str,
+        attributes: &Attributes<'_>,
+        at: Timestamp,
+    ) -> Result<bool, Failure> {
+        let manifest = self.manifest()?;
+        let sections = self.sections(manifest);
         let (Some(with_blank), Some(without_blank)) =
-            (self.sections.named(&self.bytes, name, true), self.sections.named(&self.bytes, name, false))
+            (sections.named(manifest, name, true), sections.named(manifest, name, false))
         else {
             return Err(
                 JavaError::security(format!("no manifest section for signature file entry {name}")).into()

@@ -21,7 +21,7 @@ pub(super) struct Digests<'a> {
 pub(super) type Stated<'a> = (&'a str, DigestAlgorithm, Vec<u8>);
 
 impl<'a> Digests<'a> {
-    pub(super) fn new(attributes: &'a Attributes, suffix: &'static str, at: Timestamp) -> Self {
+    pub(super) fn new(attributes: &'a Attributes<'a>, suffix: &'static str, at: Timestamp) -> Self {
         Self {
             headers: Box::new(attributes.iter()),
             suffix,

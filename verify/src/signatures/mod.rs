@@ -11,8 +11,10 @@
 //! unsigned unless another signature covers it. That is the JDK's rule.
 
 mod block;
+mod covered;
 mod digests;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::block::Failure;
+pub(crate) use self::covered::Covered;
 pub(crate) use self::digests::strip_suffix_ignoring_case;
 use crate::archive::Archive;
 use crate::certificate::Certificate;
@@ -41,8 +44,7 @@ pub(crate) struct Signatures {
     pub(crate) manifest_name: Option<String>,
     /// Why the manifest cannot be read, where the JDK only finds out after it has read all entries.
     pub(crate) late_error: Option<JavaError>,
-    /// Covered names with the indices of their signers.
-    pub(crate) covered: HashMap<String, Vec<usize>>,
+    pub(crate) covered: Covered,
     pub(crate) signers: Vec<Signer>,
     pub(crate) blocks: Vec<BlockReport>,
     /// Blocks that were accepted, with their names.
@@ -84,13 +86,7 @@ pub(crate) fn examine(
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<(Signatures, Option<JavaError>)> {
-    let mut stage = Stage {
-        limits,
-        now,
-        found: Signatures::default(),
-        bytes: Vec::new(),
-        sections: RawSections::default(),
-    };
+    let mut stage = Stage { limits, now, found: Signatures::default(), sections: OnceCell::new() };
     let outcome = stage.run(source, archive)?;
     Ok((stage.found, outcome.err()))
 }
@@ -109,10 +105,12 @@ struct Stage<'a> {
     limits: &'a Limits,
     now: Timestamp,
     found: Signatures,
-    /// The bytes of the manifest and where its sections are.
-    bytes: Vec<u8>,
-    sections: RawSections,
+    /// The manifest cut into sections, once somebody asks.
+    sections: OnceCell<RawSections>,
 }
+
+/// A signature file, or why it is none.
+type SignatureFile = Result<Manifest, JavaError>;
 
 /// How processing a block ended.
 enum Processed {
@@ -136,14 +134,9 @@ impl Stage<'_> {
         }
         // 1. The manifest. Without signature files the JDK reads it last.
         let Some(name) = self.found.manifest_name.clone() else { return Ok(Ok(())) };
-        let index = archive.by_name.get(&name).copied().unwrap_or_default();
-        let bytes = self.read(source, archive, index)?;
-        match bytes.and_then(|bytes| Ok((Manifest::parse(&bytes)?, bytes))) {
-            Ok((manifest, bytes)) => {
-                self.sections = RawSections::cut(&bytes);
-                self.bytes = bytes;
-                self.found.manifest = Some(manifest);
-            }
+        let index = archive.index_of(&name).unwrap_or_default();
+        match self.read(source, archive, index)?.and_then(Manifest::parse) {
+            Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if signature_files.is_empty() => {
                 self.found.late_error = Some(error);
                 return Ok(Ok(()));
@@ -164,17 +157,17 @@ impl Stage<'_> {
         archive: &Archive,
         indices: &[usize],
     ) -> io::Result<Result<(), JavaError>> {
-        let mut files: HashMap<String, Vec<u8>> = HashMap::new();
+        let mut files: HashMap<String, SignatureFile> = HashMap::new();
         let mut pending: Vec<(String, String, Arc<SignedData>)> = Vec::new();
         for index in indices {
             let Some(entry) = archive.entries.get(*index) else { continue };
-            let index = archive.by_name.get(&entry.name).copied().unwrap_or(*index);
+            let index = archive.index_of(&entry.name).unwrap_or(*index);
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     // The JDK gives up on all signatures.
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
-                    self.found.covered.clear();
+                    self.found.covered = Covered::default();
                     return Ok(Ok(()));
                 }
             };
@@ -184,15 +177,16 @@ impl Stage<'_> {
             let upper = entry.name.to_uppercase();
             let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
             if !is_block(&upper) {
+                let file = Manifest::parse(bytes);
                 for (name, _, block) in pending.iter().filter(|(_, base, _)| *base == key) {
-                    match self.process(name, &key, block, &bytes) {
+                    match self.process(name, &key, block, &file) {
                         Ok(Processed::Accepted) => {}
                         Ok(Processed::Ignored) => break,
                         Ok(Processed::GivenUp) => return Ok(Ok(())),
                         Err(error) => return Ok(Err(error)),
                     }
                 }
-                files.insert(key, bytes);
+                files.insert(key, file);
                 continue;
             }
             if self.found.blocks.len() + pending.len() >= self.limits.signature_blocks {
@@ -219,9 +213,9 @@ impl Stage<'_> {
                 }
             };
             // A block may carry its own signature file.
-            let signature_file = block.content.clone().or_else(|| files.get(&key).cloned());
-            match signature_file {
-                Some(signature_file) => match self.process(&entry.name, &key, &block, &signature_file) {
+            let own = block.content.clone().map(Manifest::parse);
+            match own.as_ref().or_else(|| files.get(&key)) {
+                Some(file) => match self.process(&entry.name, &key, &block, file) {
                     Ok(Processed::GivenUp) => return Ok(Ok(())),
                     Ok(Processed::Accepted | Processed::Ignored) => {}
                     Err(error) => return Ok(Err(error)),
@@ -243,9 +237,9 @@ impl Stage<'_> {
         name: &str,
         key: &str,
         block: &Arc<SignedData>,
-        signature_file: &[u8],
+        file: &SignatureFile,
     ) -> Result<Processed, JavaError> {
-        let (outcome, result) = match self.try_process(name, key, block, signature_file) {
+        let (outcome, result) = match self.try_process(name, key, block, file) {
             Ok(()) => {
                 if !self.found.accepted.iter().any(|(known, _)| known == name) {
                     self.found.accepted.push((name.to_owned(), block.clone()));
@@ -254,7 +248,7 @@ impl Stage<'_> {
             }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
-                self.found.covered.clear();
+                self.found.covered = Covered::default();
                 (BlockOutcome::Ignored { reason }, Ok(Processed::GivenUp))
             }
             Err(Failure::Refused(error)) => {

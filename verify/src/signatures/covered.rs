@@ -1,0 +1,143 @@
+//! The names that accepted signatures cover, and who vouches for each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::name_index::NameIndex;
+
+/// Covered names by number, each with its signers. Nearly all names have the same signers, so sets of signers have
+/// numbers as well, and names lie one behind the other in one text.
+#[derive(Debug, Default)]
+pub(crate) struct Covered {
+    text: String,
+    names: Vec<Name>,
+    index: NameIndex,
+    sets: Vec<Arc<[usize]>>,
+    numbers_of_sets: HashMap<Arc<[usize]>, usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Name {
+    end: usize,
+    set: usize,
+}
+
+/// Signers that are added to names, with what has been found out about it: which set becomes which.
+#[derive(Debug)]
+pub(super) struct Addition {
+    signers: Vec<usize>,
+    becomes: HashMap<Option<usize>, usize>,
+}
+
+impl Addition {
+    pub(super) fn of(signers: Vec<usize>) -> Self {
+        Self { signers, becomes: HashMap::new() }
+    }
+}
+
+impl Covered {
+    /// Whether nothing is covered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The number of a name.
+    pub(crate) fn number(&self, name: &str) -> Option<u32> {
+        self.index.get(name, |number| self.name(number))
+    }
+
+    /// The name of a number.
+    pub(crate) fn name(&self, number: u32) -> &str {
+        name_of(&self.text, &self.names, number)
+    }
+
+    /// All names with their numbers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        (0u32..).zip(&self.names).map(|(number, _)| self.name(number))
+    }
+
+    /// The number of the set of signers that vouch for a name.
+    pub(crate) fn set_of(&self, number: u32) -> Option<usize> {
+        usize::try_from(number).ok().and_then(|number| self.names.get(number)).map(|name| name.set)
+    }
+
+    /// The sets of signers, each as indices into the list of signers.
+    pub(crate) fn sets(&self) -> &[Arc<[usize]>] {
+        &self.sets
+    }
+
+    /// Has signers vouch for a name, besides those that do already.
+    pub(super) fn add(&mut self, name: &str, addition: &mut Addition) {
+        let Ok(new) = u32::try_from(self.names.len()) else { return };
+        let length = self.text.len();
+        self.text.push_str(name);
+        self.names.push(Name { end: self.text.len(), set: 0 });
+        let known = self.index.insert(new, |number| name_of(&self.text, &self.names, number));
+        if known.is_some() {
+            self.names.pop();
+            self.text.truncate(length);
+        }
+        let before = known.and_then(|known| self.set_of(known));
+        let set = match addition.becomes.get(&before) {
+            Some(set) => *set,
+            None => {
+                let set = self.number_of_set(before, &addition.signers);
+                addition.becomes.insert(before, set);
+                set
+            }
+        };
+        let place = usize::try_from(known.unwrap_or(new)).ok().and_then(|place| self.names.get_mut(place));
+        if let Some(name) = place {
+            name.set = set;
+        }
+    }
+
+    /// The number of the set that has these signers besides those of another.
+    fn number_of_set(&mut self, before: Option<usize>, signers: &[usize]) -> usize {
+        let mut all =
+            before.and_then(|before| self.sets.get(before)).map(|set| set.to_vec()).unwrap_or_default();
+        for index in signers {
+            if !all.contains(index) {
+                all.push(*index);
+            }
+        }
+        let all: Arc<[usize]> = all.into();
+        if let Some(number) = self.numbers_of_sets.get(&all) {
+            return *number;
+        }
+        self.sets.push(all.clone());
+        self.numbers_of_sets.insert(all, self.sets.len() - 1);
+        self.sets.len() - 1
+    }
+}
+
+fn name_of<'a>(text: &'a str, names: &[Name], number: u32) -> &'a str {
+    let Ok(number) = usize::try_from(number) else { return "" };
+    let start = number.checked_sub(1).and_then(|before| names.get(before)).map_or(0, |name| name.end);
+    names.get(number).and_then(|name| text.get(start..name.end)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signers_of_a_name_add_up() {
+        let mut covered = Covered::default();
+        let mut first = Addition::of(vec![0, 0]);
+        for name in ["a", "b", "a"] {
+            covered.add(name, &mut first);
+        }
+        let mut second = Addition::of(vec![1, 0]);
+        for name in ["b", "c"] {
+            covered.add(name, &mut second);
+        }
+        let signers = |name| {
+            let set = covered.number(name).and_then(|number| covered.set_of(number)).unwrap();
+            covered.sets().get(set).unwrap().to_vec()
+        };
+        assert_eq!(covered.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!([signers("a"), signers("b"), signers("c")], [vec![0], vec![0, 1], vec![1, 0]]);
+        assert_eq!(covered.number("d"), None);
+    }
+}
