@@ -125,6 +125,9 @@ impl Certificate {
     fn take_extensions(&mut self, extensions: &Value<'_>) -> Result<(), Asn1Error> {
         let mut seen = Vec::new();
         for extension in extensions.inside().expect(tag::SEQUENCE)?.inside().all()? {
+            if !matches!(extension.tag, tag::SEQUENCE | tag::SET) {
+                return Err(Asn1Error("extension expected"));
+            }
             let mut parts = extension.inside();
             let oid = parts.next()?.oid()?;
             let critical = match parts.optional(tag::BOOLEAN)? {
