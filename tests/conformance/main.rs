@@ -8,6 +8,12 @@ mod admission;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
+#[path = "../../cli/examples/differential/judge.rs"]
+#[expect(dead_code, reason = "shared with the program, which reports more")]
+mod judge;
+#[cfg(test)]
 mod material;
 #[cfg(test)]
 mod outlook;

@@ -75,6 +75,14 @@ impl<'a> Reader<'a> {
         if value.tag == tag { Ok(value) } else { Err(Asn1Error("unexpected tag")) }
     }
 
+    /// The content of the next value, an INTEGER as the JDK takes it: not empty and without needless leading zeros.
+    pub(crate) fn integer(&mut self) -> Result<&'a [u8], Asn1Error> {
+        match self.expect(tag::INTEGER)?.content {
+            [] | [0, 0..=0x7f, ..] => Err(Asn1Error("malformed INTEGER")),
+            content => Ok(content),
+        }
+    }
+
     /// The next value if it has this tag.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Value<'a>>, Asn1Error> {
         if self.peek() == Some(tag) { self.next().map(Some) } else { Ok(None) }
@@ -173,6 +181,15 @@ pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
         return Ok(whole.raw.to_vec());
     }
     converted.map(|_| output)
+}
+
+/// Whether a value of indefinite length stands inside one of definite length.
+///
+/// The JDK converts such values one by one and trips over some of them, so what it reads cannot be foreseen.
+pub(crate) fn mixes_lengths(bytes: &[u8]) -> bool {
+    let mut indefinite = false;
+    let converted = convert(bytes, &mut Vec::new(), 0, &mut indefinite);
+    converted.is_ok() && indefinite && bytes.get(1) != Some(&0x80)
 }
 
 /// Converts one value and returns how many bytes of the input it took.
@@ -333,6 +350,23 @@ mod tests {
         assert_eq!(Reader::new(&values).all().unwrap().len(), limits::ASN1_VALUES);
         let error = Reader::new(&[values.as_slice(), &[5, 0]].concat()).all().unwrap_err();
         assert!(limits::is_exceeded(&error.to_string()));
+    }
+
+    #[test]
+    fn integers_have_content_and_no_needless_zeros() {
+        let integer = |bytes: &'static [u8]| Reader::new(bytes).integer().ok();
+        assert_eq!(integer(&[2, 1, 0]), Some(&[0][..]));
+        assert_eq!(integer(&[2, 2, 0, 0x80]), Some(&[0, 0x80][..]));
+        assert_eq!(integer(&[2, 2, 0xff, 0xff]), Some(&[0xff, 0xff][..]));
+        assert_eq!(integer(&[2, 0]), None);
+        assert_eq!(integer(&[2, 2, 0, 1]), None);
+    }
+
+    #[test]
+    fn indefinite_lengths_inside_definite_ones_are_noticed() {
+        assert!(mixes_lengths(&[0x30, 0x04, 0x30, 0x80, 0, 0]));
+        assert!(!mixes_lengths(&[0x30, 0x80, 0x30, 0x80, 0, 0, 0, 0]));
+        assert!(!mixes_lengths(&[0x30, 0x02, 0x30, 0x00]));
     }
 
     #[test]

@@ -58,7 +58,12 @@ fn try_parse(text: &str, year_digits: usize) -> Option<Timestamp> {
         .and_then(|span| span.try_milliseconds(millis))
         .ok()?;
     let start = Date::new(year, i8::try_from(month).ok()?, 1).ok()?.at(0, 0, 0, 0);
-    let utc = start.checked_add(shift).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    let local = start.checked_add(shift).ok()?;
+    let Ok(utc) = local.to_zoned(TimeZone::UTC) else {
+        // The last day of the year 9999 means that there is no end (RFC 5280 section 4.1.2.5); `jiff` ends one day earlier.
+        return Some(Timestamp::MAX);
+    };
+    let utc = utc.timestamp();
     utc.checked_sub(Span::new().try_minutes(offset(zone)?).ok()?).ok()
 }
 
@@ -95,6 +100,7 @@ mod tests {
         assert_eq!(text("240126030725Z", 2).as_deref(), Some("2024-01-26T03:07:25Z"));
         assert_eq!(text("990126030725+0100", 2).as_deref(), Some("1999-01-26T02:07:25Z"));
         assert_eq!(text("9901260307Z", 2).as_deref(), Some("1999-01-26T03:07:00Z"));
+        assert_eq!(try_parse("99991231235959Z", 4), Some(jiff::Timestamp::MAX));
         assert_eq!(text("20230230000000Z", 4).as_deref(), Some("2023-03-02T00:00:00Z"));
         for bad in [
             "20240126030725",

@@ -14,6 +14,7 @@ use crate::asn1_time;
 use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
 use crate::limits;
+use crate::policy_tree::Policies;
 
 /// A parsed certificate.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub(crate) struct Certificate {
     pub(crate) authority_serial: Option<Vec<u8>>,
     /// Whether a name constraints extension is present.
     pub(crate) has_name_constraints: bool,
+    /// What the policy extensions say.
+    pub(crate) policies: Policies,
 }
 
 impl Certificate {
@@ -73,7 +76,7 @@ impl Certificate {
             },
             None => 1,
         };
-        let serial = fields.expect(tag::INTEGER)?;
+        let serial = fields.integer()?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
         if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
@@ -88,7 +91,7 @@ impl Certificate {
         let mut certificate = Self {
             der: der.to_vec(),
             tbs: tbs.raw.to_vec(),
-            serial: serial.content.to_vec(),
+            serial: serial.to_vec(),
             issuer: DistinguishedName::parse(issuer.raw)?,
             subject: DistinguishedName::parse(subject.raw)?,
             not_before: asn1_time::parse(&validity.next()?)?,
@@ -108,6 +111,7 @@ impl Certificate {
             authority_key_id: None,
             authority_serial: None,
             has_name_constraints: false,
+            policies: Policies::default(),
         };
         if version == 1 && !fields.is_empty() {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
@@ -123,6 +127,9 @@ impl Certificate {
     fn take_extensions(&mut self, extensions: &Value<'_>) -> Result<(), Asn1Error> {
         let mut seen = BTreeSet::new();
         for extension in extensions.inside().expect(tag::SEQUENCE)?.inside().all()? {
+            if !matches!(extension.tag, tag::SEQUENCE | tag::SET) {
+                return Err(Asn1Error("extension expected"));
+            }
             let mut parts = extension.inside();
             let oid = parts.next()?.oid()?;
             let critical = match parts.optional(tag::BOOLEAN)? {
@@ -177,7 +184,7 @@ impl Certificate {
                 }
             }
             "2.5.29.30" => self.has_name_constraints = true,
-            _ => {}
+            _ => self.policies.take_extension(oid, value)?,
         }
         Ok(())
     }

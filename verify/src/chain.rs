@@ -18,6 +18,7 @@ use crate::crypto::Check;
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::jdk::Jdk;
 use crate::limits;
+use crate::policy_tree::PolicyTree;
 use crate::trust_store::TrustStore;
 
 /// What the end entity certificate is used for.
@@ -193,6 +194,7 @@ impl Context<'_> {
         let mut issuer = anchor;
         let mut remaining: Option<usize> =
             anchor.basic_constraints.and_then(|(_, length)| length).map(usize::from);
+        let mut policies = PolicyTree::new(path.len());
         for (position, certificate) in path.iter().enumerate().rev() {
             self.check_algorithms(certificate, issuer)?;
             let is_leaf = position == 0;
@@ -220,6 +222,7 @@ impl Context<'_> {
             if certificate.has_name_constraints && !is_leaf {
                 return Err(other("name constraints are not evaluated, not verified"));
             }
+            policies.process(certificate, is_leaf).map_err(other)?;
             issuer = certificate;
         }
         Ok(())

@@ -33,6 +33,9 @@ impl DistinguishedName {
             }
             let mut attributes = Vec::new();
             for pair in set.inside().all()? {
+                if pair.tag != tag::SEQUENCE {
+                    return Err(Asn1Error("attribute type and value expected"));
+                }
                 let mut inside = pair.inside();
                 let oid = inside.expect(tag::OID)?.oid()?;
                 attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value: text_of(&inside.next()?) });

@@ -36,6 +36,12 @@ impl JavaError {
         Self { class: "java.io.IOException", message: message.into() }
     }
 
+    /// The first of no values.
+    pub(crate) fn no_first_value() -> Self {
+        let class = "java.lang.ArrayIndexOutOfBoundsException";
+        Self { class, message: "Index 0 out of bounds for length 0".to_owned() }
+    }
+
     /// A value that cannot be decoded.
     pub(crate) fn illegal_argument(message: impl Into<String>) -> Self {
         Self { class: "java.lang.IllegalArgumentException", message: message.into() }

@@ -24,6 +24,8 @@ pub(crate) struct SignedData {
     /// The bytes as they were given, and whether they use indefinite lengths.
     pub(crate) raw: Vec<u8>,
     pub(crate) indefinite: bool,
+    /// Indefinite lengths inside definite ones.
+    pub(crate) mixes_lengths: bool,
     pub(crate) content_type: String,
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) certificates: Vec<Arc<Certificate>>,
@@ -63,7 +65,7 @@ impl SignedData {
             return Err(Asn1Error("the content is not SignedData"));
         }
         let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
-        fields.expect(tag::INTEGER)?;
+        fields.integer()?;
         fields.expect(tag::SET)?.inside().all()?;
         let (content_type, content) = parse_content(&fields.expect(tag::SEQUENCE)?)?;
         let mut certificates = Vec::new();
@@ -84,7 +86,16 @@ impl SignedData {
             signer_infos.push(SignerInfo::parse(&value)?);
         }
         let indefinite = !bytes.starts_with(&definite);
-        Ok(Self { raw: bytes.to_vec(), indefinite, content_type, content, certificates, signer_infos })
+        let mixes_lengths = asn1::mixes_lengths(bytes);
+        Ok(Self {
+            raw: bytes.to_vec(),
+            indefinite,
+            mixes_lengths,
+            content_type,
+            content,
+            certificates,
+            signer_infos,
+        })
     }
 
     /// The certificate of a signer: issuer and serial number match.
@@ -163,11 +174,11 @@ impl SignerInfo {
             return Err(Asn1Error("SignerInfo expected"));
         }
         let mut fields = value.inside();
-        fields.expect(tag::INTEGER)?;
+        fields.integer()?;
         let identifier = fields.expect(tag::SEQUENCE)?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
-        let serial = parts.expect(tag::INTEGER)?.content.to_vec();
+        let serial = parts.integer()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
         let digest_oid = digest_algorithm.inside().next()?.oid()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
@@ -273,6 +284,9 @@ fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>,
         }
         if kind.oid()? == oid {
             let mut values = parts.expect(tag::SET)?.inside();
+            if values.is_empty() {
+                return Err(NO_VALUE);
+            }
             found = Some(values.next()?);
             if !values.is_empty() {
                 return Err(Asn1Error("several values of a single-valued attribute"));
@@ -326,6 +340,13 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     };
     Ok((content_type, content))
 }
+
+/// An attribute without a value: the JDK asks for the first one all the same, and jarsigner breaks off.
+pub(crate) const NO_VALUE: Asn1Error = Asn1Error("an attribute has no value");
+
+/// Content types whose octets the JDK hands out; a block of another type it does not read.
+pub(crate) const READABLE_CONTENT: [&str; 3] =
+    ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";

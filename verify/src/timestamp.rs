@@ -10,7 +10,7 @@ use crate::certificate::Certificate;
 use crate::crypto::{Check, KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::limits::{Limits, TOKEN_SIGNER_INFOS};
-use crate::signed_data::{SignedData, SignerInfo};
+use crate::signed_data::{NO_VALUE, SignedData, SignerInfo};
 
 /// A token whose signature and message imprint are right.
 #[derive(Debug, Clone)]
@@ -39,22 +39,45 @@ pub(crate) struct TokenDescription {
     pub(crate) key: KeyKind,
 }
 
+/// Why a token does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TokenFailure {
+    /// The block is then ignored.
+    Ignored(String),
+    /// An attribute without a value, at which jarsigner breaks off.
+    NoValue,
+}
+
+impl From<String> for TokenFailure {
+    fn from(reason: String) -> Self {
+        Self::Ignored(reason)
+    }
+}
+
 /// Verifies a token against the signature it was issued for.
-pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<TimestampToken, String> {
-    let malformed = |error: Asn1Error| format!("the timestamp token cannot be parsed: {error}");
+pub(crate) fn verify(
+    token: &[u8],
+    signature: &[u8],
+    limits: &Limits,
+) -> Result<TimestampToken, TokenFailure> {
+    let malformed = |error: Asn1Error| match error {
+        NO_VALUE => TokenFailure::NoValue,
+        error => format!("the timestamp token cannot be parsed: {error}").into(),
+    };
     let limits = Limits { signer_infos: limits.signer_infos.min(TOKEN_SIGNER_INFOS), ..limits.clone() };
     let signed = SignedData::parse(token, &limits).map_err(malformed)?;
-    let content = signed.content.as_deref().ok_or("the timestamp token has no content")?;
+    let no_content = || "the timestamp token has no content".to_owned();
+    let content = signed.content.as_deref().ok_or_else(no_content)?;
     let signer = verified_signer(&signed, content)?;
     let info = TstInfo::parse(content).map_err(malformed)?;
     let imprint = DigestAlgorithm::from_oid(&info.imprint_oid)
         .ok_or_else(|| format!("message imprint algorithm {} is not available", info.imprint_oid))?;
     if !imprint.matches(&[signature], &info.imprint) {
-        return Err("the message imprint is not that of the signature".to_owned());
+        return Err("the message imprint is not that of the signature".to_owned().into());
     }
     let chain = signed.chain_of(signer);
     if chain.is_empty() {
-        return Err("the timestamp authority's certificate is missing".to_owned());
+        return Err("the timestamp authority's certificate is missing".to_owned().into());
     }
     Ok(TimestampToken {
         gen_time: info.gen_time,
@@ -147,7 +170,8 @@ mod tests {
         for limits in
             [Limits { certificates: 0, ..Limits::default() }, Limits { signer_infos: 0, ..Limits::default() }]
         {
-            assert!(is_exceeded(&verified(&limits).unwrap_err()));
+            let failure = verified(&limits).unwrap_err();
+            assert!(matches!(failure, TokenFailure::Ignored(reason) if is_exceeded(&reason)));
         }
     }
 }

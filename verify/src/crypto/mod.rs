@@ -6,6 +6,7 @@
 //! taken for right.
 
 mod ecdsa;
+mod ed25519;
 mod ed448;
 mod integers;
 pub(crate) mod password;
@@ -173,7 +174,12 @@ impl PublicKey {
                 if signature.len() != 64 {
                     return Check::Unjudged("signature length invalid".to_owned());
                 }
-                self.run(&signature::ED25519, message, signature)
+                match self.run(&signature::ED25519, message, signature) {
+                    Check::Wrong if !ed25519::is_well_formed(signature) => {
+                        Check::Unjudged("malformed Ed25519 signature".to_owned())
+                    }
+                    check => check,
+                }
             }
             (KeyKind::Ed448, SignatureScheme::Ed448) => match ed448::check(&self.bits, message, signature) {
                 Some(true) => Check::Right,

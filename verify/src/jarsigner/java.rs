@@ -16,8 +16,12 @@ pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
 
 /// A moment as the short format for date and time of the locale en-US.
 pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
-    let at = at.to_zoned(zone.clone());
     let space = jdk.rules().space_before_meridiem;
+    if at == Timestamp::MAX {
+        // A certificate without an end, see `asn1_time`.
+        return format!("12/31/99, 11:59{space}PM");
+    }
+    let at = at.to_zoned(zone.clone());
     format!("{}{space}{}", at.strftime("%-m/%-d/%y, %-I:%M"), at.strftime("%p"))
 }
 

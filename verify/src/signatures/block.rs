@@ -14,7 +14,7 @@ use crate::limits::exceeded;
 use crate::manifest::{Attributes, Manifest, RawSections};
 use crate::signature_names::plain_name;
 use crate::signed_data::{SignedData, SignerInfo};
-use crate::timestamp;
+use crate::timestamp::{self, TokenFailure};
 
 /// Why a block does not count.
 pub(super) enum Failure {
@@ -43,6 +43,12 @@ impl Stage<'_> {
         block: &SignedData,
         file: &SignatureFile,
     ) -> Result<(), Failure> {
+        if block.mixes_lengths {
+            return Err(JavaError::security(format!(
+                "cannot verify signature block file {key}: indefinite lengths inside definite ones"
+            ))
+            .into());
+        }
         // 1. The signature file must be one (JAR File Specification, "Signature Validation").
         let file = match file {
             Ok(file) => file,
@@ -135,7 +141,8 @@ impl Stage<'_> {
                     }
                     Some(token)
                 }
-                Err(reason) => return ignored(reason),
+                Err(TokenFailure::Ignored(reason)) => return ignored(reason),
+                Err(TokenFailure::NoValue) => return Err(JavaError::no_first_value().into()),
             },
             None => None,
         };

@@ -36,7 +36,7 @@ use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{
     MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file, is_in_meta_inf,
 };
-use crate::signed_data::SignedData;
+use crate::signed_data::{NO_VALUE, READABLE_CONTENT, SignedData};
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
 
@@ -265,7 +265,16 @@ impl<'a> Stage<'a> {
             return Err(self.beyond(entry, exceeded(what)));
         }
         let block = match SignedData::parse(&bytes, self.limits) {
+            Ok(block) if !READABLE_CONTENT.contains(&block.content_type.as_str()) => {
+                let reason = format!("content type is not DATA: {}", block.content_type);
+                self.report(entry, BlockOutcome::Ignored { reason });
+                return Ok(Processed::Ignored);
+            }
             Ok(block) => Arc::new(block),
+            Err(NO_VALUE) => {
+                self.report(entry, BlockOutcome::Refused { reason: NO_VALUE.to_string() });
+                return Err(JavaError::no_first_value());
+            }
             Err(error) if is_exceeded(error.0) => return Err(self.beyond(entry, error.0.to_owned())),
             Err(error) => {
                 self.report(entry, BlockOutcome::Ignored { reason: error.to_string() });

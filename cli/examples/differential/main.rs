@@ -1,0 +1,119 @@
+//! Changes signed archives at random and compares what `jarsigner` and this project say of them.
+//!
+//! ```text
+//! cargo run --release -p midmirror-cli --example differential -- --seed 1 --count 5000 --keep differences
+//! cargo run --release -p midmirror-cli --example differential -- --seed 1 --only 1234 --keep differences
+//! ```
+//!
+//! Ends 1 if anything differs. Each difference is kept as a folder: the archive, both texts, and what was done.
+
+#![expect(clippy::print_stdout, reason = "a program for developers that reports on standard output")]
+
+mod judge;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::judge::{Counts, Judges, Outcome, is_reproduced};
+
+#[derive(Parser)]
+#[command(about = "Compares jarsigner and midmirror on randomly changed archives")]
+struct Options {
+    /// Which sequence of mutants
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many mutants
+    #[arg(long, default_value_t = 1000)]
+    count: u64,
+    /// The first mutant
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Only this mutant; it is kept even if nothing differs
+    #[arg(long)]
+    only: Option<u64>,
+    /// Folder for differences
+    #[arg(long, default_value = "differences")]
+    keep: PathBuf,
+    /// Home of a JDK of 17 to 23, if not the one on the path
+    #[arg(long)]
+    jdk: Option<PathBuf>,
+}
+
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let options = Options::parse();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/conformance");
+    let folder = tempfile::tempdir()?;
+    let mut judges = Judges::start(options.jdk.as_deref(), &corpus, folder.path())?;
+    println!("JDK {}, seed {}", judges.version(), options.seed);
+    if !is_reproduced(judges.version()) {
+        println!("its texts are not reproduced: expect differences");
+    }
+    let mut counts = Counts::default();
+    let range = match options.only {
+        Some(index) => index..index + 1,
+        None => options.from..options.from + options.count,
+    };
+    for index in range {
+        let outcome = judges.judge(options.seed, index)?;
+        counts.add(&outcome);
+        if !outcome.differences.is_empty() {
+            println!(
+                "{index}: {:?}: {} {:?}",
+                outcome.differences, outcome.mutant.base, outcome.mutant.kinds
+            );
+        }
+        if !outcome.differences.is_empty() || options.only.is_some() {
+            keep(&options.keep.join(format!("{}-{index}", options.seed)), &outcome)?;
+        }
+    }
+    report(&counts);
+    Ok(ExitCode::from(u8::from(!counts.differences.is_empty())))
+}
+
+fn keep(folder: &Path, outcome: &Outcome) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("mutant.jar"), &outcome.mutant.bytes)?;
+    fs::write(folder.join("jarsigner.txt"), &outcome.theirs.text)?;
+    fs::write(folder.join("midmirror.txt"), &outcome.ours.text)?;
+    let about = format!(
+        "base: {}\nchanges: {:?}\narguments: {}\njarsigner ends {:?}, midmirror {:?}; admitted: {}\ndifferences: {:?}\n",
+        outcome.mutant.base,
+        outcome.mutant.kinds,
+        outcome.arguments.join(" "),
+        outcome.theirs.exit_code,
+        outcome.ours.exit_code,
+        outcome.admitted,
+        outcome.differences,
+    );
+    fs::write(folder.join("about.txt"), about)
+}
+
+fn report(counts: &Counts) {
+    println!(
+        "\n{} mutants; {} verified with exit code 0; {} admissible",
+        counts.mutants, counts.verified, counts.admitted
+    );
+    let milliseconds = |time: std::time::Duration| {
+        time.as_secs_f64() * 1000.0 / f64::from(u32::try_from(counts.mutants.max(1)).unwrap_or(u32::MAX))
+    };
+    println!(
+        "jarsigner {:.1} ms, midmirror {:.1} ms a file",
+        milliseconds(counts.their_time),
+        milliseconds(counts.our_time)
+    );
+    println!("\nexit  what jarsigner says");
+    for (outcome, count) in &counts.outcomes {
+        println!("{count:>6} {outcome}");
+    }
+    println!("\n  made verified  change");
+    for (kind, (made, verified)) in &counts.kinds {
+        println!("{made:>6} {verified:>8}  {kind}");
+    }
+    match counts.differences.is_empty() {
+        true => println!("\nnothing differs"),
+        false => println!("\ndifferences: {:?}", counts.differences),
+    }
+}
