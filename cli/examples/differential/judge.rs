@@ -17,7 +17,7 @@ use midmirror_fixtures::signing::trust_store;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::RULE_AGENT;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, judge_file};
-use midmirror_verify::{TrustStore, jarsigner};
+use midmirror_verify::{Jdk, TrustStore, jarsigner};
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -141,9 +141,11 @@ impl Judges {
     fn ours(&self, arguments: &[String]) -> Answer {
         let (sender, receiver) = channel();
         let (arguments, trust) = (arguments.to_vec(), Arc::clone(&self.cacerts));
+        let jdk = Jdk::of_version(self.version()).unwrap_or_default();
         thread::spawn(move || {
             let answer = catch_unwind(AssertUnwindSafe(|| {
-                jarsigner::run(&arguments, &jarsigner::Environment::new(&trust, Timestamp::now()))
+                let environment = jarsigner::Environment::new(&trust, Timestamp::now());
+                jarsigner::run(&arguments, &jarsigner::Environment { jdk, ..environment })
             }));
             // Nobody listens any more if it took too long.
             let _ = sender.send(answer.ok());
@@ -160,7 +162,7 @@ impl Judges {
         let judge = |organization: &str| {
             let policy =
                 AdmissionPolicy { organization: organization.to_owned(), ..AdmissionPolicy::default() };
-            let inputs = AdmissionInputs { trust: &self.all_anchors, policy: &policy, at: Timestamp::now() };
+            let inputs = AdmissionInputs::new(&self.all_anchors, &policy, Timestamp::now());
             judge_file(file, None, Sha256Digest::of(bytes), &inputs)
         };
         let mut decision = judge("nobody")?;
@@ -191,7 +193,7 @@ fn differences(ours: &Answer, theirs: &Answer, admitted: bool) -> Vec<Difference
 
 /// Whether ours prints the texts of this JDK.
 pub(crate) fn is_reproduced(version: &str) -> bool {
-    version == "17.0.15"
+    Jdk::of_version(version).is_some()
 }
 
 /// The line that says the result.
