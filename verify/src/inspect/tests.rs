@@ -18,7 +18,12 @@ fn a_block_with_a_wrong_signature_is_described_all_the_same() {
     let leaf = &block.certificates[signer.chain[0]];
     assert!(leaf.subject.contains("O=Jar Cases"), "{}", leaf.subject);
     assert_eq!(leaf.extended_key_usage.as_deref(), Some(["codeSigning".to_owned()].as_slice()));
-    let token = signer.timestamp.as_ref().unwrap();
+}
+
+#[test]
+fn a_timestamp_is_described_with_its_chain() {
+    let found = inspection(shipped("vendor-shape"));
+    let token = found.blocks[0].signers[0].timestamp.as_ref().unwrap();
     assert!(token.gen_time.is_some() && !token.chain.is_empty());
 }
 
