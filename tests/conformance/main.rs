@@ -13,3 +13,5 @@ mod material;
 mod recorded;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod second_pass;

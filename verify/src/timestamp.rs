@@ -121,4 +121,5 @@ impl TstInfo {
     }
 }
 
-const ID_TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
+/// Content type of a TSTInfo (RFC 3161 section 2.4.2).
+pub(crate) const ID_TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";

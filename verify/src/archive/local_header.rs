@@ -34,6 +34,14 @@ struct Extent {
     index: usize,
 }
 
+/// Where entries are.
+pub(super) struct Located {
+    /// For each entry, the position of its data, or why its local header cannot be used.
+    pub(super) data: Vec<Result<u64, LocalHeaderFault>>,
+    /// The entries in the order of the file, if a reader of the stream is sure to meet just these.
+    pub(super) streams: Option<Vec<usize>>,
+}
+
 /// Finds the data of every entry, compares headers, and checks that the extents tile the file.
 pub(super) fn examine(
     source: &Source,
@@ -41,7 +49,7 @@ pub(super) fn examine(
     base: u64,
     directory_start: u64,
     findings: &mut Vec<Finding>,
-) -> io::Result<(Vec<Result<u64, LocalHeaderFault>>, Option<Vec<usize>>)> {
+) -> io::Result<Located> {
     let before = findings.len();
     let mut plain = true;
     let mut data = Vec::with_capacity(entries.len());
@@ -56,7 +64,7 @@ pub(super) fn examine(
     let order = check_tiling(entries, extents, directory_start, findings);
     // Any finding here means that a reader of the stream may see something else.
     let streams = (plain && findings.len() == before).then_some(order);
-    Ok((data, streams))
+    Ok(Located { data, streams })
 }
 
 fn examine_one(

@@ -114,7 +114,8 @@ impl Archive {
             findings.push(Finding::EntryCountDiffers { declared: end.entries, found: counted });
         }
         let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
-        let (data, streams) = local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+        let local_header::Located { data, streams } =
+            local_header::examine(source, &entries, base, directory_start, &mut findings)?;
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::covered::Addition;
 use super::digests::Digests;
-use super::{SignatureFile, Signer, Stage, algorithms_at};
+use super::{ID_DATA, SignatureFile, Signer, Stage, algorithms_at};
 use crate::algorithm_policy::{Strength, jar_digest, jar_digest_name, jar_key, jar_scheme};
 use crate::asn1::{Reader, tag};
 use crate::crypto::Check;
@@ -271,6 +271,3 @@ fn check_algorithms(signer: &Signer, at: Timestamp) -> Result<(), Failure> {
 fn is_der_set(bytes: &[u8]) -> bool {
     Reader::new(bytes).expect(tag::SET).is_ok_and(|set| set.raw.len() == bytes.len())
 }
-
-/// Content type of plain data (RFC 5652 section 4).
-const ID_DATA: &str = "1.2.840.113549.1.7.1";

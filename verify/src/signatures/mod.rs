@@ -37,7 +37,7 @@ use crate::signature_names::{
 };
 use crate::signed_data::SignedData;
 use crate::source::Source;
-use crate::timestamp::TimestampToken;
+use crate::timestamp::{ID_TST_INFO, TimestampToken};
 
 /// What the signature stage found.
 #[derive(Debug, Default)]
@@ -260,6 +260,12 @@ impl<'a> Stage<'a> {
                 return Ok(Processed::Ignored);
             }
         };
+        // The JDK takes the content of no other type for a signature file.
+        if ![ID_DATA, ID_TST_INFO].contains(&block.content_type.as_str()) {
+            let reason = format!("the content type of the block is {}", block.content_type);
+            self.report(entry, BlockOutcome::Ignored { reason });
+            return Ok(Processed::Ignored);
+        }
         // A block may carry its own signature file.
         if let Some(own) = block.content.clone().map(Manifest::parse) {
             return self.process(entry, &key, &block, &own);
@@ -325,3 +331,6 @@ impl<'a> Stage<'a> {
         self.found.blocks.push(BlockReport { name: name.to_owned(), outcome });
     }
 }
+
+/// Content type of plain data (RFC 5652 section 4).
+const ID_DATA: &str = "1.2.840.113549.1.7.1";
