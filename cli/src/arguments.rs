@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use midmirror_mirror::package::{PackageKind, Platform};
@@ -26,6 +27,10 @@ pub(crate) struct Arguments {
     /// Log as JSON lines on stderr (level by MIDMIRROR_LOG, for instance `info` or `midmirror_mirror=debug`)
     #[arg(long, global = true)]
     pub log_json: bool,
+
+    /// Make any access to an upstream or mirror an error, before a connection is opened
+    #[arg(long, global = true, env = "MIDMIRROR_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
 
     /// What to do
     #[command(subcommand)]
@@ -68,6 +73,15 @@ pub(crate) enum Command {
     },
     /// Serve the store over HTTPS under the vendor's paths
     Serve(ServeArguments),
+    /// List the trust anchors that decide, with fingerprints and origin
+    Anchors {
+        /// Which ones
+        #[command(flatten)]
+        sources: TrustSourceArguments,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Write the trust file with which hosts are enrolled
     Trust(TrustArguments),
     /// Look after the store
@@ -151,9 +165,9 @@ pub(crate) struct VerifyArguments {
     /// Whose exit codes to use
     #[arg(long, value_enum, default_value_t = ExitCodeKind::Midmirror)]
     pub exit_code: ExitCodeKind,
-    /// Trust anchors instead of the configured ones: `bundled`, PEM, JKS or PKCS12 file, folder, `jdk:CACERTS`
-    #[arg(long, value_name = "SOURCE", env = "MIDMIRROR_TRUSTSTORE")]
-    pub truststore: Vec<String>,
+    /// Where trust anchors come from
+    #[command(flatten)]
+    pub sources: TrustSourceArguments,
     /// Organisation instead of the configured one
     #[arg(long, value_name = "NAME")]
     pub organization: Option<String>,
@@ -163,6 +177,23 @@ pub(crate) struct VerifyArguments {
     /// Judge at this moment instead of now, for instance 2030-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
+}
+
+/// Where trust anchors come from.
+#[derive(Debug, Args)]
+pub(crate) struct TrustSourceArguments {
+    /// Trust anchors instead of the configured ones: `bundled`, PEM, JKS or PKCS12 file, folder, `jdk:HOME|CACERTS`
+    #[arg(long, value_name = "SOURCE", env = "MIDMIRROR_TRUSTSTORE")]
+    pub truststore: Vec<String>,
+    /// Trust anchors for timestamp authorities only, which those of --truststore then are not for
+    #[arg(long, value_name = "SOURCE")]
+    pub tsa_truststore: Vec<String>,
+    /// Opens keystores among them and checks their integrity
+    #[arg(long, value_name = "TEXT", env = "MIDMIRROR_TRUSTSTORE_PASSWORD", hide_env_values = true)]
+    pub truststore_password: Option<String>,
+    /// What the MID Server trusts, for its own verdict: its `cacerts`, or the folder of the agent
+    #[arg(long, value_name = "PATH")]
+    pub agent_cacerts: Option<PathBuf>,
 }
 
 /// What `verify` prints.

@@ -8,9 +8,10 @@ use anyhow::{Context as _, anyhow, bail};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
-use midmirror_mirror::package::Platform;
-use midmirror_verify::TrustStore;
 use serde::Deserialize;
+
+use crate::trust_sources::{self, Anchors, BUNDLED, JDK_PREFIX};
+use crate::upstream::Upstream;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) struct Config {
     pub keys: Option<PathBuf>,
     /// `connected` or `isolated`: how long signed metadata is valid.
     pub profile: Profile,
+    /// Forbids every access to an upstream.
+    pub offline: bool,
     /// Where packages come from.
     pub upstream: Upstream,
     /// What is accepted.
@@ -42,34 +45,20 @@ pub(crate) enum Profile {
     Isolated,
 }
 
-/// Where packages come from.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Upstream {
-    /// Base of all vendor URLs.
-    pub base_uri: String,
-    /// Certificates (PEM) that are trusted besides the system's, for instance a proxy's.
-    pub ca_file: Option<PathBuf>,
-    /// `http://[user:password@]host:port` of a proxy.
-    pub proxy: Option<String>,
-    /// Hosts that may be asked over plain HTTP; the signature decides all the same.
-    pub plain_http_hosts: Vec<String>,
-    /// Other hosts that the upstream may redirect to.
-    pub redirect_hosts: Vec<String>,
-    /// Largest package, in bytes.
-    pub max_package_bytes: u64,
-    /// Platforms that are planned when none is named.
-    pub platforms: Vec<Platform>,
-}
-
 /// What is accepted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Policy {
     /// Organisation of the signer, compared exactly.
     pub organization: String,
-    /// `bundled`, or files: PEM, JKS or PKCS12.
+    /// `bundled`, files (PEM, JKS or PKCS12), folders of PEM files, or `jdk:PATH`.
     pub truststore: Vec<String>,
+    /// The same for timestamp authorities; empty if it is the one set.
+    pub timestamp_truststore: Vec<String>,
+    /// Opens keystores among them and checks their integrity.
+    pub truststore_password: Option<String>,
+    /// What the MID Server trusts: its `cacerts`, or the folder of the agent.
+    pub agent_cacerts: Option<PathBuf>,
     /// Pinned signer keys (SHA-256 of the SubjectPublicKeyInfo).
     pub signer_keys: Vec<Sha256Digest>,
     /// Trust anchors that a signer's chain may end in (SHA-256 of the certificate); empty: any of the truststore.
@@ -114,6 +103,7 @@ impl Default for Config {
             store: PathBuf::from("/var/lib/midmirror/store"),
             keys: None,
             profile: Profile::Connected,
+            offline: false,
             upstream: Upstream::default(),
             policy: Policy::default(),
             serve: Serve::default(),
@@ -122,25 +112,14 @@ impl Default for Config {
     }
 }
 
-impl Default for Upstream {
-    fn default() -> Self {
-        Self {
-            base_uri: "https://install.service-now.com".to_owned(),
-            ca_file: None,
-            proxy: None,
-            plain_http_hosts: Vec::new(),
-            redirect_hosts: Vec::new(),
-            max_package_bytes: 4 << 30,
-            platforms: vec![Platform::LinuxX86_64, Platform::WindowsX86_64],
-        }
-    }
-}
-
 impl Default for Policy {
     fn default() -> Self {
         Self {
             organization: DEFAULT_ORGANIZATION.to_owned(),
-            truststore: vec!["bundled".to_owned()],
+            truststore: vec![BUNDLED.to_owned()],
+            timestamp_truststore: Vec::new(),
+            truststore_password: None,
+            agent_cacerts: None,
             signer_keys: Vec::new(),
             anchors: Vec::new(),
             relax: Vec::new(),
@@ -204,8 +183,18 @@ impl Config {
     }
 
     /// The trust anchors.
-    pub(crate) fn trust_store(&self) -> anyhow::Result<TrustStore> {
-        read_trust_store(&self.policy.truststore)
+    pub(crate) fn anchors(&self) -> anyhow::Result<Anchors> {
+        let policy = &self.policy;
+        let password = policy.truststore_password.as_deref();
+        let timestamps = match policy.timestamp_truststore.as_slice() {
+            [] => None,
+            sources => Some(trust_sources::read(sources, password)?),
+        };
+        Ok(Anchors {
+            signers: trust_sources::read(&policy.truststore, password)?,
+            timestamps,
+            agent: policy.agent_cacerts.as_deref().map(|path| trust_sources::read_agent(path, None)),
+        })
     }
 
     fn resolve(mut self, folder: &Path) -> Self {
@@ -213,27 +202,32 @@ impl Config {
         join(&mut self.store);
         let optional = [
             &mut self.keys,
-            &mut self.upstream.ca_file,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,
+            &mut self.policy.agent_cacerts,
         ];
         optional.into_iter().flatten().for_each(join);
+        self.upstream.resolve(folder);
         for follow in &mut self.follow {
             if let Some(log) = &mut follow.log {
                 join(log);
             }
         }
-        for source in &mut self.policy.truststore {
+        for source in self.policy.truststore.iter_mut().chain(&mut self.policy.timestamp_truststore) {
             if source != BUNDLED {
-                let path = folder.join(source.strip_prefix(JDK_PREFIX).unwrap_or(source));
-                *source = path.to_string_lossy().into_owned();
+                let (prefix, path) = match source.strip_prefix(JDK_PREFIX) {
+                    Some(path) => (JDK_PREFIX, path),
+                    None => ("", source.as_str()),
+                };
+                *source = format!("{prefix}{}", folder.join(path).to_string_lossy());
             }
         }
         self
     }
 
     fn check(&self) -> anyhow::Result<()> {
+        self.upstream.check()?;
         for relaxed in &self.policy.relax {
             if !is_relaxable(&relaxed.rule) {
                 bail!("policy.relax: the rule {:?} cannot be relaxed", relaxed.rule);
@@ -258,52 +252,6 @@ impl Config {
         Ok(())
     }
 }
-
-/// Reads trust anchors from `bundled`, files (PEM, JKS, PKCS12) and folders of PEM files.
-pub(crate) fn read_trust_store(sources: &[String]) -> anyhow::Result<TrustStore> {
-    let mut store: Option<TrustStore> = None;
-    for source in sources {
-        if source == BUNDLED {
-            let bundled = TrustStore::bundled();
-            match &mut store {
-                None => store = Some(bundled),
-                Some(store) => store.add(bundled.to_pem().as_bytes(), None)?,
-            }
-            continue;
-        }
-        let path = source.strip_prefix(JDK_PREFIX).unwrap_or(source);
-        for file in trust_files(Path::new(path))? {
-            let bytes = std::fs::read(&file)
-                .with_context(|| format!("failed to read the truststore {}", file.display()))?;
-            match &mut store {
-                None => store = Some(TrustStore::read(path, &bytes, None)?),
-                Some(store) => store.add(&bytes, None)?,
-            }
-        }
-    }
-    store.ok_or_else(|| anyhow!("no trust anchors in {}", sources.join(", ")))
-}
-
-fn trust_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    let listing = std::fs::read_dir(path)
-        .with_context(|| format!("failed to list the truststore folder {}", path.display()))?;
-    for entry in listing {
-        let file = entry.with_context(|| format!("failed to list {}", path.display()))?.path();
-        let is_pem = file.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
-        if is_pem && file.is_file() {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-pub(crate) const BUNDLED: &str = "bundled";
-pub(crate) const JDK_PREFIX: &str = "jdk:";
 
 #[cfg(test)]
 mod tests {

@@ -62,7 +62,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
         return Some((of_store(error), store_hint(error)));
     }
     if let Some(error) = error.downcast_ref::<FetchError>() {
-        return Some((of_fetch(error), None));
+        return Some((of_fetch(error), fetch_hint(error)));
     }
     if let Some(error) = error.downcast_ref::<TrustError>() {
         let (exit, hint) = crate::host::of_trust(error);
@@ -259,13 +259,27 @@ pub(crate) fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
     None
 }
 
+fn fetch_hint(error: &FetchError) -> Option<String> {
+    let hint = match error {
+        FetchError::Offline { .. } => {
+            "leave the switch out, or bring packages by hand: import-file, or stage --from DIR"
+        }
+        FetchError::Proxy { .. } => {
+            "upstream.proxy, upstream.no_proxy and upstream.proxy_credentials_file in the configuration come before \
+             HTTPS_PROXY, ALL_PROXY and NO_PROXY of the environment"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 /// The exit of a failed fetch.
 pub(crate) fn of_fetch(error: &FetchError) -> Exit {
     match error {
         FetchError::WrongDigest { .. } => Exit::RefusedByVerification,
         FetchError::NoSpace { .. } => Exit::Storage,
         FetchError::Io { source, .. } => of_io(source),
-        FetchError::Configuration { .. } => Exit::Usage,
+        FetchError::Configuration { .. } | FetchError::Offline { .. } => Exit::Usage,
         // What the caller named; what the upstream redirects to is not the caller's.
         FetchError::Refused {
             refusal: Refusal::PlainHttp | Refusal::Credentials | Refusal::Scheme, ..

@@ -10,6 +10,9 @@ mod failure;
 mod host;
 mod logging;
 mod output;
+mod proxies;
 mod run;
+mod trust_sources;
+mod upstream;
 
 pub use run::{run_import, run_midmirror};

@@ -49,7 +49,8 @@ fn import(arguments: Vec<OsString>) -> ExitCode {
         Err(error) => return usage(&error),
     };
     logging::init(false, "warn");
-    host::run(parsed.command).map_or_else(|error| failure::report(&error).into(), ExitCode::from)
+    host::run(parsed.command, parsed.offline)
+        .map_or_else(|error| failure::report(&error).into(), ExitCode::from)
 }
 
 /// Whatever the umask of a service manager or container is, nobody else may change what we make.

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use midmirror_verify::TrustStore;
+use midmirror_verify::{AgentAnchors, TrustStore};
 use thiserror::Error;
 
 use crate::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, EarlierAdmission, admit};
@@ -33,6 +33,10 @@ pub struct Site<'a> {
     pub lifetimes: &'a Lifetimes,
     /// Trust anchors for packages.
     pub trust: &'a TrustStore,
+    /// Trust anchors for timestamp authorities, if they are not the same.
+    pub timestamp_trust: Option<&'a TrustStore>,
+    /// The authorities that MID Servers trust, if they are not the same.
+    pub agent_anchors: Option<&'a AgentAnchors>,
     /// What is accepted.
     pub policy: &'a AdmissionPolicy,
     /// The catalog of a mirror that admitted packages earlier, as proof for those whose timestamp authority has expired.
@@ -107,7 +111,11 @@ async fn fetch_package(
 
 /// From quarantine into the store, or not.
 fn take_in(site: &Site<'_>, writer: &mut StoreWriter, quarantined: QuarantinedPackage) -> Outcome {
-    let inputs = AdmissionInputs { trust: site.trust, policy: site.policy, at: site.now };
+    let inputs = AdmissionInputs {
+        timestamp_trust: site.timestamp_trust,
+        agent_anchors: site.agent_anchors,
+        ..AdmissionInputs::new(site.trust, site.policy, site.now)
+    };
     let file = quarantined.file().to_owned();
     let sha256 = quarantined.sha256();
     let mut history = match writer.history(sha256) {

@@ -68,6 +68,8 @@ impl Mirror {
             keys: &self.keys,
             lifetimes: &Lifetimes::ISOLATED,
             trust: &self.trust,
+            timestamp_trust: None,
+            agent_anchors: None,
             policy: &policy,
             proof,
             max_package_bytes: 1 << 30,
@@ -107,7 +109,7 @@ impl Mirror {
 
     pub(crate) fn judge(&self, moment: &str, policy: &AdmissionPolicy, trust: &TrustStore) -> Vec<String> {
         let history = self.store.history(digest()).unwrap();
-        let inputs = AdmissionInputs { trust, policy, at: at(moment) };
+        let inputs = AdmissionInputs::new(trust, policy, at(moment));
         verify_file(&self.package(), &name(), digest(), &inputs, &history)
             .err()
             .as_ref()
@@ -120,7 +122,7 @@ impl Mirror {
         let earlier = EarlierAdmission::in_store(&self.store, digest()).unwrap();
         let history = History { earlier, ..Default::default() };
         let policy = AdmissionPolicy::default();
-        let inputs = AdmissionInputs { trust: &self.trust, policy: &policy, at: at(moment) };
+        let inputs = AdmissionInputs::new(&self.trust, &policy, at(moment));
         verify_file(&self.package(), &name(), digest(), &inputs, &history)
             .err()
             .as_ref()
@@ -191,7 +193,7 @@ impl Mirror {
         runtime.block_on(async {
             let source = Source::folder(&from, &enrolment, at(moment)).await.unwrap();
             let verify = |file: &Path, name: &PackageName, sha256| {
-                let inputs = AdmissionInputs { trust: &self.trust, policy: &policy, at: at(moment) };
+                let inputs = AdmissionInputs::new(&self.trust, &policy, at(moment));
                 let history = source.history(sha256);
                 verify_file(file, name, sha256, &inputs, &history).map(drop).map_err(CheckFailure::from)
             };

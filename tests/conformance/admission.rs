@@ -149,7 +149,7 @@ fn judge_as_own_organization(corpus: &Corpus, case: &Case) -> Decision {
     }
     let judge = |organization: &str| {
         let policy = AdmissionPolicy { organization: organization.to_owned(), ..AdmissionPolicy::default() };
-        let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: corpus.recorded_at() };
+        let inputs = AdmissionInputs::new(&trust, &policy, corpus.recorded_at());
         judge_file(&file, None, digest, &inputs).unwrap()
     };
     let decision = judge("nobody");

@@ -10,8 +10,12 @@ mod corpus;
 #[cfg(test)]
 mod material;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod second_pass;
+#[cfg(test)]
+mod second_reader;

@@ -27,7 +27,7 @@ fn errors(validator: &Validator, document: &Value) -> Vec<String> {
 
 fn report(corpus: &Corpus, file: &Path) -> Value {
     let (trust, policy) = (TrustStore::bundled(), AdmissionPolicy::default());
-    let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: corpus.recorded_at() };
+    let inputs = AdmissionInputs::new(&trust, &policy, corpus.recorded_at());
     let sha256 = Sha256Digest::of_file(file).unwrap();
     let decision = judge_file(file, None, sha256, &inputs).unwrap();
     serde_json::from_slice(&decision.to_json().unwrap()).unwrap()

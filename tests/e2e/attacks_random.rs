@@ -126,7 +126,7 @@ fn is_admitted(bytes: &[u8]) -> bool {
     let trust = TrustStore::read("test", embedded::test_anchors_pem().as_bytes(), None).unwrap();
     let policy = AdmissionPolicy::default();
     let at = "2026-11-25T00:00:00Z".parse().unwrap();
-    let inputs = AdmissionInputs { trust: &trust, policy: &policy, at };
+    let inputs = AdmissionInputs::new(&trust, &policy, at);
     let name = PackageName::parse(new_upgrade().file_name()).unwrap();
     judge_file(file.path(), Some(&name), Sha256Digest::of(bytes), &inputs).unwrap().is_admitted()
 }

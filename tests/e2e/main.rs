@@ -30,6 +30,10 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod killed_fetch;
+#[cfg(test)]
+mod network;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod real_files;
@@ -39,5 +43,7 @@ mod schemas;
 mod signer_policy;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod trust_sets;
 #[cfg(test)]
 mod upstream_faults;

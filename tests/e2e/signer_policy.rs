@@ -100,7 +100,7 @@ fn code_signing_is_a_rule_of_the_policy_besides_the_agents_verdict() {
         let file = data.join(case).join("case.jar");
         let at = "2026-11-25T00:00:00Z".parse().unwrap();
         let digest = Sha256Digest::of_file(&file).unwrap();
-        judge_file(&file, None, digest, &AdmissionInputs { trust: &trust, policy, at }).unwrap()
+        judge_file(&file, None, digest, &AdmissionInputs::new(&trust, policy, at)).unwrap()
     };
     let rules = |decision: &Decision| -> Vec<&str> { decision.refusals().iter().map(|r| r.rule).collect() };
     let strict = judge("no-code-signing", &AdmissionPolicy::default());

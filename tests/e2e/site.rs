@@ -98,8 +98,14 @@ impl Site {
             .args(arguments)
             .env_remove("MIDMIRROR_TRUSTSTORE")
             .env_remove("MIDMIRROR_STORE")
+            .env_remove("MIDMIRROR_OFFLINE")
             .env("MIDMIRROR_STATE", self.path("state"))
             .stdin(Stdio::null());
+        for proxy in
+            ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+        {
+            command.env_remove(proxy);
+        }
         command
     }
 

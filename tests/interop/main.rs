@@ -14,6 +14,8 @@ mod java;
 #[cfg(test)]
 mod openssl;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod python_tuf;
 #[cfg(test)]
 mod sha256sum;

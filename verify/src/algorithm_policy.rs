@@ -73,6 +73,11 @@ pub(crate) fn path_key(key: &KeyKind) -> Strength {
     }
 }
 
+/// The moments from which the policy refuses more than before.
+pub(crate) fn dates() -> [Timestamp; 1] {
+    [sha1_denied_after()]
+}
+
 /// 2019-01-01T00:00:00Z; a signature at that very moment is already denied.
 fn sha1_denied_after() -> Timestamp {
     Timestamp::from_second(1_546_300_800).unwrap_or(Timestamp::UNIX_EPOCH)

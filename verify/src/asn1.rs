@@ -4,9 +4,11 @@
 //! non-canonical forms, which changes what was signed; and they are stricter or laxer than the JDK here and there,
 //! which would change verdicts.
 //!
-//! Attacks considered here: lengths beyond the input, lengths of more than four bytes, deep nesting of indefinite lengths (bounded), zero progress (every value consumes at least two bytes).
+//! Attacks considered here: lengths beyond the input, lengths of more than four bytes, deep nesting of indefinite lengths (bounded), millions of empty values (bounded), zero progress (every value consumes at least two bytes).
 
 use thiserror::Error;
+
+use crate::limits;
 
 /// The bytes are not a well-formed BER value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -82,6 +84,9 @@ impl<'a> Reader<'a> {
     pub(crate) fn all(mut self) -> Result<Vec<Value<'a>>, Asn1Error> {
         let mut values = Vec::new();
         while !self.is_empty() {
+            if values.len() >= limits::ASN1_VALUES {
+                return Err(Asn1Error(limits::TOO_MANY_VALUES));
+            }
             values.push(self.next()?);
         }
         Ok(values)
@@ -233,6 +238,31 @@ fn write_length(output: &mut Vec<u8>, length: usize) -> Result<(), Asn1Error> {
     Ok(())
 }
 
+/// The number of values in the largest SET, or in what may be one under a context tag, at any depth.
+pub(crate) fn largest_set(bytes: &[u8]) -> usize {
+    fn walk(bytes: &[u8], depth: usize, largest: &mut usize) {
+        let mut reader = Reader::new(bytes);
+        while let Ok(value) = reader.next() {
+            if value.tag & 0x20 == 0 || depth > MAX_DEPTH {
+                continue;
+            }
+            if value.tag != tag::SEQUENCE {
+                let (mut inside, mut count) = (value.inside(), 0);
+                while inside.next().is_ok() {
+                    count += 1;
+                }
+                *largest = count.max(*largest);
+            }
+            walk(value.content, depth + 1, largest);
+        }
+    }
+    let mut largest = 0;
+    if let Ok(definite) = to_definite(bytes) {
+        walk(&definite, 0, &mut largest);
+    }
+    largest
+}
+
 /// The content of an OCTET STRING; the constructed form is joined (X.690 8.7.3).
 pub(crate) fn octets(value: &Value<'_>) -> Result<Vec<u8>, Asn1Error> {
     match value.tag {
@@ -287,6 +317,22 @@ mod tests {
         assert_eq!(to_definite(&long).unwrap(), long);
         let value = Reader::new(&long).next().unwrap();
         assert_eq!(value.inside().next().unwrap().content, [1, 2]);
+    }
+
+    #[test]
+    fn the_largest_set_is_found_at_any_depth() {
+        let set = [&[0x31, 6], [5, 0].repeat(3).as_slice()].concat();
+        let deep = [&[0x30, 0x80, 0x30, 10, 0xa1, 8], set.as_slice(), &[0, 0]].concat();
+        assert_eq!(largest_set(&deep), 3);
+        assert_eq!(largest_set(&[0x30, 4, 5, 0, 5, 0]), 0);
+    }
+
+    #[test]
+    fn millions_of_empty_values_are_refused() {
+        let values = [5, 0].repeat(limits::ASN1_VALUES);
+        assert_eq!(Reader::new(&values).all().unwrap().len(), limits::ASN1_VALUES);
+        let error = Reader::new(&[values.as_slice(), &[5, 0]].concat()).all().unwrap_err();
+        assert!(limits::is_exceeded(&error.to_string()));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! (kept, and refused wherever it matters), extensions twice (refused), a malformed critical extension (refused; a
 //! malformed one that is not critical is passed over, as the JDK does).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
+use crate::limits;
 
 /// A parsed certificate.
 #[derive(Debug)]
@@ -119,7 +121,7 @@ impl Certificate {
     }
 
     fn take_extensions(&mut self, extensions: &Value<'_>) -> Result<(), Asn1Error> {
-        let mut seen = Vec::new();
+        let mut seen = BTreeSet::new();
         for extension in extensions.inside().expect(tag::SEQUENCE)?.inside().all()? {
             let mut parts = extension.inside();
             let oid = parts.next()?.oid()?;
@@ -145,7 +147,7 @@ impl Certificate {
             if critical && !PATH_EXTENSIONS.contains(&oid.as_str()) {
                 self.path_critical.push(oid.clone());
             }
-            seen.push(oid);
+            seen.insert(oid);
         }
         Ok(())
     }
@@ -286,7 +288,7 @@ fn bits(value: &Value<'_>) -> Result<Vec<bool>, Asn1Error> {
     let count = (bytes.len() * 8).checked_sub(usize::from(*unused)).filter(|_| *unused < 8);
     let count = count.ok_or(Asn1Error("malformed BIT STRING"))?;
     let all = bytes.iter().flat_map(|byte| (0..8).rev().map(move |shift| byte >> shift & 1 == 1));
-    Ok(all.take(count).collect())
+    Ok(all.take(count.min(limits::FLAGS)).collect())
 }
 
 /// The bytes of a BIT STRING without unused bits.

@@ -17,6 +17,7 @@ use crate::certificate::{
 use crate::crypto::Check;
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::jdk::Jdk;
+use crate::limits;
 use crate::trust_store::TrustStore;
 
 /// What the end entity certificate is used for.
@@ -148,8 +149,9 @@ impl Context<'_> {
     /// Depth-first search for a valid path among the offered certificates.
     fn search(&self, offered: &[Arc<Certificate>]) -> Result<Vec<Arc<Certificate>>, ChainFailure> {
         let Some(leaf) = offered.first() else { return Err(no_path()) };
-        let mut budget = SEARCH_BUDGET;
-        self.extend(&mut vec![leaf.clone()], offered, &mut budget).ok_or_else(no_path)
+        let mut budget = limits::PATH_STEPS;
+        let path = self.extend(&mut vec![leaf.clone()], offered, &mut budget);
+        path.ok_or_else(|| if budget == 0 { endless_search() } else { no_path() })
     }
 
     fn extend(
@@ -324,6 +326,12 @@ fn no_path() -> ChainFailure {
     )
 }
 
+/// A crafted block of many certificates with equal names would otherwise take for ever.
+fn endless_search() -> ChainFailure {
+    let what = format_args!("no certification path within {} steps", limits::PATH_STEPS);
+    failure(ChainFailureKind::NoPath, &limits::exceeded(what))
+}
+
 fn other(reason: &str) -> ChainFailure {
     failure(ChainFailureKind::Other, reason)
 }
@@ -334,5 +342,36 @@ fn failure(kind: ChainFailureKind, reason: &str) -> ChainFailure {
 
 /// Longest path that is searched for; the JDK's default is five certificates between leaf and anchor.
 const MAX_PATH: usize = 10;
-/// Steps of the search; a crafted block of many certificates with equal names would otherwise take for ever.
-const SEARCH_BUDGET: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maze_of_cross_certificates_ends_at_a_named_limit() {
+        // Sixty certificates that all may have issued each other.
+        let pem = include_str!("../tests/data/anchors.pem");
+        let trust = TrustStore::read("recorded", pem.as_bytes(), None).unwrap();
+        let subjects: Vec<_> =
+            trust.certificates().take(2).map(|certificate| certificate.subject.clone()).collect();
+        let maze: Vec<Arc<Certificate>> = (0..60u8)
+            .map(|number| {
+                let model = trust.certificates().next().unwrap();
+                let mut certificate = Certificate::parse(&model.der).unwrap();
+                let own = Arc::get_mut(&mut certificate).unwrap();
+                let side = usize::from(number % 2);
+                own.subject = subjects[side].clone();
+                own.issuer = subjects[1 - side].clone();
+                own.der.push(number);
+                certificate
+            })
+            .collect();
+        let at = "2026-11-25T12:00:00Z".parse().unwrap();
+        let failure = validate(&maze, &TrustStore::empty("none"), Purpose::CodeSigning, at, at).unwrap_err();
+        assert_eq!(failure.kind(), ChainFailureKind::NoPath);
+        assert_eq!(failure.reason(), "limit exceeded: no certification path within 200 steps");
+        let failure =
+            validate(&maze[..3], &TrustStore::empty("none"), Purpose::CodeSigning, at, at).unwrap_err();
+        assert_eq!(failure, no_path());
+    }
+}

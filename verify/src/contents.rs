@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::algorithm_policy::{Strength, jar_digest};
 use crate::archive::{Archive, Content, ContentReader, EntryHeader};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
+use crate::examine::Inputs;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::manifest::Manifest;
@@ -40,6 +41,8 @@ pub(crate) struct Contents {
     /// Whether every entry has been read to its end, and has the declared size and CRC-32.
     pub(crate) clean: bool,
     pub(crate) abort: Option<JavaError>,
+    /// SHA-256 of each content that is as declared; only if the second reader compares contents.
+    pub(crate) sha256: Vec<Option<[u8; 32]>>,
 }
 
 /// What was read of an entry.
@@ -47,6 +50,8 @@ struct Outcome {
     compared: Compared,
     /// What came out, if there is anything to say about it.
     odd: Option<Box<Content>>,
+    /// SHA-256 of the content, if it is asked for.
+    sha256: Option<Box<[u8; 32]>>,
 }
 
 /// How the digests of an entry compare with those that the manifest states.
@@ -64,12 +69,16 @@ pub(crate) fn examine(
     source: &Source,
     archive: &Archive,
     signatures: &Signatures,
-    threads: usize,
-    now: Timestamp,
+    inputs: &Inputs<'_>,
 ) -> io::Result<Contents> {
-    let plan = Plan::new(archive, signatures, now);
-    let outcomes = read_all(source, archive, &plan, threads)?;
+    let plan = Plan::new(archive, signatures, inputs.at);
+    let outcomes = read_all(source, archive, &plan, inputs)?;
     let mut contents = Contents::default();
+    if inputs.compare_contents {
+        let as_declared =
+            |outcome: &Outcome| outcome.sha256.as_deref().copied().filter(|_| outcome.odd.is_none());
+        contents.sha256 = outcomes.iter().map(as_declared).collect();
+    }
     note_findings(archive, &outcomes, &mut contents.findings);
     contents.clean = contents.findings.is_empty();
     judge(archive, signatures, &plan, &outcomes, &mut contents);
@@ -106,11 +115,13 @@ impl<'a> Plan<'a> {
             archive.entries.iter().map(|entry| number(&entry.name, entry.is_directory())).collect();
         let mut sorted: Vec<u32> = numbers.iter().flatten().copied().collect();
         sorted.sort_unstable();
-        let shared = sorted
+        let mut repeated: Vec<u32> = sorted
             .windows(2)
-            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)))
-            .map(|number| (*number, expected_digests(signatures.manifest.as_ref(), covered.name(*number))))
+            .filter_map(|pair| pair.first().filter(|first| pair.last() == Some(*first)).copied())
             .collect();
+        repeated.dedup();
+        let expected = |number: &u32| expected_digests(signatures.manifest.as_ref(), covered.name(*number));
+        let shared = repeated.iter().map(|number| (*number, expected(number))).collect();
         let signers = |set: &Arc<[usize]>| {
             algorithms_at(set.iter().filter_map(|index| signatures.signers.get(*index)), now)
         };
@@ -139,23 +150,25 @@ pub(crate) fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -
         .collect()
 }
 
-fn read_all(source: &Source, archive: &Archive, plan: &Plan<'_>, threads: usize) -> io::Result<Vec<Outcome>> {
+fn read_all(
+    source: &Source,
+    archive: &Archive,
+    plan: &Plan<'_>,
+    inputs: &Inputs<'_>,
+) -> io::Result<Vec<Outcome>> {
     let mut order: Vec<usize> = (0..archive.entries.len()).collect();
     order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
-    let wanted = match threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
     // Starting a thread costs more than hashing a small archive.
-    let workers = if total < SMALL_ARCHIVE { 1 } else { wanted.min(order.len()).max(1) };
+    let workers = if total < SMALL_ARCHIVE { 1 } else { inputs.workers().min(order.len()).max(1) };
     let next = AtomicUsize::new(0);
     let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut reader = ContentReader::default();
         while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match (read_one(source, archive, plan, *index, &mut reader), outcomes.get(*index)) {
+            let outcome = read_one(source, archive, plan, *index, &mut reader, inputs.compare_contents);
+            match (outcome, outcomes.get(*index)) {
                 (Ok(outcome), Some(slot)) => {
                     slot.get_or_init(|| outcome);
                 }
@@ -191,10 +204,18 @@ fn read_one(
     plan: &Plan<'_>,
     index: usize,
     reader: &mut ContentReader,
+    keep_sha256: bool,
 ) -> io::Result<Outcome> {
     let Some(number) = plan.number(index) else {
-        let content = reader.digest(source, archive, index, &mut [])?;
-        return Ok(Outcome { compared: Compared::NotCovered, odd: odd(archive, index, content) });
+        let mut hashers: Vec<Hasher> =
+            DigestAlgorithm::Sha256.hasher().filter(|_| keep_sha256).into_iter().collect();
+        let content = reader.digest(source, archive, index, &mut hashers)?;
+        let sha256 = hashers.into_iter().next().map(Hasher::finish);
+        return Ok(Outcome {
+            compared: Compared::NotCovered,
+            odd: odd(archive, index, content),
+            sha256: sha256.and_then(boxed),
+        });
     };
     let Signatures { covered, manifest, .. } = plan.signatures;
     let name = covered.name(number);
@@ -207,8 +228,19 @@ fn read_one(
         }
     };
     let mut hashers: Vec<Hasher> = expected.iter().filter_map(|expected| expected.digest.hasher()).collect();
+    let mut computed = expected.iter().filter(|expected| expected.digest.is_computed());
+    // Usually the manifest states it, and it is computed anyway.
+    let sha256_at = computed.position(|expected| expected.digest == DigestAlgorithm::Sha256);
+    if keep_sha256 && sha256_at.is_none() {
+        hashers.extend(DigestAlgorithm::Sha256.hasher());
+    }
     let content = reader.digest(source, archive, index, &mut hashers)?;
-    let found: Vec<Vec<u8>> = hashers.into_iter().map(Hasher::finish).collect();
+    let mut found: Vec<Vec<u8>> = hashers.into_iter().map(Hasher::finish).collect();
+    let sha256 = match sha256_at {
+        _ if !keep_sha256 => None,
+        Some(position) => found.get(position).cloned(),
+        None => found.pop(),
+    };
     let time = covered.set_of(number).and_then(|set| plan.times.get(set));
     let compared = match time.map(|time| compare(name, expected, &found, *time)) {
         Some(Ok(true)) => Compared::Right,
@@ -216,7 +248,11 @@ fn read_one(
         Some(Err(error)) => Compared::Wrong(Box::new(error)),
         None => Compared::NotCovered,
     };
-    Ok(Outcome { compared, odd: odd(archive, index, content) })
+    Ok(Outcome { compared, odd: odd(archive, index, content), sha256: sha256.and_then(boxed) })
+}
+
+fn boxed(digest: Vec<u8>) -> Option<Box<[u8; 32]>> {
+    digest.try_into().ok().map(Box::new)
 }
 
 /// The content, if there is anything to say about it.

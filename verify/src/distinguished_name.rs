@@ -1,6 +1,7 @@
 //! Distinguished names: compared and printed as the JDK's `X500Principal` does.
 
 use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::limits;
 
 /// A distinguished name (X.501): its encoding, its parts, and a form for comparison.
 #[derive(Debug, Clone)]
@@ -22,6 +23,9 @@ struct Attribute {
 impl DistinguishedName {
     /// Parses an encoded `Name`.
     pub(crate) fn parse(raw: &[u8]) -> Result<Self, Asn1Error> {
+        if raw.len() > limits::NAME {
+            return Err(Asn1Error(limits::NAME_TOO_LONG));
+        }
         let mut relative = Vec::new();
         for set in Reader::new(raw).expect(tag::SEQUENCE)?.inside().all()? {
             if set.tag != tag::SET {
@@ -183,7 +187,19 @@ pub(crate) const ORGANIZATION: &str = "2.5.4.10";
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_hundred_thousand_attributes_is_refused() {
+        let attribute = [0x31, 9, 0x30, 7, 6, 3, 0x55, 4, 3, 0x0c, 0];
+        let name = |count: usize| {
+            let length = u32::try_from(count * attribute.len()).unwrap().to_be_bytes();
+            [&[0x30, 0x84], length.as_slice(), &attribute.repeat(count)].concat()
+        };
+        assert_eq!(DistinguishedName::parse(&name(500)).unwrap().relative.len(), 500);
+        let error = DistinguishedName::parse(&name(100_000)).unwrap_err();
+        assert!(limits::is_exceeded(&error.to_string()));
+    }
 
     #[test]
     fn values_with_separators_are_quoted() {

@@ -1,4 +1,4 @@
-//! The examination: container, signatures, contents, chains, the second pass of newer JDKs, second reader; in this order,
+//! The examination: container, signatures, contents, the second pass of newer JDKs, chains, second reader; in this order,
 //! into one [`Report`].
 
 use std::collections::HashSet;
@@ -7,26 +7,22 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::algorithm_policy;
 use crate::archive::{self, Archive, EntryHeader};
-use crate::certificate::Certificate;
-use crate::chain::{self, Purpose};
 use crate::contents::{self, Contents};
 use crate::cross_check::{self, CrossCheck, FirstPass};
 use crate::describe;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::jdk::{Jdk, Rules};
+use crate::judge_chains::{self, AnchorSets};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::report::{
-    AnchorReport, CertificateReport, ChainReport, EntryReport, REPORT_SCHEMA, Report, SignerReport,
-    TimestampReport, TrustStoreReport,
-};
+use crate::report::{EntryReport, REPORT_SCHEMA, Report, TrustStoreReport};
 use crate::second_reader;
 use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
-use crate::signatures::{self, Signatures, Signer};
+use crate::signatures::{self, Covered, Signatures};
 use crate::source::Source;
-use crate::timestamp::TimestampToken;
 use crate::trust_store::TrustStore;
 
 /// What an examination depends on besides the archive.
@@ -34,18 +30,38 @@ use crate::trust_store::TrustStore;
 pub struct Inputs<'a> {
     /// The trust anchors.
     pub trust: &'a TrustStore,
+    /// Trust anchors for timestamp authorities, if they are not the same.
+    pub timestamp_trust: Option<&'a TrustStore>,
     /// The moment that counts as now.
     pub at: Timestamp,
     /// Bounds on memory and work.
     pub limits: Limits,
     /// How many threads read entries; 0 means one per core.
     pub threads: usize,
+    /// Whether the second reader unpacks all contents as well, to compare their digests. Costs about as much as the
+    /// examination itself; without, it compares the directory only.
+    pub compare_contents: bool,
 }
 
 impl<'a> Inputs<'a> {
-    /// The defaults: all cores and the ordinary limits.
+    /// The defaults: one set of anchors, all cores, the ordinary limits, contents read once.
     pub fn new(trust: &'a TrustStore, at: Timestamp) -> Self {
-        Self { trust, at, limits: Limits::default(), threads: 0 }
+        Self {
+            trust,
+            timestamp_trust: None,
+            at,
+            limits: Limits::default(),
+            threads: 0,
+            compare_contents: false,
+        }
+    }
+
+    /// How many threads there are to be.
+    pub(crate) fn workers(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
     }
 }
 
@@ -57,7 +73,13 @@ impl<'a> Inputs<'a> {
 ///
 /// Only if the bytes cannot be read from their source.
 pub fn examine(source: &Source, inputs: &Inputs<'_>) -> io::Result<Report> {
-    examine_to(source, inputs, Depth::Everything)
+    let mut report = examine_to(source, inputs, Depth::Everything)?;
+    // From an algorithm date on, other signatures and digests count: only before 2019 is there such a date ahead.
+    for date in algorithm_policy::dates().into_iter().filter(|date| *date > inputs.at) {
+        let inputs = Inputs { at: date, compare_contents: false, ..inputs.clone() };
+        report.later.push(Arc::new(examine_to(source, &inputs, Depth::Everything)?));
+    }
+    Ok(report)
 }
 
 /// How much is examined.
@@ -79,7 +101,7 @@ impl Depth {
 pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> io::Result<Report> {
     let mut report = empty_report(source, inputs);
     // 1. The container.
-    let mut archive = match Archive::open(source, &inputs.limits)? {
+    let mut archive = match Archive::open_with(source, &inputs.limits, inputs.workers())? {
         Ok(archive) => archive,
         Err(error) => {
             report.aborted_by_all(|rules| archive::refusal(error.clone(), rules));
@@ -95,32 +117,47 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(archive.entries, None, Vec::new());
+        report.entries = entries(archive.entries, &[], Vec::new());
         return Ok(report);
     }
     // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
     // Only where another one may come to something else does it get a report of its own.
-    let container = report.clone();
-    let [most_lenient, others @ ..] = Jdk::ALL;
+    let container_findings = report.findings.clone();
     let reading = |jdk: Jdk| Reading { source, archive: &archive, inputs, rules: jdk.rules(), depth };
+    let [most_lenient, others @ ..] = Jdk::ALL;
     let lenient = reading(most_lenient);
-    let (signatures, contents) = lenient.run(&mut report)?;
-    for jdk in others.into_iter().filter(|jdk| depth.asks(*jdk)) {
-        let strict = reading(jdk);
-        if strict.may_differ_from(&lenient, &signatures) {
-            let mut own = container.clone();
-            let (signatures, contents) = strict.run(&mut own)?;
-            own.cross_checks.extend(strict.cross_check(jdk, &own, &signatures, &contents)?);
-            let headers = archive.entries.clone();
-            own.entries = entries(headers, signatures.manifest.as_ref(), contents.signers);
-            report.others.push((jdk, own));
-        } else {
-            let found = strict.cross_check(jdk, &report, &signatures, &contents)?;
-            report.cross_checks.extend(found);
-        }
+    let (signatures, contents) = lenient.first_pass(&mut report)?;
+    let asked = others.into_iter().filter(|jdk| depth.asks(*jdk));
+    let (differing, same): (Vec<Jdk>, Vec<Jdk>) =
+        asked.partition(|jdk| reading(*jdk).may_differ_from(&lenient, &signatures));
+    for jdk in same {
+        let found = reading(jdk).second_pass(jdk, &report, &signatures, contents.as_ref())?;
+        report.cross_checks.extend(found);
     }
-    report.entries = entries(archive.entries, signatures.manifest.as_ref(), contents.signers);
+    let Described { listed, signers } = lenient.describe(&mut report, signatures, contents)?;
+    for jdk in differing {
+        let strict = reading(jdk);
+        let mut own = Report {
+            findings: container_findings.clone(),
+            entry_count: report.entry_count,
+            total_size: report.total_size,
+            ..empty_report(source, inputs)
+        };
+        let (signatures, contents) = strict.first_pass(&mut own)?;
+        let found = strict.second_pass(jdk, &own, &signatures, contents.as_ref())?;
+        own.cross_checks.extend(found);
+        let Described { listed, signers } = strict.describe(&mut own, signatures, contents)?;
+        own.entries = entries(archive.entries.clone(), &listed, signers);
+        report.others.push((jdk, own));
+    }
+    report.entries = entries(archive.entries, &listed, signers);
     Ok(report)
+}
+
+/// What there is to say of each entry: whether the manifest lists it, and its signers.
+struct Described {
+    listed: Vec<bool>,
+    signers: Vec<Arc<[usize]>>,
 }
 
 /// The archive in the eyes of one JDK.
@@ -138,8 +175,9 @@ impl Reading<'_> {
             || signatures.contested.between(self.rules, other.rules)
     }
 
-    fn run(&self, report: &mut Report) -> io::Result<(Signatures, Contents)> {
-        let Self { source, archive, inputs, rules, depth } = *self;
+    /// Examines signatures and contents; no contents if it ends before.
+    fn first_pass(&self, report: &mut Report) -> io::Result<(Signatures, Option<Contents>)> {
+        let Self { source, archive, inputs, rules, .. } = *self;
         report.abort = archive.refusal(rules);
         if report.abort.is_some() {
             return Ok(Default::default());
@@ -148,54 +186,76 @@ impl Reading<'_> {
         let (signatures, abort) = signatures::examine(source, archive, rules, &inputs.limits, inputs.at)?;
         report.has_manifest = signatures.manifest_name.is_some();
         report.blocks.clone_from(&signatures.blocks);
-        if abort.is_some() {
-            report.abort = abort;
-            return Ok((signatures, Contents::default()));
+        report.abort = abort;
+        if report.abort.is_some() {
+            return Ok((signatures, None));
         }
         // 3. The contents.
-        let contents = contents::examine(source, archive, &signatures, inputs.threads, inputs.at)?;
-        report.findings.extend_from_slice(&contents.findings);
+        let mut contents = contents::examine(source, archive, &signatures, inputs)?;
+        report.findings.append(&mut contents.findings);
         report.abort.clone_from(&contents.abort);
-        // 4. The signers: their chains and timestamps.
-        report.signers = signatures.signers.iter().map(|signer| signer_report(signer, inputs)).collect();
-        for (index, signer) in report.signers.iter_mut().enumerate() {
-            let signed = |(entry, signers): &(&EntryHeader, &Arc<[usize]>)| {
-                signers.contains(&index) && Some(&entry.name) != signatures.manifest_name.as_ref()
-            };
-            signer.entries = archive.entries.iter().zip(&contents.signers).filter(signed).count();
-        }
-        note_signature_findings(&signatures, &mut report.findings);
-        let signed: HashSet<&str> = archive
-            .entries
-            .iter()
-            .zip(&contents.signers)
-            .filter(|(_, signers)| !signers.is_empty())
-            .map(|(entry, _)| entry.name.as_str())
-            .collect();
-        report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
-        // 5. What only a mirror wants to know; readers that share no code with ours.
-        if depth == Depth::Everything {
-            report.removed_entries = removed_entries(archive, &signatures);
-            report.findings.extend(second_reader::compare(source, archive, &signatures, &inputs.limits)?);
-        }
-        Ok((signatures, contents))
+        Ok((signatures, Some(contents)))
     }
 
-    /// 6. The second pass, if the JDK has one and the first has come to an end.
-    fn cross_check(
+    /// 4. The second pass, if the JDK has one and the first has come to its end.
+    fn second_pass(
         &self,
         jdk: Jdk,
         report: &Report,
         signatures: &Signatures,
-        contents: &Contents,
+        contents: Option<&Contents>,
     ) -> io::Result<Option<(Jdk, CrossCheck)>> {
-        if report.abort.is_some() {
-            return Ok(None);
-        }
+        let Some(contents) = contents.filter(|_| report.abort.is_none()) else { return Ok(None) };
         let Self { source, archive, inputs, rules, .. } = *self;
         let limits = &inputs.limits;
         let first = FirstPass { source, archive, signatures, contents, limits, now: inputs.at };
         Ok(cross_check::run(&first, rules)?.map(|found| (jdk, found)))
+    }
+
+    /// Describes what was found.
+    fn describe(
+        &self,
+        report: &mut Report,
+        mut signatures: Signatures,
+        contents: Option<Contents>,
+    ) -> io::Result<Described> {
+        let Self { source, archive, inputs, depth, .. } = *self;
+        let Some(contents) = contents else {
+            return Ok(Described {
+                listed: listed(archive, signatures.manifest.as_ref()),
+                signers: Vec::new(),
+            });
+        };
+        // 5. The signers: their chains and timestamps.
+        report.signers = signatures
+            .signers
+            .iter()
+            .map(|signer| judge_chains::signer_report(signer, &report.anchor_sets, inputs.at))
+            .collect();
+        for (entry, signers) in archive.entries.iter().zip(&contents.signers) {
+            let counts = Some(&entry.name) != signatures.manifest_name.as_ref();
+            for index in signers.iter().filter(|_| counts) {
+                if let Some(signer) = report.signers.get_mut(*index) {
+                    signer.entries += 1;
+                }
+            }
+        }
+        note_signature_findings(&signatures, &mut report.findings);
+        if depth == Depth::Everything {
+            report.removed_entries = removed_entries(archive, &signatures);
+        }
+        // Manifest and covered names have served; the signature files are as large, and come next.
+        let listed = listed(archive, signatures.manifest.take().as_ref());
+        signatures.covered = Covered::default();
+        let signed = archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
+        let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
+        report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
+        // 6. Readers that share no code with ours.
+        if depth == Depth::Everything {
+            let found = second_reader::compare(source, archive, &signatures, &contents.sha256, inputs)?;
+            report.findings.extend(found);
+        }
+        Ok(Described { listed, signers: contents.signers })
     }
 }
 
@@ -203,11 +263,8 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
     Report {
         schema: REPORT_SCHEMA,
         examined_at: inputs.at,
-        trust_store: TrustStoreReport {
-            name: inputs.trust.name().to_owned(),
-            sha256: inputs.trust.digest(),
-            anchors: inputs.trust.len(),
-        },
+        trust_store: TrustStoreReport::of(inputs.trust),
+        timestamp_trust_store: inputs.timestamp_trust.map(TrustStoreReport::of),
         length: source.length(),
         abort: None,
         has_manifest: false,
@@ -219,6 +276,11 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
         findings: Vec::new(),
         removed_entries: Vec::new(),
         entries: Vec::new(),
+        anchor_sets: AnchorSets {
+            signers: inputs.trust.clone(),
+            timestamps: inputs.timestamp_trust.cloned(),
+        },
+        later: Vec::new(),
         cross_checks: Vec::new(),
         others: Vec::new(),
     }
@@ -238,21 +300,19 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })
 }
 
+/// For each entry, whether the manifest lists it.
+fn listed(archive: &Archive, manifest: Option<&Manifest>) -> Vec<bool> {
+    let lists = |name: &str| manifest.is_some_and(|manifest| manifest.lists(name));
+    archive.entries.iter().map(|entry| lists(&entry.name)).collect()
+}
+
 /// The archive's entries as the report has them, each with its signers as far as they are known.
-fn entries(
-    headers: Vec<EntryHeader>,
-    manifest: Option<&Manifest>,
-    signers: Vec<Arc<[usize]>>,
-) -> Vec<EntryReport> {
+fn entries(headers: Vec<EntryHeader>, listed: &[bool], signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
     let nobody: Arc<[usize]> = Arc::new([]);
-    let mut signers = signers.into_iter();
-    headers
-        .into_iter()
-        .map(|header| {
-            let listed = manifest.is_some_and(|manifest| manifest.lists(&header.name));
-            EntryReport::new(header, listed, signers.next().unwrap_or_else(|| nobody.clone()))
-        })
-        .collect()
+    let listed = listed.iter().copied().chain(std::iter::repeat(false));
+    let signers = signers.into_iter().chain(std::iter::repeat(nobody));
+    let entries = headers.into_iter().zip(listed).zip(signers);
+    entries.map(|((header, listed), signers)| EntryReport::new(header, listed, signers)).collect()
 }
 
 fn removed_entries(archive: &Archive, signatures: &Signatures) -> Vec<String> {
@@ -272,63 +332,5 @@ fn note_signature_findings(signatures: &Signatures, findings: &mut Vec<Finding>)
         if signer.ambiguous_content {
             findings.push(Finding::AmbiguousSignedContent { block: signer.block.clone() });
         }
-    }
-}
-
-fn signer_report(signer: &Signer, inputs: &Inputs<'_>) -> SignerReport {
-    let signed_at = signer.timestamp.as_ref().map(|token| token.gen_time);
-    let at = signed_at.unwrap_or(inputs.at);
-    SignerReport {
-        block: signer.block.clone(),
-        digest_algorithm: signer.digest.clone(),
-        signature_algorithm: signer.scheme.name(),
-        signed_attributes: signer.signed_attributes,
-        chain: chain_certificates(&signer.chain, inputs, at),
-        validation: validation(&signer.chain, inputs, Purpose::CodeSigning, at),
-        timestamp: signer.timestamp.as_ref().map(|token| timestamp_report(token, inputs)),
-        entries: 0,
-    }
-}
-
-fn timestamp_report(token: &TimestampToken, inputs: &Inputs<'_>) -> TimestampReport {
-    // The authority's algorithms are shown as judged at the time it states, although its chain is validated now.
-    let chain = chain_certificates(&token.chain, inputs, token.gen_time);
-    let earliest_end =
-        chain.iter().filter(|certificate| !certificate.is_trusted()).map(CertificateReport::not_after).min();
-    TimestampReport {
-        gen_time: token.gen_time,
-        imprint_algorithm: token.imprint.jca_name().to_owned(),
-        signature_algorithm: token.scheme.name(),
-        is_tst_info: token.is_tst_info,
-        validation: validation(&token.chain, inputs, Purpose::TimeStamping, inputs.at),
-        earliest_end,
-        chain,
-    }
-}
-
-fn chain_certificates(
-    chain: &[Arc<Certificate>],
-    inputs: &Inputs<'_>,
-    at: Timestamp,
-) -> Vec<CertificateReport> {
-    chain.iter().map(|certificate| CertificateReport::of(certificate, inputs.trust, at)).collect()
-}
-
-fn validation(
-    chain: &[Arc<Certificate>],
-    inputs: &Inputs<'_>,
-    purpose: Purpose,
-    at: Timestamp,
-) -> ChainReport {
-    match chain::validate(chain, inputs.trust, purpose, at, at) {
-        Ok(path) => ChainReport {
-            at,
-            failure: None,
-            anchor: path.last().map(|anchor| AnchorReport {
-                subject: anchor.subject.to_java_string(),
-                sha256: anchor.sha256(),
-            }),
-        },
-        Err(failure) => ChainReport { at, failure: Some(failure), anchor: None },
     }
 }

@@ -9,6 +9,7 @@
 
 mod agent;
 mod algorithm_policy;
+mod anchor_description;
 mod archive;
 mod asn1;
 mod asn1_time;
@@ -23,16 +24,23 @@ mod digest_algorithm;
 mod distinguished_name;
 mod examine;
 mod finding;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash_order;
 mod inspect;
 pub mod jarsigner;
 mod java_error;
 mod jdk;
+mod judge_chains;
 mod keystore;
 mod limits;
 mod manifest;
+#[cfg(test)]
+mod manifest_properties;
 mod mime_base64;
 mod name_index;
+mod outlook;
 mod read_entry;
 mod report;
 mod second_reader;
@@ -43,8 +51,9 @@ mod source;
 mod timestamp;
 mod trust_store;
 
-pub use agent::{AgentRequirements, AgentVerdict};
+pub use agent::{AgentAnchors, AgentRequirements, AgentVerdict};
 pub use algorithm_policy::Strength;
+pub use anchor_description::AnchorDescription;
 pub use archive::{Modified, is_hidden_character};
 pub use chain::{ChainFailure, ChainFailureKind};
 pub use compat::{CompatOptions, CompatVerdict, Outcome};
@@ -59,6 +68,7 @@ pub use java_error::JavaError;
 pub use jdk::{Jdk, UnknownJdk};
 pub use keystore::Keystore;
 pub use limits::Limits;
+pub use outlook::{Change, Forecast, Outlook};
 pub use read_entry::read_entry;
 pub use report::{
     AlgorithmReport, AnchorReport, BlockDescription, BlockOutcome, BlockReport, CertificateReport,

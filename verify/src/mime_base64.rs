@@ -1,7 +1,14 @@
 //! Base64 as `java.util.Base64.getMimeDecoder()` reads it: foreign characters are skipped, a bad end is an exception.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// Decodes text; the error is the message of the `IllegalArgumentException`.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
+    // What the standard allows means the same to both.
+    if let Ok(output) = STANDARD.decode(text) {
+        return Ok(output);
+    }
     let mut output = Vec::with_capacity(text.len() / 4 * 3);
     let mut bytes = text.bytes().enumerate();
     let mut bits = 0u32;

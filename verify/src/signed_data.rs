@@ -70,7 +70,7 @@ impl SignedData {
         if let Some(set) = fields.optional(tag::CONTEXT_0)? {
             for value in set.inside().all()? {
                 if certificates.len() >= limits.certificates {
-                    return Err(Asn1Error("too many certificates"));
+                    return Err(Asn1Error("limit exceeded: too many certificates in a signature block"));
                 }
                 certificates.push(Certificate::parse(value.raw)?);
             }
@@ -79,7 +79,7 @@ impl SignedData {
         let mut signer_infos = Vec::new();
         for value in fields.expect(tag::SET)?.inside().all()? {
             if signer_infos.len() >= limits.signer_infos {
-                return Err(Asn1Error("too many SignerInfos"));
+                return Err(Asn1Error("limit exceeded: too many SignerInfos in a signature block"));
             }
             signer_infos.push(SignerInfo::parse(&value)?);
         }

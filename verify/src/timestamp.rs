@@ -9,7 +9,7 @@ use crate::asn1_time;
 use crate::certificate::Certificate;
 use crate::crypto::{Check, KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
-use crate::limits::Limits;
+use crate::limits::{Limits, TOKEN_SIGNER_INFOS};
 use crate::signed_data::{SignedData, SignerInfo};
 
 /// A token whose signature and message imprint are right.
@@ -42,7 +42,8 @@ pub(crate) struct TokenDescription {
 /// Verifies a token against the signature it was issued for.
 pub(crate) fn verify(token: &[u8], signature: &[u8], limits: &Limits) -> Result<TimestampToken, String> {
     let malformed = |error: Asn1Error| format!("the timestamp token cannot be parsed: {error}");
-    let signed = SignedData::parse(token, limits).map_err(malformed)?;
+    let limits = Limits { signer_infos: limits.signer_infos.min(TOKEN_SIGNER_INFOS), ..limits.clone() };
+    let signed = SignedData::parse(token, &limits).map_err(malformed)?;
     let content = signed.content.as_deref().ok_or("the timestamp token has no content")?;
     let signer = verified_signer(&signed, content)?;
     let info = TstInfo::parse(content).map_err(malformed)?;
@@ -123,3 +124,31 @@ impl TstInfo {
 
 /// Content type of a TSTInfo (RFC 3161 section 2.4.2).
 pub(crate) const ID_TST_INFO: &str = "1.2.840.113549.1.9.16.1.4";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::archive::Archive;
+    use crate::limits::is_exceeded;
+    use crate::source::Source;
+
+    #[test]
+    fn a_token_beyond_a_limit_says_so() {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vendor-shape/case.jar");
+        let (source, limits) = (Source::open(&case).unwrap(), Limits::default());
+        let archive = Archive::open(&source, &limits).unwrap().unwrap();
+        let block = archive.read_small(&source, 2, &limits).unwrap().unwrap();
+        let block = SignedData::parse(&block, &limits).unwrap();
+        let signer = &block.signer_infos[0];
+        let verified =
+            |limits: &Limits| verify(signer.timestamp_token.as_deref().unwrap(), &signer.signature, limits);
+        assert!(verified(&limits).is_ok());
+        for limits in
+            [Limits { certificates: 0, ..Limits::default() }, Limits { signer_infos: 0, ..Limits::default() }]
+        {
+            assert!(is_exceeded(&verified(&limits).unwrap_err()));
+        }
+    }
+}

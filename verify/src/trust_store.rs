@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::anchor_description::AnchorDescription;
 use crate::certificate::Certificate;
 use crate::keystore::Keystore;
 
@@ -114,6 +115,17 @@ impl TrustStore {
         Ok(store)
     }
 
+    /// Adds the anchors of another set, and its name.
+    #[must_use]
+    pub fn join(mut self, other: &Self) -> Self {
+        for anchor in &other.anchors {
+            self.insert(anchor.certificate.clone());
+        }
+        self.skipped.extend_from_slice(&other.skipped);
+        self.name = format!("{} + {}", self.name, other.name);
+        self
+    }
+
     fn insert(&mut self, certificate: Arc<Certificate>) {
         if self.contains(&certificate) {
             return;
@@ -174,6 +186,11 @@ impl TrustStore {
         pem
     }
 
+    /// What the anchors are, in the order of the source.
+    pub fn anchors(&self) -> impl Iterator<Item = AnchorDescription> {
+        self.anchors.iter().map(|anchor| AnchorDescription::of(&anchor.certificate))
+    }
+
     /// Whether the very certificate is an anchor.
     pub(crate) fn contains(&self, certificate: &Certificate) -> bool {
         self.with_subject(certificate.subject.canonical())
@@ -184,6 +201,12 @@ impl TrustStore {
     pub(crate) fn contains_key(&self, certificate: &Certificate) -> bool {
         self.with_subject(certificate.subject.canonical())
             .any(|anchor| anchor.certificate.key.spki == certificate.key.spki)
+    }
+
+    /// All certificates of the set.
+    #[cfg(test)]
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.anchors.iter().map(|anchor| &anchor.certificate)
     }
 
     /// Anchors with a subject.
@@ -258,7 +281,7 @@ impl fmt::Display for TrustStore {
 
 /// The name of the bundled set; changes with its content.
 const BUNDLED_NAME: &str = "bundled 2026-11-25";
-const BUNDLED_PEM: &[u8] = include_bytes!("../anchors/bundled.pem");
+pub(crate) const BUNDLED_PEM: &[u8] = include_bytes!("../anchors/bundled.pem");
 const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 
 #[cfg(test)]

@@ -24,13 +24,19 @@ fn data(name: &str) -> Vec<u8> {
 
 fn examined(bytes: Vec<u8>, limits: Limits) -> Report {
     let trust = TrustStore::read("recorded", &data("anchors.pem"), None).unwrap();
-    let inputs = Inputs { trust: &trust, at: "2026-11-25T12:00:00Z".parse().unwrap(), limits, threads: 1 };
+    let inputs = Inputs {
+        limits,
+        threads: 1,
+        compare_contents: true,
+        ..Inputs::new(&trust, "2026-11-25T12:00:00Z".parse().unwrap())
+    };
     examine(&Source::from_bytes(bytes), &inputs).unwrap()
 }
 
 /// Whether a mirror would take the package for good, as far as facts and verdicts go.
 fn is_good(report: &Report) -> bool {
-    let requirements = AgentRequirements { organization: "Jar Cases".to_owned() };
+    let requirements =
+        AgentRequirements { organization: "Jar Cases".to_owned(), ..AgentRequirements::default() };
     CompatVerdict::of(report, &CompatOptions::default()).exit_code() == 0
         && AgentVerdict::of(report, &requirements).accepted()
         && report.removed_entries().is_empty()

@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use midmirror_verify::jarsigner::{Environment, run_to};
 use midmirror_verify::{Jdk, UnknownJdk};
 
-use crate::config::read_trust_store;
 use crate::context::{self, Context};
 use crate::exit::Exit;
 use crate::failure::coded;
-use crate::output;
+use crate::{output, trust_sources};
 
 /// Runs with jarsigner's own arguments, texts and exit codes.
 ///
@@ -18,8 +17,18 @@ use crate::output;
 /// them. `MIDMIRROR_JDK` names the JDK.
 pub(crate) fn run(config: Option<PathBuf>, arguments: &[String]) -> anyhow::Result<ExitCode> {
     let trust = match std::env::var("MIDMIRROR_TRUSTSTORE") {
-        Ok(source) => read_trust_store(&[source])?,
-        Err(_) => Context::load(config, None)?.config.trust_store()?,
+        Ok(source) => {
+            let password = std::env::var("MIDMIRROR_TRUSTSTORE_PASSWORD").ok();
+            trust_sources::read(&[source], password.as_deref())?
+        }
+        Err(_) => {
+            // Like the JDK, the drop-in has one set, for signers and timestamp authorities.
+            let anchors = Context::load(config, None, true)?.config.anchors()?;
+            match &anchors.timestamps {
+                Some(timestamps) => anchors.signers.join(timestamps),
+                None => anchors.signers,
+            }
+        }
     };
     let jdk = match std::env::var("MIDMIRROR_JDK") {
         Ok(name) => name.parse().map_err(|error: UnknownJdk| {

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod anchors;
 mod demo;
 mod demo_upstream;
 mod init;
@@ -22,8 +23,8 @@ use crate::host;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, store, command, .. } = arguments;
-    let context = || Context::load(config.clone(), store);
+    let Arguments { config, store, command, offline, .. } = arguments;
+    let context = || Context::load(config.clone(), store, offline);
     let exit = match command {
         Command::Jarsigner { arguments } => return jarsigner::run(config.clone(), &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments)?,
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Verify(arguments) => return verify::run(&context()?, &arguments),
         Command::Demo(arguments) => demo::run(&arguments)?,
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,
-        Command::Host(command) => host::run(command)?,
+        Command::Host(command) => host::run(command, offline)?,
+        Command::Anchors { sources, json } => anchors::run(&context()?, &sources, json)?,
         Command::Init => init::run(&context()?)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
         Command::Sync(selection) => sync::sync(&context()?, &selection)?,

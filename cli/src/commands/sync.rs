@@ -13,7 +13,6 @@ use midmirror_mirror::package::{PackageName, PackagePath, Tree, split_url};
 use midmirror_mirror::pipeline::{self, Event, Outcome, Site, SyncReport};
 use midmirror_mirror::plan::{PlannedPackage, plan_url};
 use midmirror_mirror::store::Store;
-use midmirror_verify::TrustStore;
 
 use crate::arguments::{ImportFileArguments, Selection};
 use crate::config::Profile;
@@ -21,6 +20,7 @@ use crate::context::{self, Context, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
+use crate::trust_sources::Anchors;
 
 /// Works off a selection, or without one what `[[follow]]` names.
 pub(crate) fn sync(context: &Context, selection: &Selection) -> anyhow::Result<Exit> {
@@ -70,7 +70,7 @@ struct Parts {
     store: Store,
     keys: SigningKeys,
     lifetimes: Lifetimes,
-    trust: TrustStore,
+    anchors: Anchors,
     policy: AdmissionPolicy,
     proof: Option<TrustedCatalog>,
 }
@@ -82,7 +82,7 @@ impl Parts {
             store: context.store()?,
             keys: SigningKeys::load(&config.keys_dir())?,
             lifetimes: lifetimes(config.profile),
-            trust: config.trust_store()?,
+            anchors: config.anchors()?,
             policy: config.admission_policy(),
             proof: None,
         })
@@ -93,7 +93,9 @@ impl Parts {
             store: &self.store,
             keys: &self.keys,
             lifetimes: &self.lifetimes,
-            trust: &self.trust,
+            trust: &self.anchors.signers,
+            timestamp_trust: self.anchors.timestamps.as_ref(),
+            agent_anchors: self.anchors.agent.as_ref(),
             policy: &self.policy,
             proof: self.proof.as_ref(),
             max_package_bytes: context.config.upstream.max_package_bytes,

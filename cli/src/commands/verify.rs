@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, Decision, History, RefusalClass, judge_file_with_history};
 use midmirror_mirror::package::PackageName;
+use midmirror_verify::{Change, Outlook};
 
 use crate::arguments::{ExitCodeKind, VerifyArguments, VerifyFormat};
-use crate::config::read_trust_store;
 use crate::context::{self, Context};
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -16,11 +16,7 @@ use crate::output::{self, printable};
 
 /// Verifies one file.
 pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Result<ExitCode> {
-    let trust = if arguments.truststore.is_empty() {
-        context.config.trust_store()?
-    } else {
-        read_trust_store(&arguments.truststore)?
-    };
+    let anchors = arguments.sources.anchors(&context.config)?;
     let mut policy = context.config.admission_policy();
     if let Some(organization) = &arguments.organization {
         policy.organization.clone_from(organization);
@@ -39,7 +35,11 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
     let sha256 = Sha256Digest::of_file(file).with_context(failed)?;
     // A file with the vendor's name must also be what its name says.
     let name = file.file_name().and_then(|name| PackageName::parse(&name.to_string_lossy()).ok());
-    let inputs = AdmissionInputs { trust: &trust, policy: &policy, at };
+    let inputs = AdmissionInputs {
+        timestamp_trust: anchors.timestamps.as_ref(),
+        agent_anchors: anchors.agent.as_ref(),
+        ..AdmissionInputs::new(&anchors.signers, &policy, at)
+    };
     let history = history(context, sha256);
     let mut decision =
         judge_file_with_history(file, name.as_ref(), sha256, &inputs, &history).with_context(failed)?;
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
     match arguments.format {
         VerifyFormat::Json => output::raw(&decision.to_json()?),
         VerifyFormat::Jarsigner => output::text(decision.jarsigner_text()),
-        VerifyFormat::Human => human(&decision, &file.display().to_string()),
+        VerifyFormat::Human => human(&decision, &file.display().to_string(), &inputs),
     }
     Ok(match arguments.exit_code {
         ExitCodeKind::Jarsigner => {
@@ -79,7 +79,25 @@ pub(crate) fn exit_of(decision: &Decision) -> Exit {
     }
 }
 
-fn human(decision: &Decision, file: &str) {
+/// The changes to come, a line each.
+fn until(outlook: &Outlook) -> Vec<String> {
+    let change = |change: &Change| {
+        format!(
+            "{}: then {:?} (-strict exit {}), MID Server: {}, because {}",
+            change.at(),
+            change.jarsigner().sentence().trim(),
+            change.jarsigner().exit_code(),
+            change.agent_reason().unwrap_or("accepted"),
+            change.because()
+        )
+    };
+    match outlook.changes() {
+        [] => vec!["for ever: no date of a certificate or algorithm changes these verdicts".to_owned()],
+        changes => changes.iter().map(change).collect(),
+    }
+}
+
+fn human(decision: &Decision, file: &str, inputs: &AdmissionInputs<'_>) {
     let line = |label: &str, text: &str| {
         output::data(format!("  {label:<12}{}", printable(text).replace('\n', "\\n")))
     };
@@ -96,6 +114,9 @@ fn human(decision: &Decision, file: &str) {
             }
         }
         line("anchors", &format!("{} (sha256 {})", report.trust_store_name(), report.trust_store_digest()));
+        if let Some(set) = report.timestamp_trust_store() {
+            line("", &format!("timestamps: {} (sha256 {})", set.name(), set.sha256()));
+        }
     }
     if let Some(compat) = decision.compat() {
         line(
@@ -113,6 +134,18 @@ fn human(decision: &Decision, file: &str) {
     }
     if let Some(agent) = decision.agent() {
         line("MID Server", agent.reason().unwrap_or("accepted"));
+        match (agent.anchors(), agent.anchors_error()) {
+            (Some(set), _) if inputs.agent_anchors.is_some() => {
+                line("", &format!("anchors: {} (sha256 {})", set.name(), set.sha256()));
+            }
+            (_, Some(error)) => line("", error),
+            _ => {}
+        }
+    }
+    if let Some(outlook) = decision.outlook() {
+        for text in until(outlook) {
+            line("until", &text);
+        }
     }
     for (rule, reason) in decision.relaxations() {
         line("relaxed", &format!("{rule}: {reason}"));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use midmirror_mirror::package::Platform;
 
@@ -11,6 +12,10 @@ use crate::exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "midmirror-import", version, after_help = Exit::table(), max_term_width = 110)]
 pub(crate) struct HostArguments {
+    /// Make any access to a mirror an error, before a connection is opened
+    #[arg(long, global = true, env = "MIDMIRROR_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
+
     /// What to do
     #[command(subcommand)]
     pub command: HostCommand,

@@ -7,9 +7,9 @@ use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::enrol::{Enrolment, HostPolicy, HostTruststore, Replace, TrustFile};
 
-use crate::config::{BUNDLED, JDK_PREFIX, read_trust_store};
 use crate::exit::Exit;
 use crate::output;
+use crate::trust_sources::{self, BUNDLED, JDK_PREFIX};
 
 use super::arguments::EnrolArguments;
 
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &EnrolArguments) -> anyhow::Result<Exit> {
         .map(|source| host_truststore(source))
         .collect::<anyhow::Result<Vec<_>>>()?;
     // Said now and not when the first package waits.
-    let anchors = read_trust_store(&arguments.truststore)?;
+    let anchors = trust_sources::read(&arguments.truststore, None)?;
     let policy = HostPolicy::new(&arguments.organization, truststore)?;
     let replace = if arguments.replace { Replace::AnyRoot } else { Replace::SameRootOnly };
     let enrolment = Enrolment::enrol(&arguments.state.state, trust, policy, expected, replace)?;
@@ -65,8 +65,11 @@ fn host_truststore(source: &str) -> anyhow::Result<HostTruststore> {
     if source == BUNDLED {
         return Ok(HostTruststore::Bundled);
     }
-    let path = Path::new(source.strip_prefix(JDK_PREFIX).unwrap_or(source));
-    let path = std::fs::canonicalize(path)
+    let path = match source.strip_prefix(JDK_PREFIX) {
+        Some(path) => trust_sources::cacerts_file(Path::new(path))?,
+        None => Path::new(source).to_owned(),
+    };
+    let path = std::fs::canonicalize(&path)
         .with_context(|| format!("failed to find the truststore {}", path.display()))?;
     Ok(HostTruststore::File(path))
 }

@@ -11,11 +11,11 @@ use arguments::HostCommand;
 pub(crate) use enrol::read_trust_file;
 pub(crate) use stage::of_trust;
 
-/// Runs one command.
-pub(crate) fn run(command: HostCommand) -> anyhow::Result<Exit> {
+/// Runs one command; `offline` forbids every access to a mirror.
+pub(crate) fn run(command: HostCommand, offline: bool) -> anyhow::Result<Exit> {
     match command {
         HostCommand::Enrol(arguments) => enrol::run(&arguments),
         HostCommand::Status(arguments) => status::run(&arguments),
-        HostCommand::Stage(arguments) => stage::run(&arguments),
+        HostCommand::Stage(arguments) => stage::run(&arguments, offline),
     }
 }

@@ -16,16 +16,17 @@ use midmirror_mirror::stage::{
 use midmirror_verify::TrustStore;
 use url::Url;
 
-use crate::config::{BUNDLED, read_trust_store};
 use crate::context::{self, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
+use crate::proxies::{self, Configured, Environment};
+use crate::trust_sources::{self, BUNDLED};
 
 use super::arguments::StageArguments;
 
 /// Stages what the agent misses.
-pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<Exit> {
     let enrolment = Enrolment::load(&arguments.state.state)?;
     let home = AgentHome::open(&arguments.agent)?;
     let mut state = inventory(&home)?;
@@ -46,9 +47,9 @@ pub(super) fn run(arguments: &StageArguments) -> anyhow::Result<Exit> {
     };
     let now = context::now();
     let report = block_on(async {
-        let source = open_source(arguments.from.as_deref(), &enrolment, now).await?;
+        let source = open_source(arguments.from.as_deref(), &enrolment, now, offline).await?;
         let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
-            let inputs = AdmissionInputs { trust: &trust, policy: &policy, at: now };
+            let inputs = AdmissionInputs::new(&trust, &policy, now);
             let history = source.history(sha256);
             verify_file(file, name, sha256, &inputs, &history).map(|_| ()).map_err(CheckFailure::from)
         };
@@ -90,7 +91,7 @@ fn trust_anchors(enrolment: &Enrolment) -> anyhow::Result<TrustStore> {
             HostTruststore::File(path) => path.to_string_lossy().into_owned(),
         })
         .collect();
-    read_trust_store(&sources)
+    trust_sources::read(&sources, None)
 }
 
 /// A URL is a mirror, anything else a folder; without either the address of the trust file counts.
@@ -98,6 +99,7 @@ async fn open_source(
     from: Option<&str>,
     enrolment: &Enrolment,
     now: jiff::Timestamp,
+    offline: bool,
 ) -> anyhow::Result<Source> {
     let url = match from {
         Some(from) if from.contains("://") => {
@@ -119,6 +121,8 @@ async fn open_source(
     };
     let config = ClientConfig {
         roots,
+        proxies: proxies::choose(&Configured::default(), &Environment::read())?,
+        offline: context::offline_switch(offline),
         // Somebody who enrolled a host with a plain http address wants that; catalog and signatures decide.
         plain_http_hosts: (url.scheme() == "http")
             .then(|| url.host_str().map(str::to_owned))

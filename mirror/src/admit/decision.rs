@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use midmirror_verify::{
-    AgentRequirements, AgentVerdict, CompatOptions, CompatVerdict, Inputs, Jdk, Report, Source, examine,
+    AgentVerdict, CompatOptions, CompatVerdict, Inputs, Jdk, Outlook, Report, Source, examine,
     is_hidden_character, jarsigner, jarsigner::TextOptions,
 };
 use schemars::JsonSchema;
@@ -38,6 +38,8 @@ pub struct Decision {
     organization: String,
     compat: Option<CompatVerdict>,
     agent: Option<AgentVerdict>,
+    /// When the two verdicts will change if nothing but time goes by.
+    outlook: Option<Outlook>,
     report: Option<Report>,
     #[serde(skip)]
     jarsigner_text: String,
@@ -90,7 +92,6 @@ pub fn judge_file_with_history(
     inputs: &AdmissionInputs<'_>,
     history: &History,
 ) -> std::io::Result<Decision> {
-    let organization = inputs.policy.organization.clone();
     let mut decision = Decision {
         schema: "midmirror-report-1",
         name: name.cloned(),
@@ -101,9 +102,10 @@ pub fn judge_file_with_history(
         relaxed: Vec::new(),
         notices: Vec::new(),
         earlier_admission: None,
-        organization: organization.clone(),
+        organization: inputs.policy.organization.clone(),
         compat: None,
         agent: None,
+        outlook: None,
         report: None,
         jarsigner_text: String::new(),
     };
@@ -112,11 +114,18 @@ pub fn judge_file_with_history(
         return Ok(decision);
     }
     let source = Source::open(file)?;
-    let verify_inputs =
-        Inputs { trust: inputs.trust, at: inputs.at, limits: inputs.policy.limits(), threads: 0 };
+    let verify_inputs = Inputs {
+        timestamp_trust: inputs.timestamp_trust,
+        limits: inputs.policy.limits(),
+        compare_contents: true,
+        ..Inputs::new(inputs.trust, inputs.at)
+    };
     let report = examine(&source, &verify_inputs)?;
-    let compat = CompatVerdict::of(&report, &CompatOptions::default());
-    let agent = AgentVerdict::of(&report, &AgentRequirements { organization });
+    let options = CompatOptions::default();
+    let requirements = inputs.agent_requirements();
+    let compat = CompatVerdict::of(&report, &options);
+    let agent = AgentVerdict::of(&report, &requirements);
+    decision.outlook = Some(Outlook::of(&report, &options, &requirements));
     decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
     let mut found = refusals(&report, &agent, inputs);
     if decision.jarsigner_text.contains('%') && jarsigner::breaks_off(&report, &TextOptions::full()) {
@@ -190,6 +199,11 @@ impl Decision {
     /// The verdict of the MID Server's own verifier.
     pub fn agent(&self) -> Option<&AgentVerdict> {
         self.agent.as_ref()
+    }
+
+    /// When the two verdicts will change if nothing but time goes by.
+    pub fn outlook(&self) -> Option<&Outlook> {
+        self.outlook.as_ref()
     }
 
     /// The digest of the file.

@@ -24,7 +24,7 @@ mod refusals;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use midmirror_verify::TrustStore;
+use midmirror_verify::{AgentAnchors, AgentRequirements, TrustStore};
 use thiserror::Error;
 
 use crate::Sha256Digest;
@@ -64,10 +64,45 @@ impl Label {
 pub struct AdmissionInputs<'a> {
     /// Trust anchors for signers and timestamp authorities.
     pub trust: &'a TrustStore,
+    /// Trust anchors for timestamp authorities, if they are not the same.
+    pub timestamp_trust: Option<&'a TrustStore>,
+    /// The authorities that the MID Server trusts, if they are not the same.
+    pub agent_anchors: Option<&'a AgentAnchors>,
     /// What this mirror accepts.
     pub policy: &'a AdmissionPolicy,
     /// The moment at which certificates are judged.
     pub at: Timestamp,
+}
+
+impl<'a> AdmissionInputs<'a> {
+    /// One set of anchors for everything.
+    pub fn new(trust: &'a TrustStore, policy: &'a AdmissionPolicy, at: Timestamp) -> Self {
+        Self { trust, timestamp_trust: None, agent_anchors: None, policy, at }
+    }
+
+    /// What the MID Server's own verifier demands.
+    fn agent_requirements(&self) -> AgentRequirements {
+        AgentRequirements {
+            organization: self.policy.organization.clone(),
+            anchors: self.agent_anchors.cloned().unwrap_or_default(),
+            ..AgentRequirements::default()
+        }
+    }
+
+    /// All anchors that had a say, as PEM.
+    fn anchors_pem(&self) -> String {
+        let mut pem = self.trust.to_pem();
+        let agent = match self.agent_anchors {
+            Some(AgentAnchors::Given(store)) => Some(store),
+            _ => None,
+        };
+        for (whose, store) in [("timestamp authorities", self.timestamp_trust), ("the MID Server", agent)] {
+            if let Some(store) = store {
+                pem.push_str(&format!("# Anchors for {whose}:\n{}", store.to_pem()));
+            }
+        }
+        pem
+    }
 }
 
 /// The documents that are stored beside a package as proof of its admission.
@@ -198,7 +233,7 @@ pub fn admit(
     let evidence = Evidence {
         report_json,
         jarsigner_text: decision.jarsigner_text().to_owned(),
-        anchors_pem: inputs.trust.to_pem().into_bytes(),
+        anchors_pem: inputs.anchors_pem().into_bytes(),
     };
     Ok(VerifiedPackage {
         label: decision.label(),

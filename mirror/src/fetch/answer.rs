@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use super::connect::timed_out;
 use super::error::{FetchError, ResponseProblem};
+use super::limits::Limits;
 use super::retry::retry_after;
 
 /// A response whose body is read under the idle and total limits.
@@ -21,11 +23,25 @@ pub(crate) struct Answer {
     response: Response<Incoming>,
     idle: Duration,
     deadline: Deadline,
+    limits: Limits,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Answer {
-    pub(crate) fn new(url: Url, response: Response<Incoming>, idle: Duration, deadline: Deadline) -> Self {
-        Self { url, response, idle, deadline }
+    pub(crate) fn new(
+        url: Url,
+        response: Response<Incoming>,
+        idle: Duration,
+        deadline: Deadline,
+        limits: Limits,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { url, response, idle, deadline, limits, _place: place }
+    }
+
+    /// The URL that answered, after redirects.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -65,6 +81,15 @@ impl Answer {
         Ok(())
     }
 
+    /// Refuses what calls itself a web page.
+    pub(crate) fn check_type(&self) -> Result<(), FetchError> {
+        let value = self.headers().get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+        let is_page = value.is_some_and(|value| {
+            value.starts_with(b"text/html") || value.starts_with(b"application/xhtml+xml")
+        });
+        if is_page { Err(bad_answer(&self.url, ResponseProblem::WebPage)) } else { Ok(()) }
+    }
+
     /// The next piece of the body; `None` at its proper end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
@@ -73,7 +98,10 @@ impl Answer {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(FetchError::network(&self.url, error)),
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => return Ok(Some(data)),
+                    Ok(data) => {
+                        self.limits.pay(data.len()).await;
+                        return Ok(Some(data));
+                    }
                     Err(_trailers) => continue,
                 },
             }
@@ -94,6 +122,13 @@ impl From<FetchError> for Failure {
     }
 }
 
+/// Whether a body begins like a web page, whatever it calls itself.
+pub(crate) fn begins_like_a_web_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body).trim_ascii_start();
+    let begins = |text: &[u8]| body.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text));
+    begins(b"<!doctype html") || begins(b"<html")
+}
+
 /// The end of the time for one piece of work.
 #[derive(Debug, Clone)]
 pub(crate) struct Deadline {
@@ -112,6 +147,11 @@ impl Deadline {
         Instant::now() + pause >= self.at
     }
 
+    /// Waits for a step, not beyond the deadline.
+    pub(crate) async fn allow<T>(&self, url: &Url, step: impl Future<Output = T>) -> Result<T, FetchError> {
+        tokio::time::timeout_at(self.at, step).await.map_err(|_elapsed| self.over(url))
+    }
+
     /// Waits for a step, at most for `idle` and never beyond the deadline.
     pub(crate) async fn watch<T>(
         &self,
@@ -124,10 +164,12 @@ impl Deadline {
         match tokio::time::timeout_at(idle_end.min(self.at), step).await {
             Ok(value) => Ok(value),
             Err(_elapsed) if idle_end < self.at => Err(FetchError::network(url, timed_out(silence, idle))),
-            Err(_elapsed) => {
-                Err(FetchError::TotalTime { url: url.to_string(), seconds: self.limit.as_secs() })
-            }
+            Err(_elapsed) => Err(self.over(url)),
         }
+    }
+
+    fn over(&self, url: &Url) -> FetchError {
+        FetchError::TotalTime { url: url.to_string(), seconds: self.limit.as_secs() }
     }
 }
 

@@ -5,11 +5,12 @@
 //! - an endless or silent answer (T3, T4): idle and total limits in [`Answer::chunk`], size caps at the callers
 //! - a transformed body (compression bomb): any `Content-Encoding` is refused at the callers
 //! - a man in the middle: certificate checks cannot be turned off; credentials never stand in a URL
+//! - the proxy's credentials sent to somebody else: only with CONNECT, and with requests that the proxy forwards
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, LOCATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -18,9 +19,14 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
 use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::causes::with_causes;
 use super::config::ClientConfig;
 use super::connect::Connector;
+use super::dial;
 use super::error::{FetchError, Refusal, ResponseProblem};
+use super::limits::Limits;
+use super::proxy::{Kind, Proxy};
+use super::proxy_error::ProxyError;
 use super::retry::Backoff;
 
 /// A client for metadata and packages. Cheap to clone; connections are kept for reuse.
@@ -28,6 +34,7 @@ use super::retry::Backoff;
 pub struct HttpClient {
     client: Client<Connector, Empty<Bytes>>,
     config: ClientConfig,
+    limits: Limits,
     user_agent: HeaderValue,
 }
 
@@ -41,8 +48,9 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_headers(100)
-            .build(Connector::new(&config)?);
-        Ok(Self { client, config, user_agent })
+            .build(Connector::new(&config, &user_agent)?);
+        let limits = Limits::new(config.bytes_per_second, config.connections_per_host);
+        Ok(Self { client, config, limits, user_agent })
     }
 
     /// The settings the client was made with.
@@ -90,12 +98,16 @@ impl HttpClient {
         deadline: &Deadline,
     ) -> Result<Answer, FetchError> {
         self.check_url(url)?;
+        if let Some(switch) = &self.config.offline {
+            return Err(FetchError::Offline { url: url.to_string(), switch: switch.clone() });
+        }
         let mut current = url.clone();
         for _ in 0..=self.config.max_redirects {
+            let place = deadline.allow(url, self.limits.place(&current)).await?;
             let response = self.send(method, &current, headers, deadline).await?;
             if !is_redirect(response.status()) {
-                let idle = self.config.idle_timeout;
-                return Ok(Answer::new(current, response, idle, deadline.clone()));
+                let (idle, limits) = (self.config.idle_timeout, self.limits.clone());
+                return Ok(Answer::new(current, response, idle, deadline.clone(), limits, place));
             }
             let target = redirect_target(&current, response.headers())
                 .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
@@ -120,7 +132,9 @@ impl HttpClient {
         if deadline.is_beyond(pause) {
             return Err(error);
         }
-        tracing::debug!(error = %error, pause_ms = pause.as_secs_f64() * 1000.0, "fetch failed, trying again");
+        let (failed, tries) = backoff.count();
+        let (cause, wait_s) = (with_causes(&error), format!("{:.1}", pause.as_secs_f64()));
+        tracing::warn!(failed, tries, wait_s, cause, "fetch failed, trying again");
         tokio::time::sleep(pause).await;
         Ok(())
     }
@@ -166,12 +180,46 @@ impl HttpClient {
         *request.headers_mut() = headers.clone();
         request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        // The connection has its own, shorter limit inside the connector.
-        let limit = self.config.connect_timeout + self.config.idle_timeout;
-        match deadline.watch(url, limit, "no answer", self.client.request(request)).await? {
-            Ok(response) => Ok(response),
-            Err(error) => Err(FetchError::network(url, error)),
+        let forwarding = self.forwarding_proxy(url);
+        if let Some(basic) = forwarding.and_then(Proxy::basic) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, basic);
         }
+        // The connection has its own, shorter limit inside the connector.
+        let limit = self.config.connect_timeout + self.config.answer_timeout;
+        let response = match deadline.watch(url, limit, "no answer", self.client.request(request)).await? {
+            Ok(response) => response,
+            Err(error) => return Err(FetchError::network(url, error)),
+        };
+        match forwarding {
+            // What comes from the proxy itself and what from behind it look the same, but for this status.
+            Some(proxy) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                let problem = dial::refusal(response.status(), response.headers(), proxy, url.as_str());
+                Err(FetchError::network(url, ProxyError::new(proxy, problem, None)))
+            }
+            _ => Ok(response),
+        }
+    }
+
+    /// The proxy that takes this request as a whole, as HTTP proxies do for plain http.
+    fn forwarding_proxy(&self, url: &Url) -> Option<&Proxy> {
+        let proxy = self.config.proxies.for_url(url)?;
+        (url.scheme() == "http" && proxy.kind() != Kind::Socks5).then_some(proxy)
+    }
+
+    /// The same document over plain http, if the configuration allows that for its host.
+    ///
+    /// An entry with a port names the port of http; without one it is 80.
+    pub(crate) fn plain_http_alternative(&self, url: &Url) -> Option<Url> {
+        let host = url.host_str().filter(|_| url.scheme() == "https")?;
+        let port = self.config.plain_http_hosts.iter().find_map(|entry| match entry.rsplit_once(':') {
+            _ if entry.eq_ignore_ascii_case(host) => Some(None),
+            Some((name, port)) if name.eq_ignore_ascii_case(host) => Some(Some(port.parse().ok()?)),
+            _ => None,
+        })?;
+        let mut plain = url.clone();
+        plain.set_scheme("http").ok()?;
+        plain.set_port(port).ok()?;
+        Some(plain)
     }
 
     fn check_url(&self, url: &Url) -> Result<(), FetchError> {
@@ -265,6 +313,20 @@ mod tests {
                 }
                 (found, expected) => panic!("{url}: {found:?}, expected {expected:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn plain_http_takes_the_place_of_https_only_where_it_is_allowed() {
+        for (url, plain) in [
+            ("https://old.example/a?b", Some("http://old.example/a?b")),
+            ("https://old.example:8443/a", Some("http://old.example/a")),
+            ("https://127.0.0.1/a", Some("http://127.0.0.1:8080/a")),
+            ("https://install.example/a", None),
+            ("http://old.example/a", None),
+        ] {
+            let found = client().plain_http_alternative(&Url::parse(url).unwrap());
+            assert_eq!(found.as_ref().map(Url::as_str), plain, "{url}");
         }
     }
 

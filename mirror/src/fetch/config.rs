@@ -1,29 +1,37 @@
 //! Settings of the HTTPS client. Certificate checks have no switch.
 
-use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use url::Url;
+use super::proxy::Proxies;
 
 /// How the client connects, waits and gives up.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     /// Who may vouch for a server.
     pub roots: Roots,
-    /// The proxy for every request, if there is one.
-    pub proxy: Option<Proxy>,
+    /// Which proxy is asked for which URL.
+    pub proxies: Proxies,
+    /// What forbids every request, for instance `--offline`; named in the error, before any socket is opened.
+    pub offline: Option<String>,
     /// Hosts to which a redirect may lead, besides the host that was asked.
     pub redirect_hosts: Vec<String>,
     /// Hosts (`name` or `name:port`) that may be asked over plain http. The signature of a package still decides.
     pub plain_http_hosts: Vec<String>,
     /// Limit for address lookup, connection, proxy and TLS handshake together. The agents' own limit is 10 s too.
     pub connect_timeout: Duration,
-    /// Limit for silence: no answer, or no byte of the body (attack T4 of the list, "slow drip", together with the next).
+    /// Limit from the request to the head of the answer.
+    pub answer_timeout: Duration,
+    /// Limit for silence in the middle of a body (attack T4 of the list, "slow drip", together with the next).
     pub idle_timeout: Duration,
     /// Limit for one download with all its retries.
     pub total_timeout: Duration,
     /// How many redirects are followed.
     pub max_redirects: u8,
+    /// Requests that run at the same time against one host, over all clones of a client.
+    pub connections_per_host: usize,
+    /// Most bytes of bodies in a second, over all clones of a client; `None`: no limit.
+    pub bytes_per_second: Option<NonZeroU64>,
     /// When to try again.
     pub retry: RetryPolicy,
     /// What the client calls itself.
@@ -45,27 +53,12 @@ pub enum Roots {
     },
 }
 
-/// An HTTP proxy that is asked with CONNECT.
-#[derive(Clone)]
-pub struct Proxy {
-    /// Address of the proxy, for instance `http://proxy.example:3128`.
-    pub url: Url,
-    /// User name and password for Basic authentication.
-    pub credentials: Option<(String, String)>,
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxy").field("host", &self.url.host_str()).finish_non_exhaustive()
-    }
-}
-
 /// When to try again after a failure that may pass by itself.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
     /// Tries in a row without progress before giving up; 1 means no second try.
     pub attempts: u32,
-    /// Pause before the second try; doubles each time.
+    /// Longest pause before the second try; doubles each time. The pause itself is random between zero and that.
     pub first_pause: Duration,
     /// Longest pause, also when the server's `Retry-After` asks for more.
     pub longest_pause: Duration,
@@ -77,13 +70,17 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             roots: Roots::System { extra_pem: Vec::new() },
-            proxy: None,
+            proxies: Proxies::default(),
+            offline: None,
             redirect_hosts: Vec::new(),
             plain_http_hosts: Vec::new(),
             connect_timeout: Duration::from_secs(10),
+            answer_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
             total_timeout: Duration::from_secs(6 * 3600),
             max_redirects: 5,
+            connections_per_host: 4,
+            bytes_per_second: None,
             retry: RetryPolicy::default(),
             user_agent: concat!("midmirror/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

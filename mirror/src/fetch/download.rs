@@ -7,7 +7,8 @@
 //! - a part of another version spliced in: `Range` only with `If-Range`, and the validators and `Content-Range` of a
 //!   206 must agree; the digest over all bytes decides where one is expected, the signature in any case
 //! - a body that is cut without notice: an end that nobody announced is no end ([`ResponseProblem::UnknownLength`])
-//! - a full disk: the free space is asked for before the first byte
+//! - a full disk: the free space is asked for before the first byte, for the announced length or else the size cap
+//! - a login page in place of the package (captive portal): refused by its type and its first bytes
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use tokio::sync::mpsc;
 use url::Url;
 
-use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::answer::{Answer, Deadline, Failure, bad_answer, begins_like_a_web_page};
 use super::client::HttpClient;
 use super::error::{FetchError, ResponseProblem};
 use super::part_file::{PartFile, Sidecar, beside, check_space, discard};
@@ -65,6 +66,8 @@ pub struct Downloaded {
     pub headers: Vec<(String, String)>,
     /// Bytes that were there already when this download began.
     pub resumed_from: u64,
+    /// Where redirects led to, if they did.
+    pub redirected_to: Option<Url>,
 }
 
 impl HttpClient {
@@ -79,9 +82,10 @@ impl HttpClient {
         expectation: &Expectation,
         progress: &ProgressFn<'_>,
     ) -> Result<Downloaded, FetchError> {
-        let sidecar = Sidecar::new(url);
-        let deadline = self.deadline();
-        Download { client: self, url, path: part, expectation, progress, sidecar, deadline }.run().await
+        let (sidecar, deadline, answered) = (Sidecar::new(url), self.deadline(), url.clone());
+        Download { client: self, url, path: part, expectation, progress, sidecar, deadline, answered }
+            .run()
+            .await
     }
 }
 
@@ -93,6 +97,8 @@ struct Download<'a> {
     progress: &'a ProgressFn<'a>,
     sidecar: Sidecar,
     deadline: Deadline,
+    /// The URL that answered last.
+    answered: Url,
 }
 
 impl Download<'_> {
@@ -105,7 +111,8 @@ impl Download<'_> {
             match self.check(found) {
                 Ok((sha256, length)) => {
                     let headers = self.sidecar.headers;
-                    return Ok(Downloaded { sha256, length, headers, resumed_from });
+                    let redirected_to = (self.answered != *self.url).then_some(self.answered);
+                    return Ok(Downloaded { sha256, length, headers, resumed_from, redirected_to });
                 }
                 Err(error) => {
                     discard(self.path)?;
@@ -223,14 +230,15 @@ impl Download<'_> {
         answer: Answer,
         part: PartFile,
     ) -> Result<(PartFile, Result<(), Failure>), FetchError> {
+        self.answered = answer.url().clone();
         let total = match self.check_announcement(&answer) {
             Ok(total) => total,
             Err(error) => return Ok((part, Err(error.into()))),
         };
-        if let Some(total) = total {
-            let folder = self.path.parent().unwrap_or(Path::new("."));
-            check_space(folder, total.saturating_sub(part.length()))?;
-        }
+        // Without an announced length the largest that is accepted must fit.
+        let most = total.or(self.expectation.length).unwrap_or(self.expectation.max);
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        check_space(folder, most.saturating_sub(part.length()))?;
         if part.length() == 0 {
             self.sidecar.validators = Validators::of(answer.headers());
             self.sidecar.length = total;
@@ -264,6 +272,7 @@ impl Download<'_> {
     /// Returns the length of the whole; nothing has been written yet.
     fn check_announcement(&self, answer: &Answer) -> Result<Option<u64>, FetchError> {
         answer.check_encoding()?;
+        answer.check_type()?;
         let total = match (answer.status(), content_range(answer.headers())) {
             (StatusCode::PARTIAL_CONTENT, Some(ContentRange { total, .. })) => Some(total),
             _ => announced(answer),
@@ -290,6 +299,9 @@ impl Download<'_> {
         let mut received = have;
         (self.progress)(Progress { received, total });
         while let Some(piece) = answer.chunk().await? {
+            if received == 0 && begins_like_a_web_page(&piece) {
+                return Err(bad_answer(self.url, ResponseProblem::WebPage));
+            }
             received = received.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
             self.check_not_beyond(received, total)?;
             if sender.send(piece).await.is_err() {
@@ -344,7 +356,11 @@ enum Place {
     Nowhere,
 }
 
+/// `Content-Length`, unless the body comes in chunks, which then decide alone (RFC 9112, 6.3).
 fn announced(answer: &Answer) -> Option<u64> {
+    if answer.headers().contains_key(TRANSFER_ENCODING) {
+        return None;
+    }
     answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use url::Url;
 
+use super::causes::{find_cause, tls_problem};
+use super::proxy_error::{ProxyError, ProxyProblem};
 use crate::Sha256Digest;
 use crate::store::durable::DurableError;
 
@@ -17,7 +19,7 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The host, or the proxy in front of it, did not answer: no address, no connection, silence, or a cut.
+    /// The host did not answer: no address, no connection, silence, or a cut.
     #[error("{url} cannot be reached")]
     Unreachable {
         /// What was asked for.
@@ -34,6 +36,26 @@ pub enum FetchError {
         problem: TlsProblem,
         /// The TLS library's own error.
         source: Cause,
+    },
+    /// The proxy in front of the host did not do its part.
+    #[error("{url} cannot be reached through the proxy {proxy}: {problem}")]
+    Proxy {
+        /// What was asked for.
+        url: String,
+        /// Scheme, host and port of the proxy.
+        proxy: String,
+        /// What is wrong and what to do about it.
+        problem: ProxyProblem,
+        /// The error below, with its own causes.
+        source: Cause,
+    },
+    /// The network was not to be used.
+    #[error("{url} was not asked: {switch} forbids it")]
+    Offline {
+        /// What would have been asked for.
+        url: String,
+        /// What forbids it.
+        switch: String,
     },
     /// The host answered with a status that is neither success nor "not found".
     #[error("{url} answered with status {status}")]
@@ -203,6 +225,12 @@ pub enum ResponseProblem {
     /// Nothing says where the body ends, so a cut could not be noticed.
     #[error("nothing says how long it is, so a cut could not be noticed")]
     UnknownLength,
+    /// Not HTTP/1, or more header than is taken.
+    #[error("it is not a proper HTTP/1.1 answer")]
+    NotHttp,
+    /// A web page in place of a package: a login page of a network or proxy, most often.
+    #[error("it is a web page and no package; perhaps a login page of this network or of a proxy")]
+    WebPage,
     /// A redirect without a usable target.
     #[error("it is a redirect without a usable Location")]
     Location,
@@ -239,16 +267,26 @@ impl FetchError {
     /// Whether the upstream is out of reach or out of order for now, as opposed to having given a wrong answer.
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Tls { .. } | Self::TotalTime { .. } | Self::Short { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Proxy { .. }
+            | Self::Tls { .. }
+            | Self::TotalTime { .. }
+            | Self::Short { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             _ => false,
         }
     }
 
     /// Whether the same request may succeed a little later without anybody doing anything.
+    ///
+    /// Tried again: no connection, silence, a cut body, garbled HTTP, 408, 429, 500, 502, 503, 504, and what a proxy
+    /// may get over. Not tried again: every other status, certificates and TLS, redirects that are not followed,
+    /// encodings, lengths, digests, limits, and all that is wrong on this machine.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Short { .. } => true,
+            Self::Proxy { problem, .. } => problem.is_transient(),
+            Self::Response { problem: ResponseProblem::NotHttp, .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             _ => false,
         }
@@ -267,51 +305,20 @@ impl FetchError {
     /// Sorts an error of the HTTP library into the classes above.
     pub(crate) fn network(url: &Url, source: impl Into<Cause>) -> Self {
         let source = source.into();
-        match tls_problem(url, source.as_ref()) {
-            Some(problem) => Self::Tls { url: url.to_string(), problem, source },
-            None => Self::Unreachable { url: url.to_string(), source },
+        // TLS with the proxy itself is the proxy's problem.
+        if let Some(error) = find_cause::<ProxyError>(source.as_ref()) {
+            let (proxy, problem) = (error.proxy.clone(), error.problem.clone());
+            return Self::Proxy { url: url.to_string(), proxy, problem, source };
         }
+        if let Some(problem) = tls_problem(url, source.as_ref()) {
+            return Self::Tls { url: url.to_string(), problem, source };
+        }
+        if find_cause::<hyper::Error>(source.as_ref()).is_some_and(hyper::Error::is_parse) {
+            return Self::Response { url: url.to_string(), problem: ResponseProblem::NotHttp };
+        }
+        Self::Unreachable { url: url.to_string(), source }
     }
 }
-
-/// Looks through the causes for an error of the TLS library that a retry cannot help.
-fn tls_problem(url: &Url, error: &(dyn StdError + 'static)) -> Option<TlsProblem> {
-    use rustls::{CertificateError as Certificate, Error as Tls};
-
-    let name = || TlsProblem::NameMismatch { name: url.host_str().unwrap_or_default().to_owned() };
-    let problem = match find_tls_error(error)? {
-        Tls::InvalidCertificate(certificate) => match certificate {
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => name(),
-            // A bad signature is what an authority of the same name but with another key looks like.
-            Certificate::UnknownIssuer | Certificate::BadSignature => TlsProblem::UnknownIssuer,
-            Certificate::Expired | Certificate::ExpiredContext { .. } => TlsProblem::Expired,
-            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => TlsProblem::NotValidYet,
-            Certificate::Revoked => TlsProblem::Revoked,
-            _ => TlsProblem::Handshake,
-        },
-        _ => TlsProblem::Handshake,
-    };
-    Some(problem)
-}
-
-/// An [`io::Error`] hides the error that it wraps from `source()`, so it has to be asked separately.
-fn find_tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let mut next: Option<&'a (dyn StdError + 'static)> = Some(error);
-    for _ in 0..MAX_CAUSES {
-        let error = next?;
-        if let Some(found) = error.downcast_ref::<rustls::Error>() {
-            return Some(found);
-        }
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    None
-}
-
-/// Depth at which the search for a cause ends; real chains have four or five links.
-const MAX_CAUSES: usize = 32;
 
 #[cfg(test)]
 mod tests {

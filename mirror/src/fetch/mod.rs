@@ -4,12 +4,18 @@
 //! [`import_file`] put a package into the quarantine folder.
 
 mod answer;
+mod causes;
 mod client;
 mod config;
 mod connect;
+mod dial;
 mod download;
 mod error;
+mod limits;
+mod no_proxy;
 mod part_file;
+mod proxy;
+mod proxy_error;
 mod quarantine;
 mod retry;
 mod set_aside;
@@ -24,9 +30,12 @@ use crate::Sha256Digest;
 use crate::package::PackagePath;
 
 pub use client::HttpClient;
-pub use config::{ClientConfig, Proxy, RetryPolicy, Roots};
+pub use config::{ClientConfig, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
+pub use no_proxy::{NoProxy, NoProxyError};
+pub use proxy::{Proxies, Proxy, ProxyTextError};
+pub use proxy_error::ProxyProblem;
 pub use quarantine::{FetchOptions, fetch, import_file};
 pub(crate) use set_aside::set_aside;
 pub use url_source::UrlSource;
@@ -40,6 +49,23 @@ pub struct FetchRecord {
     pub fetched_at: jiff::Timestamp,
     /// Response headers worth keeping (ETag, Last-Modified, Server, Date), by lower-case name.
     pub headers: Vec<(String, String)>,
+    /// Whether it came over plain http, so that nothing but its own signature vouches for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
+    /// Where redirects led to, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirected_to: Option<String>,
+    /// Scheme, host and port of the proxy that it came through; never its credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+}
+
+impl FetchRecord {
+    /// The record of a file that somebody brought, or that was in place already.
+    pub(crate) fn by_hand(source: String, at: jiff::Timestamp) -> Self {
+        let (headers, redirected_to, proxy) = (Vec::new(), None, None);
+        Self { source, fetched_at: at, headers, plain_http: false, redirected_to, proxy }
+    }
 }
 
 /// Complete but unverified bytes in the quarantine folder.

@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+use super::causes::with_causes;
 use super::client::HttpClient;
 use super::download::{Expectation, Progress, ProgressFn};
 use super::error::FetchError;
@@ -53,15 +55,33 @@ impl FetchOptions<'_> {
 
 /// Fetches a planned package into the quarantine folder, continuing what an earlier run left there.
 ///
-/// A complete file of an earlier run is used again only if the host confirms that it has not changed.
+/// A complete file of an earlier run is used again only if the host confirms that it has not changed. Where the
+/// configuration allows plain http for the host, that is tried when https cannot be reached; the record says so.
 pub async fn fetch(
     client: &HttpClient,
     planned: &PlannedPackage,
     quarantine: &Path,
     options: &FetchOptions<'_>,
 ) -> Result<QuarantinedPackage, FetchError> {
+    match fetch_url(client, planned.path(), planned.url(), quarantine, options).await {
+        Err(error) if error.is_unreachable() => {
+            let Some(plain) = client.plain_http_alternative(planned.url()) else { return Err(error) };
+            let cause = with_causes(&error);
+            tracing::warn!(url = %plain, cause, "https failed, trying plain http as the configuration allows");
+            fetch_url(client, planned.path(), &plain, quarantine, options).await
+        }
+        result => result,
+    }
+}
+
+async fn fetch_url(
+    client: &HttpClient,
+    path: &PackagePath,
+    url: &Url,
+    quarantine: &Path,
+    options: &FetchOptions<'_>,
+) -> Result<QuarantinedPackage, FetchError> {
     let started = Instant::now();
-    let url = planned.url();
     let attempt = Attempt::open(quarantine, "fetch", &Sha256Digest::of(url.as_str().as_bytes()))?;
     if let Some(kept) = attempt.load(url.as_str()).await? {
         let unchanged = match kept.validators.if_changed() {
@@ -69,12 +89,17 @@ pub async fn fetch(
             None => false,
         };
         if unchanged && options.expectation.sha256.is_none_or(|expected| expected == kept.sha256) {
-            return Ok(attempt.quarantined(planned.path().clone(), kept));
+            return Ok(attempt.quarantined(path.clone(), kept));
         }
     }
     attempt.remove_complete()?;
     let part = attempt.part();
     let downloaded = client.download(url, &part, &options.expectation, options.progress).await?;
+    let answered = downloaded.redirected_to.as_ref().unwrap_or(url);
+    let plain_http = url.scheme() == "http" || answered.scheme() == "http";
+    if plain_http {
+        tracing::warn!(url = %url, "fetched over plain http: only the package's own signature vouches for it");
+    }
     let kept = Kept {
         validators: validators_in(&downloaded.headers),
         sha256: downloaded.sha256,
@@ -82,11 +107,14 @@ pub async fn fetch(
         record: FetchRecord {
             source: url.to_string(),
             fetched_at: later(options.now, started),
+            plain_http,
+            redirected_to: downloaded.redirected_to.as_ref().map(Url::to_string),
+            proxy: client.config().proxies.for_url(answered).map(ToString::to_string),
             headers: downloaded.headers,
         },
     };
     attempt.complete(&kept).await?;
-    Ok(attempt.quarantined(planned.path().clone(), kept))
+    Ok(attempt.quarantined(path.clone(), kept))
 }
 
 /// Copies a file that somebody brought into the quarantine folder, hashing it on the way.
@@ -104,7 +132,7 @@ pub async fn import_file(
     let (part, expectation) = (attempt.part(), options.expectation.clone());
     let (sha256, length) = beside(file, move || copy(&origin, &part, &expectation)).await?;
     (options.progress)(Progress { received: length, total: Some(length) });
-    let record = FetchRecord { source, fetched_at: later(options.now, started), headers: Vec::new() };
+    let record = FetchRecord::by_hand(source, later(options.now, started));
     let kept = Kept { validators: Validators::default(), sha256, length, record };
     attempt.complete(&kept).await?;
     Ok(attempt.quarantined(path, kept))

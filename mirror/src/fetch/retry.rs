@@ -1,4 +1,4 @@
-//! Pauses between tries: exponential back-off with jitter, and the server's `Retry-After` (RFC 9110, 10.2.3).
+//! Pauses between tries: exponential back-off with full jitter, and the server's `Retry-After` (RFC 9110, 10.2.3).
 
 use std::time::Duration;
 
@@ -25,6 +25,11 @@ impl<'a> Backoff<'a> {
         self.failures = 0;
     }
 
+    /// Number of the try that failed last, and how many there are.
+    pub(crate) fn count(&self) -> (u32, u32) {
+        (self.failures, self.policy.attempts)
+    }
+
     /// Returns the pause before the next try, or `None` when it is time to give up.
     pub(crate) fn next_pause(&mut self, retry_after: Option<Duration>) -> Option<Duration> {
         self.failures = self.failures.saturating_add(1);
@@ -33,8 +38,8 @@ impl<'a> Backoff<'a> {
         }
         let doublings = (self.failures - 1).min(20);
         let pause = self.policy.first_pause.saturating_mul(1 << doublings).min(self.policy.longest_pause);
-        // Between half and the whole pause, so that clients that failed together do not return together.
-        let jittered = pause / 2 + (pause / 2).mul_f64(self.fraction());
+        // Anywhere up to the whole pause, so that clients that failed together do not return together.
+        let jittered = pause.mul_f64(self.fraction());
         let asked = retry_after.unwrap_or_default().min(self.policy.longest_pause);
         Some(jittered.max(asked))
     }
@@ -82,7 +87,7 @@ mod tests {
         for longest in [1, 2, 3] {
             let pause = backoff.next_pause(None).unwrap();
             let longest = Duration::from_secs(longest);
-            assert!(pause >= longest / 2 && pause <= longest, "{pause:?}");
+            assert!(pause <= longest, "{pause:?}");
         }
         assert_eq!(backoff.next_pause(None), None);
         backoff.reset();
@@ -90,10 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn pauses_are_spread_over_the_whole_range() {
+        let policy = RetryPolicy { attempts: 1000, longest_pause: Duration::from_secs(1), ..policy() };
+        let mut backoff = Backoff::new(&policy);
+        let pauses: Vec<Duration> = (0..900).map(|_| backoff.next_pause(None).unwrap()).collect();
+        for tenth in 0..10_u32 {
+            let (from, to) = (Duration::from_millis(100) * tenth, Duration::from_millis(100) * (tenth + 1));
+            let count = pauses.iter().filter(|pause| (from..to).contains(*pause)).count();
+            assert!((45..=135).contains(&count), "{count} of 900 in {from:?}..{to:?}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_honoured_up_to_the_longest_pause() {
         let policy = policy();
         let mut backoff = Backoff::new(&policy);
         assert_eq!(backoff.next_pause(Some(Duration::from_secs(2))), Some(Duration::from_secs(2)));
+        assert_eq!(backoff.count(), (1, 4));
         assert_eq!(backoff.next_pause(Some(Duration::from_secs(9999))), Some(Duration::from_secs(3)));
     }
 

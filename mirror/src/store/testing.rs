@@ -53,7 +53,7 @@ impl TestStore {
         let attempt = tempfile::tempdir_in(self.store.quarantine_dir()).unwrap().keep();
         let file = attempt.join("package");
         std::fs::write(&file, bytes).unwrap();
-        let record = FetchRecord { source: "file:test".to_owned(), fetched_at: at(0), headers: Vec::new() };
+        let record = FetchRecord::by_hand("file:test".to_owned(), at(0));
         let length = u64::try_from(bytes.len()).unwrap();
         let quarantined =
             QuarantinedPackage::new(path.clone(), file, Sha256Digest::of(bytes), length, record);

@@ -1,6 +1,6 @@
 //! Whom the client asks and whom it believes.
 
-use midmirror_mirror::fetch::{FetchError, HttpClient, Proxy, Refusal, Roots, TlsProblem};
+use midmirror_mirror::fetch::{FetchError, HttpClient, Refusal, Roots, TlsProblem};
 
 use crate::fetch::{client, config};
 use crate::upstream::{Reply, Upstream};
@@ -80,25 +80,4 @@ async fn small_documents_are_bounded_and_may_be_missing() {
         Err(FetchError::TooLarge { limit: 9, .. })
     ));
     assert_eq!(client.get_small(&upstream.url("missing"), 9).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn proxy_is_asked_to_connect_and_its_refusal_is_unreachable() {
-    let proxy = Upstream::start_plain(|request, _| match request.header("proxy-authorization") {
-        Some("Basic YW5uYTpzZWNyZXQ=") => Reply::raw("HTTP/1.1 403 Forbidden\r\n\r\n"),
-        _ => Reply::raw("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"),
-    });
-    let mut config = config(&proxy);
-    config.retry.attempts = 1;
-    config.proxy =
-        Some(Proxy { url: proxy.base.clone(), credentials: Some(("anna".to_owned(), "secret".to_owned())) });
-    let url = url::Url::parse("https://install.example/p.zip").unwrap();
-    let error = HttpClient::new(config).unwrap().get_small(&url, 10).await.unwrap_err();
-    assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
-    let requests = proxy.requests();
-    assert_eq!(
-        (requests[0].method.as_str(), requests[0].target.as_str()),
-        ("CONNECT", "install.example:443")
-    );
-    assert!(requests[0].header("proxy-authorization").is_some());
 }

@@ -18,6 +18,7 @@ pub(crate) fn body() -> Vec<u8> {
 pub(crate) fn config(upstream: &Upstream) -> ClientConfig {
     ClientConfig {
         roots: Roots::Only { pem: upstream.ca_pem.clone() },
+        answer_timeout: Duration::from_millis(1500),
         idle_timeout: Duration::from_millis(1500),
         retry: RetryPolicy {
             attempts: 3,
@@ -242,7 +243,7 @@ async fn bad_answers_are_refused_with_their_class() {
             "garbage",
             any,
             || Reply::raw("no HTTP at all\r\n\r\n"),
-            |e| matches!(e, FetchError::Unreachable { .. }),
+            |e| matches!(e, FetchError::Response { problem: ResponseProblem::NotHttp, .. }),
         ),
     ];
     for (name, expectation, reply, check) in cases {

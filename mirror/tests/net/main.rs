@@ -2,17 +2,31 @@
 
 // `cfg(test)` tells clippy that helpers outside test functions are test code as well.
 #[cfg(test)]
+mod behaviours;
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod nginx;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod quarantine;
+#[cfg(test)]
+mod real_proxies;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod speed;
 #[cfg(test)]
 mod tools;
 #[cfg(test)]

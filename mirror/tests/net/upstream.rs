@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use url::Url;
+
+use crate::certificates::Identity;
 
 /// What the server received.
 #[derive(Debug, Clone)]
@@ -29,15 +32,29 @@ impl Request {
     }
 }
 
-/// What the server does with one request: sends these bytes, then closes or stays silent.
+/// What the server does with one request: sends these bytes, then what its ending says.
 pub(crate) struct Reply {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) silence: bool,
+    ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Closes in order.
+    Close,
+    /// Keeps the connection open and says nothing.
+    Silence,
+    /// Closes TCP without TLS's close_notify.
+    Drop,
+    /// Resets the TCP connection.
+    Reset,
+    /// Closes in order, but sends what follows the first empty line (or everything) byte by byte.
+    Drip,
 }
 
 impl Reply {
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
-        Self { bytes: bytes.into(), silence: false }
+        Self { bytes: bytes.into(), ending: Ending::Close }
     }
 
     pub(crate) fn head(status: &str, headers: &[(&str, &str)]) -> Self {
@@ -75,7 +92,22 @@ impl Reply {
     }
 
     pub(crate) fn then_silence(mut self) -> Self {
-        self.silence = true;
+        self.ending = Ending::Silence;
+        self
+    }
+
+    pub(crate) fn then_drop(mut self) -> Self {
+        self.ending = Ending::Drop;
+        self
+    }
+
+    pub(crate) fn then_reset(mut self) -> Self {
+        self.ending = Ending::Reset;
+        self
+    }
+
+    pub(crate) fn dripping(mut self) -> Self {
+        self.ending = Ending::Drip;
         self
     }
 }
@@ -85,6 +117,7 @@ pub(crate) struct Upstream {
     pub(crate) base: Url,
     pub(crate) ca_pem: Vec<u8>,
     requests: Arc<Mutex<Vec<Request>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Upstream {
@@ -95,14 +128,16 @@ impl Upstream {
     ) -> Self {
         let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key)
-            .unwrap();
-        Self::run("https", Some(Arc::new(config)), certified.cert.pem().into_bytes(), handler)
+        let config = tls_config(vec![certified.cert.der().clone()], key);
+        Self::run("https", Some(config), certified.cert.pem().into_bytes(), handler)
+    }
+
+    /// Starts a server with a certificate of somebody's authority.
+    pub(crate) fn start_with(
+        identity: Identity,
+        handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::run("https", Some(tls_config(identity.chain, identity.key)), Vec::new(), handler)
     }
 
     pub(crate) fn start_plain(handler: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
@@ -124,8 +159,12 @@ impl Upstream {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, handler) = (requests.clone(), Arc::new(handler));
         let counter = Arc::new(AtomicUsize::new(0));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = connections.clone();
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
+                accepted.fetch_add(1, Ordering::SeqCst);
+                tcp.set_nodelay(true).unwrap();
                 let (seen, handler, counter) = (seen.clone(), handler.clone(), counter.clone());
                 let tls = tls.clone();
                 tokio::spawn(async move {
@@ -145,11 +184,16 @@ impl Upstream {
                 });
             }
         });
-        Self { base, ca_pem, requests }
+        Self { base, ca_pem, requests, connections }
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
         self.base.join(path).unwrap()
+    }
+
+    /// How many connections there have been.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The requests so far.
@@ -158,7 +202,35 @@ impl Upstream {
     }
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: impl FnOnce(Request) -> Reply) {
+fn tls_config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Arc<rustls::ServerConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    Arc::new(config)
+}
+
+/// The TCP connection below a stream.
+trait OverTcp: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl OverTcp for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl OverTcp for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+async fn exchange<S: OverTcp>(mut stream: S, answer: impl FnOnce(Request) -> Reply) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -179,10 +251,29 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answer: impl
             .collect(),
     };
     let reply = answer(request);
-    let _ = stream.write_all(&reply.bytes).await;
+    let head = reply.bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+    let (at_once, dripping) = match reply.ending {
+        Ending::Drip => reply.bytes.split_at(head),
+        _ => (&reply.bytes[..], &[][..]),
+    };
+    let _ = stream.write_all(at_once).await;
     let _ = stream.flush().await;
-    if reply.silence {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+    for byte in dripping {
+        if stream.write_all(&[*byte]).await.and(stream.flush().await).is_err() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let _ = stream.shutdown().await;
+    match reply.ending {
+        Ending::Close | Ending::Drip => {
+            let _ = stream.shutdown().await;
+        }
+        Ending::Silence => tokio::time::sleep(Duration::from_secs(60)).await,
+        Ending::Drop => {}
+        Ending::Reset => {
+            // What the client has not read yet is lost as well.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            stream.tcp().set_zero_linger().unwrap();
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Little-endian fields at checked positions.
 
+use serde::Serialize;
+
 /// The 16-bit field at `at`.
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
@@ -15,13 +17,32 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
-/// What is wrong with extra fields: a second name, mode or link that some programs unpack by, or no fields at all.
-pub(super) fn strange_extra(extra: &[u8]) -> Option<&'static str> {
+/// What is wrong with extra fields: something that some programs unpack by, or no fields at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) enum StrangeExtra {
+    OtherName,
+    OtherMode,
+    NotWellFormed,
+}
+
+impl StrangeExtra {
+    /// The reason as findings give it.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::OtherName => "an extra field gives another name",
+            Self::OtherMode => "an extra field gives another mode or a link",
+            Self::NotWellFormed => "the extra fields are not well formed",
+        }
+    }
+}
+
+/// What is wrong with extra fields.
+pub(super) fn strange_extra(extra: &[u8]) -> Option<StrangeExtra> {
     let mut at = 0usize;
     while let (Some(id), Some(size)) = (u16_at(extra, at), u16_at(extra, at.checked_add(2)?)) {
         match (id, size) {
-            (0x7075, _) => return Some("an extra field gives another name"),
-            (0x756e, _) | (0x000d, 13..) => return Some("an extra field gives another mode or a link"),
+            (0x7075, _) => return Some(StrangeExtra::OtherName),
+            (0x756e, _) | (0x000d, 13..) => return Some(StrangeExtra::OtherMode),
             _ => {}
         }
         at = at.checked_add(4)?.checked_add(usize::from(size))?;
@@ -29,7 +50,7 @@ pub(super) fn strange_extra(extra: &[u8]) -> Option<&'static str> {
     match extra.get(at..) {
         // Fewer zeros than a field's head are padding.
         Some(rest) if rest.len() < 4 && rest.iter().all(|byte| *byte == 0) => None,
-        _ => Some("the extra fields are not well formed"),
+        _ => Some(StrangeExtra::NotWellFormed),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Central directory headers (APPNOTE 4.3.12), accepted and refused as the JDK's `ZipFile` does.
 
+use std::io;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::java_error::JavaError;
+use crate::source::Source;
 
-use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
+use super::bytes::{StrangeExtra, extra_field, strange_extra, u16_at, u32_at, u64_at};
 
 /// One entry as the central directory describes it.
 #[derive(Debug, Clone, Serialize)]
@@ -31,7 +34,7 @@ pub(crate) struct EntryHeader {
     /// Time of last modification.
     pub(crate) modified: Modified,
     /// What is wrong with the extra fields.
-    pub(crate) strange_extra: Option<&'static str>,
+    pub(crate) strange_extra: Option<StrangeExtra>,
     /// Length of the entry's comment.
     pub(crate) comment_length: u16,
 }
@@ -67,34 +70,59 @@ pub(super) struct Contested {
     pub(super) long_header: bool,
 }
 
-/// Parses all headers of a central directory.
-pub(super) fn parse(
-    directory: &[u8],
-    max_entries: usize,
-) -> Result<(Vec<EntryHeader>, Contested), JavaError> {
-    let mut entries = Vec::new();
-    let mut contested = Contested::default();
-    let mut at = 0usize;
-    while at + HEADER_LENGTH <= directory.len() {
-        if entries.len() >= max_entries {
-            return Err(JavaError::zip(format!("more than {max_entries} entries")));
-        }
-        let (header, next) = parse_header(directory, at)?;
-        let comment_start = next - usize::from(header.comment_length);
-        let comment = directory.get(comment_start..next).unwrap_or_default();
-        if contested.bad_comment.is_none()
+impl Contested {
+    /// Looks at one header; `offset` is the position of its comment in the directory.
+    fn look_at(&mut self, length: usize, comment: &[u8], offset: usize) {
+        if self.bad_comment.is_none()
             && let Err(error) = std::str::from_utf8(comment)
         {
-            contested.bad_comment = Some(JavaError::malformed_utf8(comment, &error, comment_start));
+            self.bad_comment = Some(JavaError::malformed_utf8(comment, &error, offset));
         }
-        contested.long_header |= next - at > usize::from(u16::MAX);
-        entries.push(header);
-        at = next;
+        self.long_header |= length > usize::from(u16::MAX);
     }
-    if at != directory.len() {
-        return Err(JavaError::zip("invalid CEN header (bad header size)"));
+}
+
+/// Reads and parses all headers of a central directory, which is within the file. The inner error is the JDK's.
+pub(super) fn read(
+    source: &Source,
+    start: u64,
+    length: usize,
+    declared_entries: u64,
+    max_entries: usize,
+) -> io::Result<Result<(Vec<EntryHeader>, Contested), JavaError>> {
+    let mut contested = Contested::default();
+    // No more than fit into the directory, whatever is declared.
+    let expected = usize::try_from(declared_entries).unwrap_or(usize::MAX).min(length / HEADER_LENGTH);
+    let mut entries = Vec::with_capacity(expected.min(max_entries));
+    let mut at = 0usize;
+    // A part of the directory and where it starts; always the whole next header, or all that is left.
+    let (mut window, mut window_start) = (Vec::new(), 0usize);
+    while at + HEADER_LENGTH <= length {
+        if entries.len() >= max_entries {
+            return Ok(Err(JavaError::zip(format!("more than {max_entries} entries"))));
+        }
+        let window_end = window_start + window.len();
+        if window_end < length && window_end - at < LONGEST_HEADER {
+            let offset = u64::try_from(at).unwrap_or(u64::MAX);
+            window = source.read_vec_at(start.saturating_add(offset), WINDOW.min(length - at))?;
+            window_start = at;
+        }
+        match parse_header(&window, at - window_start) {
+            Ok((header, next)) => {
+                let comment_start = next - usize::from(header.comment_length);
+                let comment = window.get(comment_start..next).unwrap_or_default();
+                contested.look_at(next - (at - window_start), comment, window_start + comment_start);
+                entries.push(header);
+                at = window_start + next;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
     }
-    Ok((entries, contested))
+    Ok(if at == length {
+        Ok((entries, contested))
+    } else {
+        Err(JavaError::zip("invalid CEN header (bad header size)"))
+    })
 }
 
 fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
@@ -232,6 +260,45 @@ fn extended_time(data: &[u8]) -> Option<i64> {
 /// What is said of a name that is not UTF-8.
 pub(super) const BAD_NAME: &str = "invalid CEN header (bad entry name)";
 const HEADER_LENGTH: usize = 46;
+/// A header with name, extra fields and comment.
+const LONGEST_HEADER: usize = HEADER_LENGTH + 3 * 65_535;
+/// How much of the directory is in memory at a time.
+const WINDOW: usize = 512 * 1024;
 const ZIP64_EXTRA: u16 = 0x0001;
 const NTFS_EXTRA: u16 = 0x000A;
 const EXTENDED_TIMESTAMP_EXTRA: u16 = 0x5455;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of `count` headers with names of 60,000 bytes: larger than what is in memory at a time.
+    fn directory(count: usize) -> Vec<u8> {
+        let mut directory = Vec::new();
+        for number in 0..count {
+            let mut header = [0; HEADER_LENGTH];
+            header[..4].copy_from_slice(b"PK\x01\x02");
+            header[28..30].copy_from_slice(&60_000u16.to_le_bytes());
+            directory.extend_from_slice(&header);
+            directory.extend_from_slice(format!("{number:060000}").as_bytes());
+        }
+        directory
+    }
+
+    #[test]
+    fn a_directory_larger_than_its_window_is_read_whole() {
+        let directory = directory(40);
+        assert!(directory.len() > 4 * WINDOW);
+        let source = Source::from_bytes(directory.clone());
+        let (entries, _) = read(&source, 0, directory.len(), 40, 1000).unwrap().unwrap();
+        let names: Vec<usize> = entries.iter().map(|entry| entry.name.parse().unwrap()).collect();
+        assert_eq!(names, (0..40).collect::<Vec<_>>());
+        assert!(read(&source, 0, directory.len(), 40, 39).unwrap().is_err(), "there is a limit");
+        for cut in [1, 60_000, 60_040] {
+            assert!(
+                read(&source, 0, directory.len() - cut, 40, 1000).unwrap().is_err(),
+                "{cut} bytes are cut off"
+            );
+        }
+    }
+}

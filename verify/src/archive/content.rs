@@ -108,7 +108,9 @@ impl ContentReader {
         archive: &Archive,
         index: usize,
     ) -> io::Result<Result<Vec<u8>, JavaError>> {
-        let mut bytes = Vec::new();
+        // Growing by and by would leave holes as large as the manifest itself.
+        let declared = archive.entries.get(index).map_or(0, |entry| entry.size);
+        let mut bytes = Vec::with_capacity(usize::try_from(declared).unwrap_or(0).min(LARGEST_RESERVE));
         let content = self.read(source, archive, index, &mut |chunk| bytes.extend_from_slice(chunk))?;
         Ok(match content.error {
             Some(error) => Err(error),
@@ -167,7 +169,10 @@ impl Run<'_> {
     fn copy(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         while self.remaining > 0 && self.content.length <= self.declared {
             // Where the archive ends the JDK sees the end of the entry, not a failure.
-            let bytes = self.fill(buffer)?;
+            // One byte behind the declared size is enough to see that there are more.
+            let room = self.declared.saturating_sub(self.content.length).saturating_add(1);
+            let room = usize::try_from(room).unwrap_or(usize::MAX).min(buffer.len());
+            let bytes = self.fill(buffer.get_mut(..room).unwrap_or_default())?;
             self.take(bytes);
         }
         Ok(())
@@ -246,3 +251,29 @@ pub(crate) fn inflate_fault(inflate: &Inflate) -> JavaError {
 }
 
 const BUFFER: usize = 64 * 1024;
+/// What a declared size may reserve at most, before anything is there.
+const LARGEST_RESERVE: usize = 16_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn a_stored_entry_is_read_one_byte_behind_its_declared_size_at_most() {
+        let header = |extra: &[u8], tail: &[u8]| {
+            let fields = [&[10, 0, 0, 0, 0, 0, 0, 0, 0x21, 0, 0, 0, 0, 0], &[100, 0, 0, 0, 10, 0, 0, 0][..]];
+            [extra, &fields.concat(), &[1, 0, 0, 0], tail, b"a"].concat()
+        };
+        let local = [header(b"PK\x03\x04", b""), vec![b'x'; 100]].concat();
+        let central = header(b"PK\x01\x02\x0a\0", &[0; 14]);
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        let end = [b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &length(&central)[..], &length(&local), &[0, 0]];
+        let source = Source::from_bytes([local.clone(), central.clone(), end.concat()].concat());
+        let archive = Archive::open(&source, &Limits::default()).unwrap().unwrap();
+        let mut seen = 0;
+        let content =
+            ContentReader::default().read(&source, &archive, 0, &mut |bytes| seen += bytes.len()).unwrap();
+        assert_eq!((content.length, seen, content.longer_than_declared), (11, 10, true));
+    }
+}

@@ -48,18 +48,30 @@ pub(super) fn examine(
     entries: &[EntryHeader],
     base: u64,
     directory_start: u64,
+    threads: usize,
     findings: &mut Vec<Finding>,
 ) -> io::Result<Located> {
     let before = findings.len();
+    let part = entries.len().div_ceil(threads.max(1)).max(SMALL_PART);
+    let parts = entries.chunks(part).enumerate();
+    let run = |(number, entries)| examine_part(source, entries, number * part, base);
+    let parts: Vec<io::Result<Part>> = if part >= entries.len() {
+        parts.map(run).collect()
+    } else {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = parts.map(|part| scope.spawn(move || run(part))).collect();
+            running.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(not_examined()))).collect()
+        })
+    };
     let mut plain = true;
     let mut data = Vec::with_capacity(entries.len());
     let mut extents = Vec::with_capacity(entries.len());
-    for (index, entry) in entries.iter().enumerate() {
-        let start = base.saturating_add(entry.local_header_offset);
-        let (position, end) = examine_one(source, entry, start, findings, &mut plain)?;
-        plain &= position.is_ok() && (entry.method != STORED || entry.compressed_size == entry.size);
-        data.push(position);
-        extents.push(Extent { start, end, index });
+    for part in parts {
+        let mut part = part?;
+        plain &= part.plain;
+        data.append(&mut part.data);
+        extents.append(&mut part.extents);
+        findings.append(&mut part.findings);
     }
     let order = check_tiling(entries, extents, directory_start, findings);
     // Any finding here means that a reader of the stream may see something else.
@@ -67,40 +79,80 @@ pub(super) fn examine(
     Ok(Located { data, streams })
 }
 
+/// What was found of some entries.
+struct Part {
+    data: Vec<Result<u64, LocalHeaderFault>>,
+    extents: Vec<Extent>,
+    findings: Vec<Finding>,
+    /// Whether every reader finds the entries where the directory says.
+    plain: bool,
+}
+
+fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u64) -> io::Result<Part> {
+    let mut part = Part {
+        data: Vec::with_capacity(entries.len()),
+        extents: Vec::with_capacity(entries.len()),
+        findings: Vec::new(),
+        plain: true,
+    };
+    let mut buffer = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let start = base.saturating_add(entry.local_header_offset);
+        let (position, end) =
+            examine_one(source, entry, start, &mut buffer, &mut part.findings, &mut part.plain)?;
+        part.plain &= position.is_ok() && (entry.method != STORED || entry.compressed_size == entry.size);
+        part.data.push(position);
+        part.extents.push(Extent { start, end, index: first + index });
+    }
+    Ok(part)
+}
+
+fn not_examined() -> io::Error {
+    io::Error::other("local headers were not examined")
+}
+
 fn examine_one(
     source: &Source,
     entry: &EntryHeader,
     start: u64,
+    buffer: &mut Vec<u8>,
     findings: &mut Vec<Finding>,
     plain: &mut bool,
 ) -> io::Result<(Result<u64, LocalHeaderFault>, u64)> {
-    let mut header = [0; 30];
-    match source.read_exact_at(&mut header, start) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Ok((Err(LocalHeaderFault::Missing), start));
-        }
-        Err(error) => return Err(error),
-    }
+    // Mostly name and extra fields are no longer than expected, and one read does.
+    let available = usize::try_from(source.length().saturating_sub(start)).unwrap_or(usize::MAX);
+    buffer.resize(available.min(HEADER_LENGTH + entry.name.len() + USUAL_EXTRA), 0);
+    source.read_exact_at(buffer, start)?;
+    let Some((header, rest)) = buffer.split_first_chunk::<HEADER_LENGTH>() else {
+        return Ok((Err(LocalHeaderFault::Missing), start));
+    };
     if header.get(..4) != Some(b"PK\x03\x04".as_slice()) {
         return Ok((Err(LocalHeaderFault::BadSignature), start));
     }
+    let header = *header;
     let name_length = u64::from(u16_at(&header, 26).unwrap_or(0));
     let extra_length = u64::from(u16_at(&header, 28).unwrap_or(0));
     let position = start + 30 + name_length + extra_length;
     let variable_length = usize::try_from(name_length + extra_length).unwrap_or(0);
-    let variable = match source.read_vec_at(start + 30, variable_length) {
-        Ok(variable) => variable,
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            *plain = false;
-            return Ok((Ok(position), position));
-        }
-        Err(error) => return Err(error),
+    let long;
+    let variable = match rest.get(..variable_length) {
+        Some(variable) => variable,
+        None => match source.read_vec_at(start + 30, variable_length) {
+            Ok(variable) => {
+                long = variable;
+                &long
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                *plain = false;
+                return Ok((Ok(position), position));
+            }
+            Err(error) => return Err(error),
+        },
     };
     let (name, extra) =
         variable.split_at_checked(usize::try_from(name_length).unwrap_or(0)).unwrap_or_default();
-    if let Some(reason) = entry.strange_extra.or_else(|| strange_extra(extra)) {
-        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason });
+    if let Some(strange) = entry.strange_extra.or_else(|| strange_extra(extra)) {
+        findings.push(Finding::ExtraField { entry: entry.name.clone(), reason: strange.reason() });
     }
     let flags = u16_at(&header, 6).unwrap_or(0);
     let described = flags & 8 != 0;
@@ -162,6 +214,13 @@ fn wide_sizes_are_plain(header: &[u8], extra: &[u8], entry: &EntryHeader) -> boo
     })
 }
 
+/// For fewer entries a thread is not worth starting.
+const SMALL_PART: usize = 4096;
+/// The fixed part of a local header.
+const HEADER_LENGTH: usize = 30;
+/// Room for the extra fields that archivers usually write.
+const USUAL_EXTRA: usize = 64;
+
 struct LocalSizes {
     crc32: u32,
     size: u64,
@@ -202,19 +261,22 @@ fn descriptor_length(
 ) -> io::Result<Option<Descriptor>> {
     let may_be_wide =
         extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
-    let available = source.length().saturating_sub(position).min(24);
-    let bytes = source.read_vec_at(position, usize::try_from(available).unwrap_or(0))?;
+    let mut bytes = [0; 24];
+    let available = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
+    let bytes = bytes.get_mut(..available.min(24)).unwrap_or_default();
+    source.read_exact_at(bytes, position)?;
+    let bytes = &*bytes;
     for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
         let at = if signature { 4 } else { 0 };
         if wide && !may_be_wide || signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
             continue;
         }
         let sizes = if wide {
-            (u64_at(&bytes, at + 4), u64_at(&bytes, at + 12))
+            (u64_at(bytes, at + 4), u64_at(bytes, at + 12))
         } else {
-            (u32_at(&bytes, at + 4).map(u64::from), u32_at(&bytes, at + 8).map(u64::from))
+            (u32_at(bytes, at + 4).map(u64::from), u32_at(bytes, at + 8).map(u64::from))
         };
-        if u32_at(&bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
+        if u32_at(bytes, at) == Some(entry.crc32) && sizes == (Some(entry.compressed_size), Some(entry.size))
         {
             let length = at + if wide { 20 } else { 12 };
             let needs_wide = entry.size.max(entry.compressed_size) > u64::from(u32::MAX);

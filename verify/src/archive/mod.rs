@@ -51,6 +51,8 @@ pub(crate) struct Archive {
     /// The last entry of each name.
     by_name: NameIndex,
     pub(crate) findings: Vec<Finding>,
+    /// How many end records there are that some reader may take for the real one.
+    pub(crate) end_records: usize,
     /// For each entry in the order of the file, its index: what a reader of the stream of bytes meets. `None` if that
     /// cannot be told from the headers, because they disagree, or because there are bytes that belong to no entry.
     pub(crate) streams: Option<Vec<usize>>,
@@ -72,6 +74,15 @@ pub(crate) fn refusal(error: JavaError, rules: &Rules) -> JavaError {
 impl Archive {
     /// Reads the directory. The inner error is what the JDK would say of an archive it cannot open.
     pub(crate) fn open(source: &Source, limits: &Limits) -> io::Result<Result<Self, JavaError>> {
+        Self::open_with(source, limits, 1)
+    }
+
+    /// The same on several threads.
+    pub(crate) fn open_with(
+        source: &Source,
+        limits: &Limits,
+        threads: usize,
+    ) -> io::Result<Result<Self, JavaError>> {
         let end = match end_record::find(source)? {
             Ok(end) => end,
             Err(error) => return Ok(Err(error)),
@@ -89,12 +100,11 @@ impl Archive {
             ))));
         }
         let length = usize::try_from(end.directory_length).unwrap_or(usize::MAX);
-        let directory = source.read_vec_at(directory_start, length)?;
-        let (entries, contested) = match central_directory::parse(&directory, limits.entries) {
+        let parsed = central_directory::read(source, directory_start, length, end.entries, limits.entries)?;
+        let (entries, contested) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => return Ok(Err(error)),
         };
-        drop(directory);
 
         let mut findings = Vec::new();
         if end.trailing > 0 {
@@ -115,7 +125,7 @@ impl Archive {
         }
         let too_many = end.entries > end.directory_length / MIN_HEADER_LENGTH;
         let local_header::Located { data, streams } =
-            local_header::examine(source, &entries, base, directory_start, &mut findings)?;
+            local_header::examine(source, &entries, base, directory_start, threads, &mut findings)?;
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
@@ -123,7 +133,8 @@ impl Archive {
         for index in 0..u32::try_from(entries.len()).unwrap_or(u32::MAX) {
             by_name.replace(index, |index| name_of(&entries, index));
         }
-        Ok(Ok(Self { entries, data, streams, by_name, findings, too_many, contested }))
+        let end_records = end.other_signatures + 1;
+        Ok(Ok(Self { entries, data, by_name, findings, end_records, streams, too_many, contested }))
     }
 
     /// Why a JDK refuses the archive although another opens it.

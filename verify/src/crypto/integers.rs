@@ -11,6 +11,7 @@ use num_bigint::BigUint;
 use super::{Check, PssParameters};
 use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::digest_algorithm::DigestAlgorithm;
+use crate::limits;
 
 /// An RSA public key (RFC 8017 appendix A.1.1).
 struct RsaKey {
@@ -201,7 +202,10 @@ fn try_dsa(
     }
     let hash = digest.digest(&[message]).ok_or(Asn1Error("the digest is not available"))?;
     let (zero, one, two) = (BigUint::ZERO, BigUint::from(1u8), BigUint::from(2u8));
-    if p.bits() > MAX_MODULUS || q.bits() > 512 || q <= two || p <= q || g <= one || y <= one {
+    if p.bits() > limits::DSA_PRIME {
+        return Err(Asn1Error("limit exceeded: a DSA key of more than 4096 bits"));
+    }
+    if q.bits() > 512 || q <= two || p <= q || g <= one || y <= one {
         return Err(Asn1Error("DSA key out of range"));
     }
     if r == zero || s == zero || r >= q || s >= q {
@@ -229,3 +233,51 @@ fn integer(value: &Value<'_>) -> Result<BigUint, Asn1Error> {
 const MAX_MODULUS: u64 = 16_384;
 /// The largest public exponent the JDK takes for large moduli, in bits.
 const MAX_EXPONENT: u64 = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value with a length of four bytes.
+    fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x84], length.as_slice(), content].concat()
+    }
+
+    fn number(bytes: usize) -> Vec<u8> {
+        der(tag::INTEGER, &[&[0], [0x81].repeat(bytes).as_slice()].concat())
+    }
+
+    #[test]
+    fn keys_of_a_million_bits_are_refused() {
+        let digest = DigestAlgorithm::Sha256;
+        let rsa = der(tag::SEQUENCE, &[number(125_000), vec![2, 1, 3]].concat());
+        let refused = check_pkcs1(&rsa, digest, b"", &[1; 125_000]);
+        assert_eq!(refused, Check::Unjudged("malformed ASN.1: RSA key out of range".to_owned()));
+        let exponent = der(tag::SEQUENCE, &[number(256), number(125_000)].concat());
+        let refused = check_pkcs1(&exponent, digest, b"", &[1; 256]);
+        assert_eq!(refused, Check::Unjudged("malformed ASN.1: RSA key out of range".to_owned()));
+        let parameters = PssParameters { digest, mask_digest: digest, salt_length: u64::MAX };
+        assert_ne!(check_pss(&rsa, &parameters, b"", &[1; 125_000]), Check::Right);
+        let oid = [6, 7, 0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1];
+        let signature = der(tag::SEQUENCE, &[2, 1, 1, 2, 1, 1]);
+        for prime in [513, 125_000] {
+            let domain = der(tag::SEQUENCE, &[number(prime), number(32), number(64)].concat());
+            let spki = der(tag::SEQUENCE, &der(tag::SEQUENCE, &[&oid, domain.as_slice()].concat()));
+            let Check::Unjudged(reason) = check_dsa(&spki, &number(64), digest, b"", &signature) else {
+                panic!("judged")
+            };
+            assert!(limits::is_exceeded(&reason), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_salt_longer_than_the_key_is_wrong() {
+        let key = der(tag::SEQUENCE, &[number(256), vec![2, 3, 1, 0, 1]].concat());
+        for salt_length in [1_000, u64::MAX] {
+            let digest = DigestAlgorithm::Sha256;
+            let parameters = PssParameters { digest, mask_digest: digest, salt_length };
+            assert_eq!(check_pss(&key, &parameters, b"", &[1; 256]), Check::Wrong);
+        }
+    }
+}

@@ -8,7 +8,8 @@ use aws_lc_rs::{hmac, pbkdf2};
 
 use crate::digest_algorithm::DigestAlgorithm;
 
-/// Decrypts AES-CBC content with a key derived by PBKDF2 (RFC 8018 section 6.2); `None` if the password is wrong.
+/// Decrypts AES-CBC content with a key derived by PBKDF2 (RFC 8018 section 6.2). The caller has bounded `iterations`.
+/// `None` if the password is wrong.
 pub(crate) fn decrypt_pbes2(
     password: &str,
     salt: &[u8],
@@ -31,15 +32,15 @@ pub(crate) fn decrypt_pbes2(
         _ => return None,
     };
     let mut key = vec![0; key_length];
-    pbkdf2::derive(algorithm, bounded(iterations)?, salt, password.as_bytes(), &mut key);
+    pbkdf2::derive(algorithm, NonZeroU32::new(iterations)?, salt, password.as_bytes(), &mut key);
     let key = PaddedBlockDecryptingKey::cbc_pkcs7(UnboundCipherKey::new(cipher, &key).ok()?).ok()?;
     let context = DecryptionContext::Iv128(FixedLength::from(<[u8; 16]>::try_from(iv).ok()?));
     let mut content = content.to_vec();
     Some(key.decrypt(&mut content, context).ok()?.to_vec())
 }
 
-/// Whether the integrity code over `content` is right (RFC 7292 section 5.1 and appendix B); `None` if its algorithm
-/// is not available.
+/// Whether the integrity code over `content` is right (RFC 7292 section 5.1 and appendix B). The caller has
+/// bounded `iterations`. `None` if its algorithm is not available.
 pub(crate) fn mac_is_right(
     password: &str,
     salt: &[u8],
@@ -59,7 +60,7 @@ pub(crate) fn mac_is_right(
         DigestAlgorithm::Sha384 | DigestAlgorithm::Sha512 => 128,
         _ => 64,
     };
-    let key = derive_mac_key(password, salt, bounded(iterations)?, digest, block)?;
+    let key = derive_mac_key(password, salt, NonZeroU32::new(iterations)?, digest, block)?;
     Some(hmac::verify(&hmac::Key::new(algorithm, &key), content, expected).is_ok())
 }
 
@@ -83,11 +84,3 @@ fn derive_mac_key(
     }
     Some(key)
 }
-
-/// A keystore that would keep us busy for minutes is not read.
-fn bounded(iterations: u32) -> Option<NonZeroU32> {
-    NonZeroU32::new(iterations).filter(|iterations| iterations.get() <= MAX_ITERATIONS)
-}
-
-/// The JDK's own limit for PKCS12 keystores.
-const MAX_ITERATIONS: u32 = 5_000_000;

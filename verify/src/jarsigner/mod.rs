@@ -221,10 +221,9 @@ fn examined(arguments: &Arguments, environment: &Environment<'_>) -> Result<(Rep
     let source = Source::open(Path::new(&arguments.file))
         .map_err(|error| format!("{prefix}{}", java::open_failure(&arguments.file, &error)))?;
     let inputs = Inputs {
-        trust: &trust,
-        at: environment.at,
         limits: environment.limits.clone(),
         threads: environment.threads,
+        ..Inputs::new(&trust, environment.at)
     };
     let mut report = examine_to(&source, &inputs, Depth::Jarsigner(environment.jdk))
         .map_err(|error| format!("{prefix}{}", java::read_failure(&error)))?;
@@ -263,4 +262,10 @@ fn load_keystore(arguments: &Arguments, environment: &Environment<'_>) -> Result
         TrustStoreError::Malformed { reason, .. } => load_failed(&reason),
         other => load_failed(&other.to_string()),
     })
+}
+
+/// The file and the aliases in arguments that can be obeyed, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parsed_arguments(args: &[String]) -> Option<(String, Vec<String>)> {
+    Arguments::parse(args).ok().map(|arguments| (arguments.file, arguments.aliases))
 }

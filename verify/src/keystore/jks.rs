@@ -98,5 +98,10 @@ mod tests {
         assert!(read(&store, None).err().unwrap().contains("ends in the middle"));
         assert!(read(&store, Some("changeit")).err().unwrap().contains("password"));
         assert!(read(&MAGIC, None).is_err());
+        // Four thousand million entries, keys and certificates of as many bytes: nothing is set aside for them.
+        let huge = [0xff; 4];
+        let entry = [&[0, 0, 0, 1, 0, 0], [0; 8].as_slice(), &huge].concat();
+        let store = [&MAGIC, [0, 0, 0, 2].as_slice(), &huge, &entry, &[0; 20]].concat();
+        assert!(read(&store, None).err().unwrap().contains("ends in the middle"));
     }
 }

@@ -71,6 +71,14 @@ impl Keystore {
         Ok(store)
     }
 
+    /// Whether the bytes are a PKCS12 keystore that can be read with at most so many rounds of key derivation, for the
+    /// fuzz targets.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn is_cheap(bytes: &[u8], password: &str, iterations: u32) -> bool {
+        !pkcs12::read_within(bytes, Some(password), iterations)
+            .is_err_and(|reason| crate::limits::is_exceeded(&reason))
+    }
+
     /// The alias under which a certificate is kept.
     pub(crate) fn alias_of(&self, sha256: &str) -> Option<&str> {
         self.entries.get(*self.by_sha256.get(sha256)?).map(|entry| entry.alias.as_str())

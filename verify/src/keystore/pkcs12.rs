@@ -3,10 +3,13 @@
 //! Private keys are never looked at. The ciphers of keystores from before JDK 8u301 and OpenSSL 3 (RC2, 3DES) are
 //! not available; such a keystore is refused with a word on how to convert it.
 
+use std::collections::HashMap;
+
 use super::RawEntry;
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::crypto::password::{decrypt_pbes2, mac_is_right};
 use crate::digest_algorithm::DigestAlgorithm;
+use crate::limits;
 
 /// Whether the bytes are a PFX: a sequence that starts with version 3 and a content info.
 pub(super) fn is_pkcs12(bytes: &[u8]) -> bool {
@@ -21,8 +24,17 @@ pub(super) fn is_pkcs12(bytes: &[u8]) -> bool {
 
 /// Reads the certificates with their aliases.
 pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<RawEntry>, String> {
+    read_within(bytes, password, limits::KEYSTORE_ITERATIONS)
+}
+
+/// As [`read`], with at most so many rounds of key derivation in all.
+pub(super) fn read_within(
+    bytes: &[u8],
+    password: Option<&str>,
+    iterations: u32,
+) -> Result<Vec<RawEntry>, String> {
     let definite = asn1::to_definite(bytes).map_err(|error| error.to_string())?;
-    let mut store = Store { password, bags: Vec::new() };
+    let mut store = Store { password, iterations, bags: Vec::new() };
     store.read(&definite).map_err(|failure| match failure {
         Failure::Malformed(error) => error.to_string(),
         Failure::Other(reason) => reason,
@@ -32,6 +44,8 @@ pub(super) fn read(bytes: &[u8], password: Option<&str>) -> Result<Vec<RawEntry>
 
 struct Store<'a> {
     password: Option<&'a str>,
+    /// Rounds of key derivation that are left.
+    iterations: u32,
     bags: Vec<Bag>,
 }
 
@@ -68,7 +82,7 @@ impl Store<'_> {
         }
         let safes = asn1::octets(&content.expect(tag::CONTEXT_0)?.inside().next()?)?;
         if let (Some(password), Some(mac)) = (self.password, pfx.optional(tag::SEQUENCE)?) {
-            check_mac(&mac, password, &safes)?;
+            self.check_mac(&mac, password, &safes)?;
         }
         for safe in Reader::new(&safes).expect(tag::SEQUENCE)?.inside().all()? {
             let mut parts = safe.inside();
@@ -87,7 +101,7 @@ impl Store<'_> {
     }
 
     /// EncryptedData (RFC 5652 section 8) with PBES2 (RFC 8018 section 6.2).
-    fn decrypt(&self, data: &Value<'_>) -> Result<Vec<u8>, Failure> {
+    fn decrypt(&mut self, data: &Value<'_>) -> Result<Vec<u8>, Failure> {
         let Some(password) = self.password else {
             return other("its certificates are encrypted; a password is needed");
         };
@@ -109,7 +123,7 @@ impl Store<'_> {
         }
         let mut pbkdf2 = derivation.expect(tag::SEQUENCE)?.inside();
         let salt = pbkdf2.expect(tag::OCTET_STRING)?.content;
-        let iterations = small_integer(&pbkdf2.expect(tag::INTEGER)?)?;
+        let iterations = self.take_iterations(&pbkdf2.expect(tag::INTEGER)?)?;
         pbkdf2.optional(tag::INTEGER)?;
         let digest = match pbkdf2.optional(tag::SEQUENCE)? {
             Some(function) => hmac_digest(&function.inside().next()?.oid()?),
@@ -125,6 +139,35 @@ impl Store<'_> {
         let Some(digest) = digest else { return other("the digest of its key derivation is unknown") };
         decrypt_pbes2(password, salt, iterations, digest, key_length, iv, cipher_text.content)
             .ok_or_else(|| Failure::Other(WRONG_PASSWORD.to_owned()))
+    }
+
+    /// A number of rounds, of which all parts of a keystore together may have so many.
+    fn take_iterations(&mut self, value: &Value<'_>) -> Result<u32, Failure> {
+        let iterations = small_integer(value)?;
+        let what = format_args!("the keystore asks for more than {} iterations", limits::KEYSTORE_ITERATIONS);
+        self.iterations =
+            self.iterations.checked_sub(iterations).ok_or_else(|| Failure::Other(limits::exceeded(what)))?;
+        Ok(iterations)
+    }
+
+    /// MacData (RFC 7292 section 4).
+    fn check_mac(&mut self, mac: &Value<'_>, password: &str, content: &[u8]) -> Result<(), Failure> {
+        let mut fields = mac.inside();
+        let mut digest_info = fields.expect(tag::SEQUENCE)?.inside();
+        let oid = digest_info.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+        let expected = digest_info.expect(tag::OCTET_STRING)?.content;
+        let salt = fields.expect(tag::OCTET_STRING)?.content;
+        let iterations = match fields.optional(tag::INTEGER)? {
+            Some(iterations) => self.take_iterations(&iterations)?,
+            None => 1,
+        };
+        let right = DigestAlgorithm::from_oid(&oid)
+            .and_then(|digest| mac_is_right(password, salt, iterations, digest, content, expected));
+        match right {
+            Some(true) => Ok(()),
+            Some(false) => other(WRONG_PASSWORD),
+            None => other("its integrity code is of an unknown kind"),
+        }
     }
 
     fn read_bags(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -164,13 +207,16 @@ impl Store<'_> {
     fn entries(self) -> Vec<RawEntry> {
         let mut entries = Vec::new();
         let mut unnamed = 0;
+        // The first key of each identifier.
+        let mut keys: HashMap<&[u8], &Bag> = HashMap::new();
+        for key in self.bags.iter().filter(|bag| bag.certificate.is_none()) {
+            if let Some(id) = &key.local_key_id {
+                keys.entry(id).or_insert(key);
+            }
+        }
         for bag in &self.bags {
             let Some(der) = &bag.certificate else { continue };
-            let key = self.bags.iter().find(|key| {
-                key.certificate.is_none()
-                    && key.local_key_id.is_some()
-                    && key.local_key_id == bag.local_key_id
-            });
+            let key = bag.local_key_id.as_deref().and_then(|id| keys.get(id).copied());
             let name = match key {
                 Some(key) => key.friendly_name.as_ref(),
                 None if bag.trusted => bag.friendly_name.as_ref(),
@@ -186,26 +232,6 @@ impl Store<'_> {
             entries.push(RawEntry { alias, trusted: key.is_none(), der: der.clone() });
         }
         entries
-    }
-}
-
-/// MacData (RFC 7292 section 4).
-fn check_mac(mac: &Value<'_>, password: &str, content: &[u8]) -> Result<(), Failure> {
-    let mut fields = mac.inside();
-    let mut digest_info = fields.expect(tag::SEQUENCE)?.inside();
-    let oid = digest_info.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
-    let expected = digest_info.expect(tag::OCTET_STRING)?.content;
-    let salt = fields.expect(tag::OCTET_STRING)?.content;
-    let iterations = match fields.optional(tag::INTEGER)? {
-        Some(iterations) => small_integer(&iterations)?,
-        None => 1,
-    };
-    let right = DigestAlgorithm::from_oid(&oid)
-        .and_then(|digest| mac_is_right(password, salt, iterations, digest, content, expected));
-    match right {
-        Some(true) => Ok(()),
-        Some(false) => other(WRONG_PASSWORD),
-        None => other("its integrity code is of an unknown kind"),
     }
 }
 
@@ -244,3 +270,33 @@ const ID_FRIENDLY_NAME: &str = "1.2.840.113549.1.9.20";
 const ID_LOCAL_KEY_ID: &str = "1.2.840.113549.1.9.21";
 /// Oracle's attribute that marks a trusted certificate.
 const ID_TRUSTED_KEY_USAGE: &str = "2.16.840.1.113894.746875.1.1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_derivation_is_bounded_for_all_parts_together() {
+        // 10,000 rounds for the integrity of the keystore, 10,000 for its one encrypted part.
+        let store = include_bytes!("../../tests/data/anchors.p12");
+        let read = |iterations| read_within(store, Some("changeit"), iterations);
+        assert_eq!(read(20_000).map(|entries| entries.len()), Ok(2));
+        for iterations in [0, 9_999, 19_999] {
+            assert!(limits::is_exceeded(&read(iterations).err().unwrap()), "{iterations}");
+        }
+        // Without a password nothing is derived.
+        assert!(!limits::is_exceeded(&read_within(store, None, 0).err().unwrap_or_default()));
+    }
+
+    #[test]
+    fn two_thousand_million_rounds_are_refused() {
+        let mut store = Store { password: None, iterations: limits::KEYSTORE_ITERATIONS, bags: Vec::new() };
+        let rounds = [2, 4, 0x7f, 0xff, 0xff, 0xff];
+        let Err(Failure::Other(reason)) = store.take_iterations(&Reader::new(&rounds).next().unwrap()) else {
+            panic!("taken")
+        };
+        assert_eq!(reason, "limit exceeded: the keystore asks for more than 5000000 iterations");
+        let negative = [2, 4, 0xff, 0xff, 0xff, 0xff];
+        assert!(store.take_iterations(&Reader::new(&negative).next().unwrap()).is_err());
+    }
+}

@@ -29,7 +29,7 @@ impl<'a> Lines<'a> {
             return Ok(None);
         }
         let window = rest.get(..MAX_LINE).unwrap_or(rest);
-        let Some(end) = window.iter().position(|byte| matches!(byte, b'\n' | b'\r')) else {
+        let Some(end) = memchr::memchr2(b'\n', b'\r', window) else {
             self.at = self.bytes.len();
             if window.len() < MAX_LINE {
                 return Ok(None);
@@ -121,13 +121,17 @@ impl<'a> Lines<'a> {
 /// Bytes as text; what is not UTF-8 becomes U+FFFD, as in Java.
 pub(super) fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
     match bytes {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        // Checking alone is many times faster than looking for something to replace.
+        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(bytes),
+        },
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 
 fn split_header(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = line.iter().position(|byte| *byte == b':')?;
+    let colon = memchr::memchr(b':', line)?;
     let value = line.get(colon + 1..)?.strip_prefix(b" ")?;
     Some((line.get(..colon)?, value))
 }

@@ -4,7 +4,7 @@
 //! A manifest keeps its bytes and where in them the sections are; headers are read when they are asked for. A package
 //! of 50,000 entries has as many sections, in its manifest and once more in its signature file.
 //!
-//! Attacks considered here: headers without line ends, a million sections, endless continuation lines
+//! Attacks considered here: headers without line ends, a million sections (bounded), endless continuation lines
 //! (CVE-2022-21340): the caller bounds the bytes, every step consumes some. Several sections of one name: merged for
 //! attributes, concatenated for digests, as the JDK does. A last line without line end: dropped, as the JDK does.
 
@@ -16,6 +16,7 @@ mod repeated;
 use std::borrow::Cow;
 
 use crate::java_error::JavaError;
+use crate::limits;
 use crate::name_index::NameIndex;
 
 pub(crate) use self::attributes::Attributes;
@@ -55,7 +56,8 @@ impl Manifest {
         let mut index = NameIndex::default();
         let mut lines = Lines::new(&bytes, 0);
         // What is read here can be read again, so nothing else has to be kept.
-        lines.read_headers(|_, _| ())?;
+        let mut headers = 0;
+        lines.read_headers(|_, _| headers += 1)?;
         loop {
             let name = narrow(lines.position());
             if lines.read_name()?.is_none() {
@@ -68,7 +70,13 @@ impl Manifest {
                 sections.pop();
                 repeated.push(first, section);
             }
-            lines.read_headers(|_, _| ())?;
+            lines.read_headers(|_, _| headers += 1)?;
+            if sections.len() > limits::SECTIONS {
+                return Err(beyond(limits::SECTIONS, "sections"));
+            }
+        }
+        if headers > limits::HEADERS {
+            return Err(beyond(limits::HEADERS, "headers"));
         }
         repeated.sort();
         Ok(Self { bytes, sections, repeated, index })
@@ -87,8 +95,8 @@ impl Manifest {
     }
 
     /// The section of a name.
-    #[cfg(test)]
-    fn section(&self, name: &str) -> Option<Attributes<'_>> {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn section(&self, name: &str) -> Option<Attributes<'_>> {
         Some(self.attributes(self.slot(name)?))
     }
 
@@ -136,6 +144,10 @@ fn name_of<'a>(bytes: &'a [u8], sections: &[Section], slot: u32) -> Cow<'a, str>
     sections.get(wide(slot)).map(|section| section.name(bytes)).unwrap_or_default()
 }
 
+fn beyond(limit: usize, what: &str) -> JavaError {
+    JavaError::io(limits::exceeded(format_args!("more than {limit} {what} in a manifest or signature file")))
+}
+
 fn wide(position: u32) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
@@ -149,7 +161,7 @@ mod tests {
         let text = b"Manifest-Version: 1.0\r\n\r\nName: very-lo\r\n ng\r\nSHA-256-Digest: AA==\r\n\r\nName: very-long\nX: 1\n\n";
         let manifest = Manifest::parse(text.to_vec()).unwrap();
         assert_eq!(manifest.main().value("manifest-version"), Some("1.0"));
-        let section = manifest.section("very-long").unwrap();
+        let section = manifest.section_of_entry("very-long").unwrap();
         assert_eq!((section.value("SHA-256-Digest"), section.value("X")), (Some("AA=="), Some("1")));
         let raw = RawSections::cut(&manifest);
         assert_eq!(raw.main(&manifest), Some(b"Manifest-Version: 1.0\r\n\r\n".as_slice()));

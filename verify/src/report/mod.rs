@@ -8,6 +8,7 @@
 //! | `schema` | 1 |
 //! | `examined_at` | the moment that counted as now |
 //! | `trust_store` | `name`, `sha256` over the anchors, number of `anchors` |
+//! | `timestamp_trust_store` | the same of the set for timestamp authorities; `null` if it is the one set |
 //! | `length`, `entry_count`, `total_size` | bytes of the archive, entries, sum of their declared sizes |
 //! | `abort` | `null`, or `class` and `message` of the exception that ends the JDK's verification |
 //! | `has_manifest` | whether there is a manifest |
@@ -20,11 +21,20 @@
 //! | `findings[]` | oddities: `finding` and its details |
 //! | `removed_entries[]` | signed names without an entry |
 //! | `entries[]` | in archive order: `name`, `size`, `compressed_size`, `modified`, `mode`, `kind`, `in_manifest`, `signers[]` (indices) |
+//!
+//! Verdicts are drawn from a report and stand beside it, not in it:
+//!
+//! | verdict | content |
+//! | --- | --- |
+//! | [`AgentVerdict`](crate::AgentVerdict) | `accepted`, `reason`, `entry`, `anchors` (like `trust_store`; `null` if the agent's key store cannot be read), `anchors_error` |
+//! | [`Outlook`](crate::Outlook) | `changes[]`: `at`, `jarsigner` (`exit_code`, `sentence`), `agent` (`accepted`, `reason`), `because`; `known_until` (`null`: for all time) |
 
 mod certificate;
 mod entry;
 mod signature_file;
 mod signer;
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -34,6 +44,8 @@ use crate::cross_check::CrossCheck;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
 use crate::jdk::{Jdk, Rules};
+use crate::judge_chains::AnchorSets;
+use crate::trust_store::TrustStore;
 
 pub use certificate::{CertificateReport, KeyReport};
 pub use entry::{EntryKind, EntryReport};
@@ -49,6 +61,7 @@ pub struct Report {
     pub(crate) schema: u32,
     pub(crate) examined_at: Timestamp,
     pub(crate) trust_store: TrustStoreReport,
+    pub(crate) timestamp_trust_store: Option<TrustStoreReport>,
     pub(crate) length: u64,
     pub(crate) abort: Option<JavaError>,
     pub(crate) has_manifest: bool,
@@ -66,6 +79,12 @@ pub struct Report {
     /// The reports of JDKs that see something else than the most lenient one.
     #[serde(skip)]
     pub(crate) others: Vec<(Jdk, Report)>,
+    /// The anchors themselves, to judge the chains as of another moment.
+    #[serde(skip)]
+    pub(crate) anchor_sets: AnchorSets,
+    /// What the report is from each later algorithm date on.
+    #[serde(skip)]
+    pub(crate) later: Vec<Arc<Report>>,
 }
 
 /// Which trust anchors were used.
@@ -74,6 +93,27 @@ pub struct TrustStoreReport {
     pub(crate) name: String,
     pub(crate) sha256: String,
     pub(crate) anchors: usize,
+}
+
+impl TrustStoreReport {
+    pub(crate) fn of(trust: &TrustStore) -> Self {
+        Self { name: trust.name().to_owned(), sha256: trust.digest(), anchors: trust.len() }
+    }
+
+    /// The name of the set.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The digest of the set, see [`TrustStore::digest`].
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// How many anchors there are.
+    pub fn anchors(&self) -> usize {
+        self.anchors
+    }
 }
 
 /// The version of the JSON schema.
@@ -148,6 +188,11 @@ impl Report {
     /// The digest of the trust anchor set, see [`crate::TrustStore::digest`].
     pub fn trust_store_digest(&self) -> &str {
         &self.trust_store.sha256
+    }
+
+    /// The set for timestamp authorities, if it is another one.
+    pub fn timestamp_trust_store(&self) -> Option<&TrustStoreReport> {
+        self.timestamp_trust_store.as_ref()
     }
 
     /// The moment that validity was judged at.

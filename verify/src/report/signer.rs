@@ -1,10 +1,13 @@
 //! What a report says of an accepted signer, of its chain and of its timestamp.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::certificate::CertificateReport;
+use crate::certificate::Certificate;
 use crate::chain::ChainFailure;
 
 /// A signer whose signature over a signature file is right, and whose signature file fits the manifest.
@@ -21,6 +24,9 @@ pub struct SignerReport {
     pub(crate) timestamp: Option<TimestampReport>,
     /// How many entries the signer signs, the manifest not counted.
     pub(crate) entries: usize,
+    /// The chain itself, to judge it again.
+    #[serde(skip)]
+    pub(crate) certificates: Vec<Arc<Certificate>>,
 }
 
 /// The outcome of validating a chain.
@@ -48,6 +54,9 @@ pub struct TimestampReport {
     pub(crate) chain: Vec<CertificateReport>,
     pub(crate) validation: ChainReport,
     pub(crate) earliest_end: Option<Timestamp>,
+    /// The chain itself, to judge it again.
+    #[serde(skip)]
+    pub(crate) certificates: Vec<Arc<Certificate>>,
 }
 
 impl SignerReport {

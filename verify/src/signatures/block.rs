@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use super::covered::Addition;
-use super::digests::Digests;
+use super::digests::{Digests, strip_suffix_ignoring_case};
 use super::{ID_DATA, SignatureFile, Signer, Stage, algorithms_at};
 use crate::algorithm_policy::{Strength, jar_digest, jar_digest_name, jar_key, jar_scheme};
 use crate::asn1::{Reader, tag};
 use crate::crypto::Check;
 use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
+use crate::limits::exceeded;
 use crate::manifest::{Attributes, Manifest, RawSections};
 use crate::signature_names::plain_name;
 use crate::signed_data::{SignedData, SignerInfo};
@@ -53,6 +54,7 @@ impl Stage<'_> {
         }
         // 2. The block must hold a right signature over it.
         let bytes = file.bytes();
+        self.budget(block, bytes)?;
         let mut infos = Vec::new();
         for info in &block.signer_infos {
             match block.check(info, bytes) {
@@ -101,6 +103,16 @@ impl Stage<'_> {
             self.found.covered.add(name, &mut signers);
         }
         Ok(())
+    }
+
+    /// Takes what a block and its signature file cost out of the budgets.
+    fn budget(&self, block: &SignedData, bytes: &[u8]) -> Result<(), Failure> {
+        let stamped = block.signer_infos.iter().filter(|info| info.timestamp_token.is_some()).count();
+        let checks = block.signer_infos.len() + stamped;
+        let what = format_args!("more than {} signatures to be checked", self.limits.signature_checks);
+        let left = self.checks.get().checked_sub(checks).ok_or_else(|| Failure::Ignored(exceeded(what)))?;
+        self.checks.set(left);
+        self.spend(length(bytes), 1 + block.signer_infos.len()).map_err(Failure::Ignored)
     }
 
     fn signer(
@@ -170,6 +182,9 @@ impl Stage<'_> {
     fn covers_whole_manifest(&self, file: &Manifest, at: Timestamp) -> Result<bool, Failure> {
         let bytes = self.manifest()?.bytes();
         let main = file.main();
+        let stated =
+            |(name, _): &(&str, &str)| strip_suffix_ignoring_case(name, "-Digest-Manifest").is_some();
+        self.spend(length(bytes), main.iter().filter(stated).count()).map_err(Failure::Ignored)?;
         let mut digests = Digests::new(&main, "-Digest-Manifest", at);
         let right =
             digests.any(|digest, expected| digest.matches(&[bytes], expected)).map_err(Failure::GivenUp)?;
@@ -217,6 +232,8 @@ impl Stage<'_> {
                 JavaError::security(format!("no manifest section for signature file entry {name}")).into()
             );
         };
+        let cost = with_blank.iter().map(|part| length(part)).fold(0, u64::saturating_add);
+        self.spend(cost, attributes.iter().count().saturating_mul(2)).map_err(Failure::Ignored)?;
         let mut right = false;
         let mut digests = Digests::new(attributes, "-Digest", at);
         while let Some(next) = digests.next() {
@@ -234,6 +251,10 @@ impl Stage<'_> {
         }
         Ok(right)
     }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 /// The algorithms and keys of a signer and its timestamp under `jdk.jar.disabledAlgorithms`.

@@ -18,8 +18,8 @@ pub(crate) struct Covered {
 
 #[derive(Debug, Clone, Copy)]
 struct Name {
-    end: usize,
-    set: usize,
+    end: u32,
+    set: u32,
 }
 
 /// Signers that are added to names, with what has been found out about it: which set becomes which.
@@ -58,7 +58,8 @@ impl Covered {
 
     /// The number of the set of signers that vouch for a name.
     pub(crate) fn set_of(&self, number: u32) -> Option<usize> {
-        usize::try_from(number).ok().and_then(|number| self.names.get(number)).map(|name| name.set)
+        let name = usize::try_from(number).ok().and_then(|number| self.names.get(number))?;
+        usize::try_from(name.set).ok()
     }
 
     /// The sets of signers, each as indices into the list of signers.
@@ -74,10 +75,12 @@ impl Covered {
 
     /// Has signers vouch for a name, besides those that do already.
     pub(super) fn add(&mut self, name: &str, addition: &mut Addition) {
-        let Ok(new) = u32::try_from(self.names.len()) else { return };
         let length = self.text.len();
+        let (Ok(new), Ok(end)) = (u32::try_from(self.names.len()), u32::try_from(length + name.len())) else {
+            return;
+        };
         self.text.push_str(name);
-        self.names.push(Name { end: self.text.len(), set: 0 });
+        self.names.push(Name { end, set: 0 });
         let known = self.index.insert(new, |number| name_of(&self.text, &self.names, number));
         if known.is_some() {
             self.names.pop();
@@ -93,7 +96,7 @@ impl Covered {
             }
         };
         let place = usize::try_from(known.unwrap_or(new)).ok().and_then(|place| self.names.get_mut(place));
-        if let Some(name) = place {
+        if let (Some(name), Ok(set)) = (place, u32::try_from(set)) {
             name.set = set;
         }
     }
@@ -118,9 +121,12 @@ impl Covered {
 }
 
 fn name_of<'a>(text: &'a str, names: &[Name], number: u32) -> &'a str {
-    let Ok(number) = usize::try_from(number) else { return "" };
-    let start = number.checked_sub(1).and_then(|before| names.get(before)).map_or(0, |name| name.end);
-    names.get(number).and_then(|name| text.get(start..name.end)).unwrap_or_default()
+    let end = |number: u32| {
+        let name = usize::try_from(number).ok().and_then(|number| names.get(number))?;
+        usize::try_from(name.end).ok()
+    };
+    let start = number.checked_sub(1).and_then(end).unwrap_or(0);
+    end(number).and_then(|end| text.get(start..end)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //!
 //! Attacks considered here: a block paired with another signature file (its signature is over the bytes), a
 //! signature file that covers names the manifest lacks (refused), digests only of broken algorithms (ignored), two
-//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]).
+//! manifests (nothing counts as signed), many or huge signature files (bounded by [`Limits`]; what is
+//! beyond a limit ends everything).
 //!
 //! A *mismatch* is refused and ends everything; what merely cannot be *judged* is ignored, and the archive counts as
 //! unsigned unless another signature covers it. That is the JDK's rule.
@@ -14,7 +15,7 @@ mod block;
 mod covered;
 mod digests;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
 use crate::java_error::JavaError;
 use crate::jdk::Rules;
-use crate::limits::Limits;
+use crate::limits::{Limits, exceeded, is_exceeded};
 use crate::manifest::{Manifest, RawSections};
 use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{
@@ -137,6 +138,10 @@ pub(crate) struct Stage<'a> {
     pending: Vec<(String, String, Arc<SignedData>)>,
     /// The manifest cut into sections, once somebody asks.
     sections: OnceCell<RawSections>,
+    /// What is left of [`Limits::signature_work`].
+    work: Cell<u64>,
+    /// What is left of [`Limits::signature_checks`].
+    checks: Cell<usize>,
 }
 
 /// A signature file, or why it is none.
@@ -160,6 +165,8 @@ impl<'a> Stage<'a> {
             files: HashMap::new(),
             pending: Vec::new(),
             sections: OnceCell::new(),
+            work: Cell::new(limits.signature_work),
+            checks: Cell::new(limits.signature_checks),
         }
     }
 
@@ -207,6 +214,10 @@ impl<'a> Stage<'a> {
         for index in self.found.files.clone() {
             let Some(entry) = archive.entries.get(index) else { continue };
             let index = archive.index_of(&entry.name).unwrap_or(index);
+            // Many entries of one name are one large entry many times.
+            if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
+                return Ok(Err(self.beyond(&entry.name, reason)));
+            }
             let bytes = match self.read(source, archive, index)? {
                 Ok(bytes) => bytes,
                 Err(error) => {
@@ -250,11 +261,12 @@ impl<'a> Stage<'a> {
             return Ok(Processed::Ignored);
         }
         if self.found.blocks.len() + self.pending.len() >= self.limits.signature_blocks {
-            self.report(entry, BlockOutcome::Ignored { reason: "too many signature blocks".to_owned() });
-            return Ok(Processed::Ignored);
+            let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
+            return Err(self.beyond(entry, exceeded(what)));
         }
         let block = match SignedData::parse(&bytes, self.limits) {
             Ok(block) => Arc::new(block),
+            Err(error) if is_exceeded(error.0) => return Err(self.beyond(entry, error.0.to_owned())),
             Err(error) => {
                 self.report(entry, BlockOutcome::Ignored { reason: error.to_string() });
                 return Ok(Processed::Ignored);
@@ -299,6 +311,9 @@ impl<'a> Stage<'a> {
                 }
                 (BlockOutcome::Accepted, Ok(Processed::Accepted))
             }
+            Err(Failure::Ignored(reason)) if is_exceeded(&reason) => {
+                (BlockOutcome::Refused { reason: reason.clone() }, Err(JavaError::io(reason)))
+            }
             Err(Failure::Ignored(reason)) => (BlockOutcome::Ignored { reason }, Ok(Processed::Ignored)),
             Err(Failure::GivenUp(reason)) => {
                 self.give_up();
@@ -310,6 +325,23 @@ impl<'a> Stage<'a> {
         };
         self.report(name, outcome);
         result
+    }
+
+    /// Takes work of `times` the `bytes` out of the budget; the error is the reason for refusing it.
+    fn spend(&self, bytes: u64, times: usize) -> Result<(), String> {
+        let work = bytes.saturating_mul(u64::try_from(times).unwrap_or(u64::MAX));
+        let what = format_args!(
+            "signatures ask for more than {} bytes to be read or digested",
+            self.limits.signature_work
+        );
+        self.work.set(self.work.get().checked_sub(work).ok_or_else(|| exceeded(what))?);
+        Ok(())
+    }
+
+    /// Ends the examination because of a block that is beyond a limit.
+    fn beyond(&mut self, name: &str, reason: String) -> JavaError {
+        self.report(name, BlockOutcome::Refused { reason: reason.clone() });
+        JavaError::io(reason)
     }
 
     fn read(
@@ -334,3 +366,14 @@ impl<'a> Stage<'a> {
 
 /// Content type of plain data (RFC 5652 section 4).
 const ID_DATA: &str = "1.2.840.113549.1.7.1";
+
+/// The digests that a section states, for the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn stated_digests<'a>(
+    attributes: &'a crate::manifest::Attributes<'a>,
+    suffix: &'static str,
+    at: Timestamp,
+) -> Vec<digests::Stated<'a>> {
+    let mut digests = digests::Digests::new(attributes, suffix, at);
+    std::iter::from_fn(|| digests.next()).flatten().collect()
+}

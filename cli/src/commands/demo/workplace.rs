@@ -172,7 +172,11 @@ impl Workplace {
             .env_remove("MIDMIRROR_CONFIG")
             .env_remove("MIDMIRROR_STORE")
             .env_remove("MIDMIRROR_TRUSTSTORE")
-            .env_remove("MIDMIRROR_STATE");
+            .env_remove("MIDMIRROR_STATE")
+            .env_remove("MIDMIRROR_OFFLINE")
+            // Everything is on loopback.
+            .env_remove("no_proxy")
+            .env("NO_PROXY", "*");
         command
     }
 }
