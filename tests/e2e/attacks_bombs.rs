@@ -66,7 +66,7 @@ fn bombs_end_soon() {
                 zip.entries.push(entry);
             }
         }),
-        ("J21-5000-signature-blocks", 4, "[stray-signature-file]", |zip| {
+        ("J21-5000-signature-blocks", 3, "limit exceeded: more than 64 signature blocks", |zip| {
             let block = zip.entry(RSA).content();
             for number in 0..5_000 {
                 zip.entries.push(Entry::deflated(&format!("META-INF/{number}.RSA"), &block));

@@ -150,7 +150,7 @@ fn the_agents_own_reasons_are_given_and_refuse() {
         (&["--organization", "ServiceNow"], 4, "Signer organization is not O=ServiceNow"),
         (&["--organization", "servicenow inc."], 4, "[organization]"),
         (&["--organization", "ServiceNow Inc. "], 4, "[organization]"),
-        (&["--organization", ""], 4, "[organization]"),
+        (&["--organization", ""], 3, "Verification policy is missing"),
     ];
     for (more, code, says) in cases {
         let run = site.run(&[&["verify", new_upgrade().file_name()], more].concat());

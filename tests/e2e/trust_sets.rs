@@ -72,7 +72,7 @@ fn the_mid_server_has_anchors_of_its_own() {
         verify(&site, &["--agent-cacerts", path])
             .expect(3)
             .says(reason)
-            .says("jar verified. (-strict exit 0)");
+            .says("jar verified. (JDK 17.0.21, -strict exit 0)");
     }
     site.configure("agent_cacerts = \"agent\"\n");
     verify(&site, &[]).expect(0).says("agent/jre/lib/security/cacerts (sha256 ");
@@ -116,7 +116,7 @@ fn it_is_said_until_when_the_verdicts_hold() {
     assert_eq!(changes[0]["jarsigner"]["sentence"], "jar verified, with signer errors.");
     assert!(changes[0]["because"].as_str().unwrap().contains(" ends at "), "{}", changes[0]);
     let at = changes[0]["at"].as_str().unwrap();
-    verify(&site, &["--at", at]).expect(3).says("with signer errors. (-strict exit 4)");
+    verify(&site, &["--at", at]).expect(3).says("with signer errors. (JDK 17.0.21, -strict exit 4)");
     let last = changes.last().unwrap();
     let reason = last["agent"]["reason"].as_str().unwrap();
     verify(&site, &["--at", last["at"].as_str().unwrap()]).expect(3).says(reason);
