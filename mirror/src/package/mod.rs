@@ -8,6 +8,10 @@ mod kind;
 mod location;
 mod name;
 mod path;
+mod release;
+#[cfg(test)]
+mod round_trip;
+mod signed_tree;
 
 pub use buildstamp::{Buildstamp, BuildstampError, StampFields};
 pub use error::PackagePathError;
@@ -15,3 +19,4 @@ pub use kind::{PackageKind, Platform};
 pub use location::split_url;
 pub use name::PackageName;
 pub use path::{PackagePath, Tree};
+pub use release::{BuildTag, ReleaseName, ReleaseNameError};

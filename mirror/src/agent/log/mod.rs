@@ -19,6 +19,8 @@
 //! | a log line elsewhere that looks like a list | lists count only after the head of a block |
 
 mod reader;
+#[cfg(test)]
+mod rotated_tests;
 
 use jiff::civil::DateTime;
 use schemars::JsonSchema;
@@ -123,6 +125,28 @@ impl AgentLog {
         Self { block: self.block, newer_block_cut, downloads }
     }
 
+    /// Joins the parts of one rotated log, oldest first. The newest block wins: by its time where times can be compared,
+    /// else by the place of its part. Addresses of all parts are kept.
+    pub fn joined(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut joined = Self::default();
+        for part in parts {
+            for path in part.downloads {
+                if joined.downloads.len() < MAX_NAMES && !joined.downloads.contains(&path) {
+                    joined.downloads.push(path);
+                }
+            }
+            let is_older =
+                part.block.as_ref().zip(joined.block.as_ref()).is_some_and(|(b, a)| b.is_before(a));
+            if part.block.is_some() && !is_older {
+                joined.block = part.block;
+                joined.newer_block_cut = part.newer_block_cut;
+            } else if part.block.is_none() {
+                joined.newer_block_cut |= part.newer_block_cut;
+            }
+        }
+        joined
+    }
+
     /// The newest block that is complete enough to be used.
     pub fn block(&self) -> Option<&PackageBlock> {
         self.block.as_ref()
@@ -186,6 +210,15 @@ impl PackageBlock {
     fn is_idle_updater(&self, name: &PackageName) -> bool {
         let installed = self.installed.iter().flat_map(|list| &list.names);
         is_idle_updater(name, installed)
+    }
+
+    /// Whether both times are known, comparable, and this one is earlier.
+    fn is_before(&self, other: &Self) -> bool {
+        match (self.time, other.time) {
+            (Some(LogTime::Exact(this)), Some(LogTime::Exact(other))) => this < other,
+            (Some(LogTime::Local(this)), Some(LogTime::Local(other))) => this < other,
+            _ => false,
+        }
     }
 
     fn is_empty(&self) -> bool {
