@@ -32,9 +32,27 @@ fn a_release_name_and_what_its_plan_says() {
         (&["zurich patch 9 hotfix 2"], 2),
         (&["atlantis patch 1"], 2),
         (&["vancouver-07-06-2023_patch1-08-30-2023_09-07-2023_2046"], 2),
-        (&["london-06-27-2018__patch0-07-11-2018_07-14-2018_1223", "--kind", "mid-core", "--unsigned-tree"], 0),
-        (&["mid-core.yokohama-12-18-2024__patch3-hotfix4-06-25_2025_06-26-2025_2019.universal.universal.zip"], 2),
-        (&["https://install.service-now.com/glide/distribution/builds/package/mid/2015/03/09/mid.2015-03-09-2230.linux.x86-64.zip"], 0),
+        (
+            &[
+                "london-06-27-2018__patch0-07-11-2018_07-14-2018_1223",
+                "--kind",
+                "mid-core",
+                "--unsigned-tree",
+            ],
+            0,
+        ),
+        (
+            &[
+                "mid-core.yokohama-12-18-2024__patch3-hotfix4-06-25_2025_06-26-2025_2019.universal.universal.zip",
+            ],
+            2,
+        ),
+        (
+            &[
+                "https://install.service-now.com/glide/distribution/builds/package/mid/2015/03/09/mid.2015-03-09-2230.linux.x86-64.zip",
+            ],
+            0,
+        ),
     ] {
         let (code, out, err) = plan(arguments);
         assert_eq!(code, Some(exit), "{arguments:?}\n{err}");
@@ -49,7 +67,8 @@ fn a_release_name_and_what_its_plan_says() {
 #[test]
 fn instructions_can_be_read_and_printed_anywhere() {
     let url = "https://install.service-now.com/glide/distribution/builds/package/mid/2015/03/09/mid.2015-03-09-2230.linux.x86-64.zip";
-    let (code, page, _) = plan(&["--instructions", "--platform", "windows.x86-64", embedded::new_stamp(), url]);
+    let (code, page, _) =
+        plan(&["--instructions", "--platform", "windows.x86-64", embedded::new_stamp(), url]);
     assert_eq!(code, Some(0));
     assert!(page.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n')), "printable ASCII only");
     let text = String::from_utf8(page).unwrap();
