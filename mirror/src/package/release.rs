@@ -1,4 +1,4 @@
-//! What people and instances call a build: a release name (`Zurich Patch 9 Hotfix 3`) or a build tag (`glide-zurich-…`).
+//! What people call a build: a release name (`Zurich Patch 9 Hotfix 3`).
 //!
 //! A release name never says which build it is: the dates are missing. It is only good for looking builds up.
 
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::buildstamp::{Buildstamp, BuildstampError, StampFields};
+use super::buildstamp::StampFields;
 
 /// A release as people write it: family, patch and hotfix, all but the family optional.
 ///
@@ -159,55 +159,10 @@ const PATCH_WORDS: &[&str] = &["patch", "p"];
 const HOTFIX_WORDS: &[&str] = &["hotfix", "hf", "h"];
 const MAX_LENGTH: usize = 100;
 
-/// A build tag as `stats.do` prints it: `glide-` and the build stamp without its build date.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BuildTag {
-    /// Without `glide-`.
-    text: String,
-}
-
-impl BuildTag {
-    /// What every build tag begins with.
-    pub const PREFIX: &'static str = "glide-";
-
-    /// Parses a tag; blanks around it and Markdown's `\_` are undone, nothing else.
-    pub fn parse(text: &str) -> Result<Self, BuildstampError> {
-        let text = text.trim().replace("\\_", "_");
-        let tag = text.strip_prefix(Self::PREFIX).unwrap_or(&text);
-        // The characters and the length are those of a stamp.
-        Buildstamp::parse(tag)?;
-        Ok(Self { text: tag.to_owned() })
-    }
-
-    /// The stamp of the build that was made of this tag at a date: `06-19-2026_0859`, or as `glide.properties` is
-    /// documented, `06-19-2026-0859`. What makes no regular stamp becomes an opaque one.
-    pub fn built(&self, date: &str) -> Result<Buildstamp, BuildstampError> {
-        let mut date = date.trim().replace("\\_", "_");
-        if date.len() == DATE_AND_TIME && date.get(10..11) == Some("-") {
-            date.replace_range(10..11, "_");
-        }
-        Buildstamp::parse(&format!("{}_{date}", self.text))
-    }
-
-    /// Whether a build was made of this tag.
-    pub fn is_of(&self, stamp: &Buildstamp) -> bool {
-        let rest = stamp.as_str().strip_prefix(&self.text).and_then(|rest| rest.strip_prefix('_'));
-        stamp.fields().is_some() && rest.is_some_and(|date| date.len() == DATE_AND_TIME)
-    }
-}
-
-impl fmt::Display for BuildTag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", Self::PREFIX, self.text)
-    }
-}
-
-/// `mm-dd-yyyy_hhmm`
-const DATE_AND_TIME: usize = 15;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::package::Buildstamp;
 
     const STAMP: &str = "zurich-07-01-2025__patch9-hotfix3-06-13-2026_06-19-2026_0859";
 
@@ -272,23 +227,6 @@ mod tests {
             assert!(name(near).is_near(fields), "{near}");
         }
         assert!(!name("zurich p1").is_near(fields));
-    }
-
-    #[test]
-    fn tag_and_date_make_the_stamp() {
-        let tag = BuildTag::parse(" glide-zurich-07-01-2025\\_\\_patch9-hotfix3-06-13-2026\n").unwrap();
-        for date in ["06-19-2026_0859", " 06-19-2026-0859 "] {
-            let stamp = tag.built(date).unwrap();
-            assert_eq!(stamp.as_str(), STAMP);
-            assert!(tag.is_of(&stamp));
-        }
-        assert!(tag.built("yesterday").unwrap().fields().is_none());
-        assert!(tag.built("06/19/2026").is_err());
-        assert!(
-            !BuildTag::parse("glide-zurich-07-01-2025__patch9")
-                .unwrap()
-                .is_of(&tag.built("06-19-2026_0859").unwrap())
-        );
     }
 
     proptest::proptest! {

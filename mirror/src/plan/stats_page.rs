@@ -72,7 +72,7 @@ impl StatsPage {
         }
         let lines = lines(page);
         let (stamp, tag, date) = (value(&lines, STAMP)?, value(&lines, TAG)?, value(&lines, DATE)?);
-        let named = stamp.map(|text| Buildstamp::from_input(text)).transpose().map_err(wrong(STAMP))?;
+        let named = stamp.map(Buildstamp::from_input).transpose().map_err(wrong(STAMP))?;
         let built = match (tag, date) {
             (Some(tag), Some(date)) => {
                 let tag = BuildTag::parse(tag).map_err(wrong(TAG))?;

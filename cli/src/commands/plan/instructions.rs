@@ -40,6 +40,9 @@ pub(super) fn page(planned: &[PlannedPackage], admitted: &Admitted) -> String {
                 line("       \"Not found\" (404) is a normal answer here: it is not made for");
                 line("       every build. Write \"none\" beside it and go on.");
             }
+            if package.path().name().stamp().fields().is_none() {
+                line("       UNUSUAL NAME: save it into a second folder, see step 5.");
+            }
             if package.path().tree() == Tree::Unsigned {
                 line("       UNSIGNED TREE: it is refused later unless it is signed all the same.");
             }
@@ -85,7 +88,7 @@ fn steps(line: &mut impl FnMut(&str), open: &[&PlannedPackage]) {
     let irregular: Vec<_> =
         open.iter().filter(|package| package.path().name().stamp().fields().is_none()).collect();
     if !irregular.is_empty() {
-        for text in ["", "   These have unusual names; import each by itself:"] {
+        for text in ["", "   Those with unusual names, in the second folder, are imported one by one:"] {
             line(text);
         }
         for package in irregular {
