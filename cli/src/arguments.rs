@@ -42,10 +42,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Create the store, its signing keys and a first, empty catalog
     Init,
-    /// Show which packages a build stamp, URL, package name or MID log asks for
+    /// Show which packages a build stamp, release name, instance, URL, package name or MID log asks for
     Plan(PlanArguments),
     /// Fetch, verify, admit and publish what is planned (or what [[follow]] names)
-    Sync(Selection),
+    Sync(SyncArguments),
     /// Fetch, verify, admit and publish single URLs
     Fetch {
         /// Full vendor URLs
@@ -105,12 +105,27 @@ pub(crate) enum Command {
 /// What to plan.
 #[derive(Debug, Args, Default)]
 pub(crate) struct Selection {
-    /// Build stamps, package names or vendor URLs
-    #[arg(value_name = "STAMP|NAME|URL")]
+    /// Build stamps, release names ("zurich patch 9 hotfix 3"), build tags (glide-…), package names or vendor URLs
+    #[arg(value_name = "STAMP|RELEASE|TAG|NAME|URL")]
     pub items: Vec<String>,
-    /// A MID Server's agent0.log.0; `-` reads standard input
+    /// A MID Server's agent0.log.0, rotated ones beside it or .gz; `-` reads standard input
     #[arg(long = "log", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
+    /// Stamps, names or URLs one a line; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// A saved page stats.do, as HTML or as text; `-` reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub stats: Vec<PathBuf>,
+    /// Ask a live instance for its page stats.do
+    #[arg(long = "instance", value_name = "URL")]
+    pub instances: Vec<String>,
+    /// For --instance: a file with user:password in its first line that nobody else may read (mode 0600)
+    #[arg(long, value_name = "FILE", requires = "instances")]
+    pub instance_credentials: Option<PathBuf>,
+    /// For a build tag (glide-…): when it was built, as in `Build date` of stats.do
+    #[arg(long, value_name = "MM-DD-YYYY_HHMM")]
+    pub build_date: Option<String>,
     /// Only these platforms [default: those of the configuration]
     #[arg(long = "platform", value_name = "PLATFORM")]
     pub platforms: Vec<Platform>,
@@ -122,6 +137,32 @@ pub(crate) struct Selection {
     pub unsigned_tree: bool,
 }
 
+impl Selection {
+    /// Whether it names nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+            && [&self.logs, &self.from, &self.stats].iter().all(|files| files.is_empty())
+            && self.instances.is_empty()
+    }
+}
+
+/// What to sync, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    /// What to sync [default: what [[follow]] names]
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Repeat until SIGTERM or SIGINT, by [watch] in the configuration
+    #[arg(long)]
+    pub watch: bool,
+    /// For --watch: seconds from the end of one round to the next, instead of the configured ones
+    #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u32).range(1..=MAX_EVERY))]
+    pub every: Option<u32>,
+}
+
+/// The catalog of a connected mirror is due for renewal after 15 days.
+pub(crate) const MAX_EVERY: i64 = 7 * 24 * 3600;
+
 /// How to show a plan.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
@@ -129,11 +170,14 @@ pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub selection: Selection,
     /// As JSON
-    #[arg(long, conflicts_with = "urls")]
+    #[arg(long, group = "form")]
     pub json: bool,
     /// Only the URLs, one a line
-    #[arg(long)]
+    #[arg(long, group = "form")]
     pub urls: bool,
+    /// A page for whoever fetches by browser and carries the files by hand
+    #[arg(long, group = "form")]
+    pub instructions: bool,
 }
 
 /// Packages brought by hand.

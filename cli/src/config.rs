@@ -10,6 +10,7 @@ use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 use serde::Deserialize;
 
+use crate::arguments::MAX_EVERY;
 use crate::trust_sources::{self, Anchors, BUNDLED, JDK_PREFIX};
 use crate::upstream::Upstream;
 
@@ -33,6 +34,8 @@ pub(crate) struct Config {
     pub serve: Serve,
     /// What `midmirror sync` without arguments keeps up with.
     pub follow: Vec<Follow>,
+    /// How it is repeated.
+    pub watch: Watch,
 }
 
 /// How long signed metadata is valid.
@@ -95,6 +98,26 @@ pub(crate) struct Follow {
     pub stamp: Option<String>,
     /// A file `agent0.log.0`, for instance on a share.
     pub log: Option<PathBuf>,
+    /// The address of an instance, whose page `stats.do` is asked for.
+    pub instance: Option<String>,
+    /// For an instance: a file with `user:password` that nobody else may read.
+    pub credentials_file: Option<PathBuf>,
+}
+
+/// How `midmirror sync --watch` repeats itself.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Watch {
+    /// Seconds from the end of one round to the beginning of the next.
+    pub every_seconds: u32,
+    /// Up to so many seconds more, by chance each time.
+    pub jitter_seconds: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { every_seconds: 7200, jitter_seconds: 1200 }
+    }
 }
 
 impl Default for Config {
@@ -108,6 +131,7 @@ impl Default for Config {
             policy: Policy::default(),
             serve: Serve::default(),
             follow: Vec::new(),
+            watch: Watch::default(),
         }
     }
 }
@@ -210,9 +234,7 @@ impl Config {
         optional.into_iter().flatten().for_each(join);
         self.upstream.resolve(folder);
         for follow in &mut self.follow {
-            if let Some(log) = &mut follow.log {
-                join(log);
-            }
+            [&mut follow.log, &mut follow.credentials_file].into_iter().flatten().for_each(join);
         }
         for source in self.policy.truststore.iter_mut().chain(&mut self.policy.timestamp_truststore) {
             if source != BUNDLED {
@@ -242,9 +264,18 @@ impl Config {
             );
         }
         for follow in &self.follow {
-            if follow.stamp.is_some() == follow.log.is_some() {
-                bail!("[[follow]]: each table has either stamp or log");
+            let named = [follow.stamp.is_some(), follow.log.is_some(), follow.instance.is_some()];
+            if named.iter().filter(|is_named| **is_named).count() != 1 {
+                bail!("[[follow]]: each table has either stamp, log or instance");
             }
+            if follow.credentials_file.is_some() && follow.instance.is_none() {
+                bail!("[[follow]]: credentials_file belongs to an instance");
+            }
+        }
+        if !(1..=MAX_EVERY).contains(&i64::from(self.watch.every_seconds))
+            || i64::from(self.watch.jitter_seconds) > MAX_EVERY
+        {
+            bail!("watch.every_seconds must be 1 to {MAX_EVERY}, watch.jitter_seconds 0 to {MAX_EVERY}");
         }
         if self.serve.certificate.is_some() != self.serve.key.is_some() {
             bail!("serve.certificate and serve.key belong together");

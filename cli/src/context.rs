@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use midmirror_mirror::fetch::HttpClient;
 use midmirror_mirror::store::Store;
+use thiserror::Error;
 
 use crate::config::Config;
 use crate::failure::BadConfiguration;
@@ -16,7 +17,17 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// What on the command line forbids every access to an upstream.
     offline: Option<String>,
+    /// Ends asynchronous work early, see [`Stopped`].
+    pub(crate) stop: Option<StopSignal>,
 }
+
+/// Becomes true when the program is told to end.
+pub(crate) type StopSignal = tokio::sync::watch::Receiver<bool>;
+
+/// The program was told to end while it was at work.
+#[derive(Debug, Clone, Copy, Error)]
+#[error("told to end")]
+pub(crate) struct Stopped;
 
 impl Context {
     /// Reads the named configuration, or the default one if it exists.
@@ -35,12 +46,24 @@ impl Context {
             config.store = std::path::absolute(&store)
                 .with_context(|| format!("failed to find the store {}", store.display()))?;
         }
-        Ok(Self { config, offline: offline_switch(offline) })
+        Ok(Self { config, offline: offline_switch(offline), stop: None })
     }
 
     /// Opens the store.
     pub(crate) fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.config.store)?)
+    }
+
+    /// Runs asynchronous work to its end, or until the program is told to end.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let Some(mut stop) = self.stop.clone() else { return block_on(work) };
+        block_on(async move {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_told| *is_told) => Err(Stopped.into()),
+                done = work => done,
+            }
+        })
     }
 
     /// A client for the upstream.

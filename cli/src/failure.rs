@@ -4,13 +4,13 @@ use std::error::Error as StdError;
 
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
-use midmirror_mirror::agent::{AgentError, WantedError};
+use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
 use midmirror_mirror::catalog::{CatalogError, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
-use midmirror_mirror::plan::PlanError;
+use midmirror_mirror::plan::{PlanError, UnpackError};
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
@@ -96,6 +96,8 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     // Of what is left out here the cause comes next in the chain.
     let usage = error.is::<PlanError>()
         || error.is::<BuildstampError>()
+        || matches!(error.downcast_ref::<UnpackError>(), Some(UnpackError::TooLong { .. }))
+        || error.is::<AgentLogError>()
         || error.is::<PackagePathError>()
         || error.is::<TrustStoreError>()
         || error.is::<PolicyError>()

@@ -8,6 +8,8 @@ mod deploy;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod schema;

@@ -36,6 +36,8 @@ mod network;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod real_files;
 #[cfg(test)]
 mod schemas;
@@ -47,3 +49,5 @@ mod site;
 mod trust_sets;
 #[cfg(test)]
 mod upstream_faults;
+#[cfg(test)]
+mod watch;

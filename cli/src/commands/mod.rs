@@ -14,6 +14,7 @@ mod store;
 mod sync;
 mod trust;
 pub(crate) mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -36,7 +37,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Anchors { sources, json } => anchors::run(&context()?, &sources, json)?,
         Command::Init => init::run(&context()?)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
-        Command::Sync(selection) => sync::sync(&context()?, &selection)?,
+        Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
+        Command::Sync(arguments) => sync::sync(&context()?, &arguments.selection)?,
         Command::Fetch { urls } => sync::fetch(&context()?, &urls)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json } => list::run(&context()?, json)?,

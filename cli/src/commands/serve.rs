@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
 }
 
 /// Ends with the first SIGTERM, SIGINT or Ctrl-C.
-fn until_told_to_end() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+pub(super) fn until_told_to_end() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

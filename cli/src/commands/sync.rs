@@ -11,12 +11,12 @@ use midmirror_mirror::catalog::{
 };
 use midmirror_mirror::package::{PackageName, PackagePath, Tree, split_url};
 use midmirror_mirror::pipeline::{self, Event, Outcome, Site, SyncReport};
-use midmirror_mirror::plan::{PlannedPackage, plan_url};
+use midmirror_mirror::plan::{PlannedPackage, each_once, plan_url};
 use midmirror_mirror::store::Store;
 
 use crate::arguments::{ImportFileArguments, Selection};
-use crate::config::Profile;
-use crate::context::{self, Context, block_on};
+use crate::config::{Follow, Profile};
+use crate::context::{self, Context, Stopped, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
@@ -24,8 +24,8 @@ use crate::trust_sources::Anchors;
 
 /// Works off a selection, or without one what `[[follow]]` names.
 pub(crate) fn sync(context: &Context, selection: &Selection) -> anyhow::Result<Exit> {
-    if !selection.items.is_empty() || !selection.logs.is_empty() {
-        return run(context, &super::plan::packages(&context.config, selection)?);
+    if !selection.is_empty() {
+        return run(context, &super::plan::packages(context, selection)?);
     }
     let (planned, some_skipped) = follow(context, selection)?;
     match run(context, &planned)? {
@@ -126,16 +126,16 @@ fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Result<Exit> {
     let parts = Parts::load(context)?;
     let client = context.client()?;
     let progress = ProgressLines::default();
-    let report = block_on(async {
+    let report = context.block_on(async {
         Ok(pipeline::sync(&parts.site(context), &client, planned, &|event| progress.tell(event)).await?)
     })?;
     finish(&report)
 }
 
-/// What `[[follow]]` asks for, and whether a log was skipped.
+/// What `[[follow]]` asks for, and whether something was skipped.
 ///
-/// A log that cannot be read (a share that is away) is reported and skipped: the other packages, and the catalog that
-/// must be signed again in time, do not wait for it.
+/// What cannot be read (a share or an instance that is away) is reported and skipped: the other packages, and the catalog
+/// that must be signed again in time, do not wait for it.
 fn follow(context: &Context, options: &Selection) -> anyhow::Result<(Vec<PlannedPackage>, bool)> {
     if context.config.follow.is_empty() {
         output::note(
@@ -146,23 +146,30 @@ fn follow(context: &Context, options: &Selection) -> anyhow::Result<(Vec<Planned
     let mut planned = Vec::new();
     let mut some_skipped = false;
     for follow in &context.config.follow {
-        let one = Selection {
-            items: follow.stamp.iter().cloned().collect(),
-            logs: follow.log.iter().cloned().collect(),
-            platforms: options.platforms.clone(),
-            kinds: options.kinds.clone(),
-            unsigned_tree: options.unsigned_tree,
-        };
-        match super::plan::packages(&context.config, &one) {
+        match super::plan::packages(context, &followed(follow, options)) {
             Ok(packages) => planned.extend(packages),
-            Err(error) if follow.log.is_some() => {
+            Err(error) if error.is::<Stopped>() => return Err(error),
+            Err(error) => {
                 some_skipped = true;
-                output::failure(&error.context("a log that is followed was skipped"), None);
+                output::failure(&error.context("something that is followed was skipped"), None);
             }
-            Err(error) => return Err(error),
         }
     }
-    Ok((super::plan::each_once(planned), some_skipped))
+    Ok((each_once(planned), some_skipped))
+}
+
+/// One table as a selection; platforms, kinds and tree of the command line count for all of them.
+fn followed(follow: &Follow, options: &Selection) -> Selection {
+    Selection {
+        items: follow.stamp.iter().cloned().collect(),
+        logs: follow.log.iter().cloned().collect(),
+        instances: follow.instance.iter().cloned().collect(),
+        instance_credentials: follow.credentials_file.clone(),
+        platforms: options.platforms.clone(),
+        kinds: options.kinds.clone(),
+        unsigned_tree: options.unsigned_tree,
+        ..Selection::default()
+    }
 }
 
 /// The vendor path of a file, from its name or from `--as-path`.

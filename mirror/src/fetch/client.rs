@@ -5,12 +5,13 @@
 //! - an endless or silent answer (T3, T4): idle and total limits in [`Answer::chunk`], size caps at the callers
 //! - a transformed body (compression bomb): any `Content-Encoding` is refused at the callers
 //! - a man in the middle: certificate checks cannot be turned off; credentials never stand in a URL
+//! - a user's credentials sent to where a redirect leads: only to the origin they are for, and only over https
 //! - the proxy's credentials sent to somebody else: only with CONNECT, and with requests that the proxy forwards
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
 use super::answer::{Answer, Deadline, Failure, bad_answer};
+use super::basic::BasicCredentials;
 use super::causes::with_causes;
 use super::config::ClientConfig;
 use super::connect::Connector;
@@ -60,10 +62,35 @@ impl HttpClient {
 
     /// Fetches a small document into memory; `None` if the host says that it does not exist (404 or 410).
     pub async fn get_small(&self, url: &Url, max: u64) -> Result<Option<Vec<u8>>, FetchError> {
+        self.get_small_with(url, &HeaderMap::new(), max).await
+    }
+
+    /// [`HttpClient::get_small`] as a user of the host, by Basic authentication (RFC 7617); over https only.
+    pub async fn get_small_as(
+        &self,
+        url: &Url,
+        credentials: &BasicCredentials,
+        max: u64,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
+        if url.scheme() != "https" {
+            let url = without_credentials(url).to_string();
+            return Err(FetchError::Refused { url, refusal: Refusal::PlainHttp });
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, credentials.header());
+        self.get_small_with(url, &headers, max).await
+    }
+
+    async fn get_small_with(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        max: u64,
+    ) -> Result<Option<Vec<u8>>, FetchError> {
         let deadline = self.deadline();
         let mut backoff = Backoff::new(&self.config.retry);
         loop {
-            let failure = match self.try_small(url, max, &deadline).await {
+            let failure = match self.try_small(url, headers, max, &deadline).await {
                 Ok(document) => return Ok(document),
                 Err(failure) => failure,
             };
@@ -102,9 +129,10 @@ impl HttpClient {
             return Err(FetchError::Offline { url: url.to_string(), switch: switch.clone() });
         }
         let mut current = url.clone();
+        let mut headers = headers.clone();
         for _ in 0..=self.config.max_redirects {
             let place = deadline.allow(url, self.limits.place(&current)).await?;
-            let response = self.send(method, &current, headers, deadline).await?;
+            let response = self.send(method, &current, &headers, deadline).await?;
             if !is_redirect(response.status()) {
                 let (idle, limits) = (self.config.idle_timeout, self.limits.clone());
                 return Ok(Answer::new(current, response, idle, deadline.clone(), limits, place));
@@ -112,6 +140,9 @@ impl HttpClient {
             let target = redirect_target(&current, response.headers())
                 .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
             self.check_redirect(url, &current, &target)?;
+            if target.origin() != url.origin() {
+                headers.remove(AUTHORIZATION);
+            }
             current = target;
         }
         Err(bad_answer(url, ResponseProblem::TooManyRedirects { limit: self.config.max_redirects }))
@@ -144,8 +175,14 @@ impl HttpClient {
         Deadline::after(self.config.total_timeout)
     }
 
-    async fn try_small(&self, url: &Url, max: u64, deadline: &Deadline) -> Result<Option<Vec<u8>>, Failure> {
-        let mut answer = self.request(&Method::GET, url, &HeaderMap::new(), deadline).await?;
+    async fn try_small(
+        &self,
+        url: &Url,
+        headers: &HeaderMap,
+        max: u64,
+        deadline: &Deadline,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let mut answer = self.request(&Method::GET, url, headers, deadline).await?;
         if let Some(failure) = answer.failure() {
             return match failure.error {
                 FetchError::NotFound { .. } => Ok(None),

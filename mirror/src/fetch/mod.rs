@@ -4,6 +4,7 @@
 //! [`import_file`] put a package into the quarantine folder.
 
 mod answer;
+mod basic;
 mod causes;
 mod client;
 mod config;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
 
+pub use basic::{BasicCredentials, CredentialsError};
 pub use client::HttpClient;
 pub use config::{ClientConfig, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, Progress, ProgressFn};

@@ -1,10 +1,15 @@
 //! Planning: from what an operator has (a build stamp, names, a MID log, a URL) to the packages to fetch.
 //!
-//! Nothing is looked up: a plan is a pure function of its input and asks no server.
+//! A plan is a pure function of its input and asks no server; names of releases are looked up in a list of known builds.
 
 mod error;
 mod from_log;
+mod known;
 mod request;
+mod stats_page;
+mod unpack;
+
+use std::collections::HashSet;
 
 use url::Url;
 
@@ -12,7 +17,10 @@ use crate::package::{Buildstamp, PackageName, PackagePath, split_url};
 
 pub use error::PlanError;
 pub use from_log::{LogPlan, plan_agent_log, plan_log};
+pub use known::{KnownBuilds, Lookup};
 pub use request::{DEFAULT_BASE, PlanRequest};
+pub use stats_page::{MAX_PAGE_BYTES, StatsPage, StatsPageError};
+pub use unpack::{UnpackError, read_text};
 
 /// A package that is to be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,10 +101,27 @@ pub fn plan_url(text: &str) -> Result<PlannedPackage, PlanError> {
         .map_err(|source| PlanError::Base { base: error::clip(text), source: Some(source) })
 }
 
+/// Plans packages by their vendor paths, below the request's base, in the given order, each once.
+pub fn plan_paths(paths: &[PackagePath], request: &PlanRequest) -> Result<Vec<PlannedPackage>, PlanError> {
+    request.check_base()?;
+    let mut plan = Plan::default();
+    for path in paths {
+        plan.add(request, path.clone(), false)?;
+    }
+    Ok(plan.packages)
+}
+
+/// Leaves out what was planned before; the first place of each package counts.
+pub fn each_once(planned: Vec<PlannedPackage>) -> Vec<PlannedPackage> {
+    let mut paths = HashSet::new();
+    planned.into_iter().filter(|package| paths.insert(package.path.clone())).collect()
+}
+
 /// A growing plan without repetitions.
 #[derive(Default)]
 struct Plan {
     packages: Vec<PlannedPackage>,
+    paths: HashSet<PackagePath>,
 }
 
 impl Plan {
@@ -106,7 +131,7 @@ impl Plan {
         path: PackagePath,
         may_be_absent: bool,
     ) -> Result<(), PlanError> {
-        if self.packages.iter().any(|planned| planned.path == path) {
+        if !self.paths.insert(path.clone()) {
             return Ok(());
         }
         let planned = PlannedPackage::below(&request.base, path)

@@ -18,14 +18,19 @@
 //! | block cut at the end of the file, rotation in the middle of a block | such a block is not used; the one before it is, and that is said |
 //! | a log line elsewhere that looks like a list | lists count only after the head of a block |
 
+mod block;
 mod reader;
+#[cfg(test)]
+mod rotated_tests;
 
 use jiff::civil::DateTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::package::{PackageKind, PackageName, PackagePath};
+use crate::package::{PackageName, PackagePath};
+
+pub(super) use block::is_idle_updater;
 
 /// The largest log that is read. An agent rotates its log at a few megabytes.
 pub const MAX_LOG_BYTES: usize = 64 * 1024 * 1024;
@@ -123,6 +128,28 @@ impl AgentLog {
         Self { block: self.block, newer_block_cut, downloads }
     }
 
+    /// Joins the parts of one rotated log, oldest first. The newest block wins: by its time where times can be compared,
+    /// else by the place of its part. Addresses of all parts are kept.
+    pub fn joined(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut joined = Self::default();
+        for part in parts {
+            for path in part.downloads {
+                if joined.downloads.len() < MAX_NAMES && !joined.downloads.contains(&path) {
+                    joined.downloads.push(path);
+                }
+            }
+            let is_older =
+                part.block.as_ref().zip(joined.block.as_ref()).is_some_and(|(b, a)| b.is_before(a));
+            if part.block.is_some() && !is_older {
+                joined.block = part.block;
+                joined.newer_block_cut = part.newer_block_cut;
+            } else if part.block.is_none() {
+                joined.newer_block_cut |= part.newer_block_cut;
+            }
+        }
+        joined
+    }
+
     /// The newest block that is complete enough to be used.
     pub fn block(&self) -> Option<&PackageBlock> {
         self.block.as_ref()
@@ -137,78 +164,6 @@ impl AgentLog {
     pub fn downloads(&self) -> &[PackagePath] {
         &self.downloads
     }
-}
-
-impl PackageBlock {
-    /// What the agent still has to get: Missing, or else what is outstanding without Downloaded.
-    pub fn to_get(&self) -> NameList {
-        match &self.missing {
-            Some(missing) => missing.clone(),
-            None => {
-                let outstanding = self.outstanding();
-                let names = outstanding.names.into_iter().filter(|name| !holds(&self.downloaded, name));
-                NameList { names: names.collect(), ..outstanding }
-            }
-        }
-    }
-
-    /// What is assigned and not installed, whether it is downloaded or not, in the order of Assigned.
-    ///
-    /// Missing and Downloaded decide if they are there. Otherwise it is Assigned without Installed, and without an updater
-    /// whose build is installed: updaters are never listed as installed.
-    pub fn outstanding(&self) -> NameList {
-        let assigned = self.assigned.iter().flat_map(|list| &list.names);
-        let mut names: Vec<PackageName> = match &self.missing {
-            Some(missing) => {
-                let open = assigned.filter(|n| missing.names.contains(n) || holds(&self.downloaded, n));
-                open.cloned().collect()
-            }
-            None => {
-                let open = assigned.filter(|n| !holds(&self.installed, n) && !self.is_idle_updater(n));
-                open.cloned().collect()
-            }
-        };
-        let missing = self.missing.iter().flat_map(|list| &list.names);
-        for name in missing {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        let mut unreadable: Vec<String> = Vec::new();
-        for text in [&self.assigned, &self.missing].into_iter().flatten().flat_map(|list| &list.unreadable) {
-            if !unreadable.contains(text) {
-                unreadable.push(text.clone());
-            }
-        }
-        NameList { names, unreadable }
-    }
-
-    fn is_idle_updater(&self, name: &PackageName) -> bool {
-        let installed = self.installed.iter().flat_map(|list| &list.names);
-        is_idle_updater(name, installed)
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self { time: self.time, ..Self::default() }
-    }
-
-    /// Whether [`PackageBlock::to_get`] has what it needs.
-    fn is_usable(&self) -> bool {
-        self.missing.is_some() || (self.assigned.is_some() && self.installed.is_some())
-    }
-}
-
-/// Whether a package is the updater of a build whose application is installed already.
-pub(super) fn is_idle_updater<'a>(
-    name: &PackageName,
-    installed: impl IntoIterator<Item = &'a PackageName>,
-) -> bool {
-    let is_core = |other: &PackageName| other.kind() == PackageKind::MidCore && other.stamp() == name.stamp();
-    name.kind() == PackageKind::MidUpgrade && installed.into_iter().any(is_core)
-}
-
-fn holds(list: &Option<NameList>, name: &PackageName) -> bool {
-    list.as_ref().is_some_and(|list| list.names.contains(name))
 }
 
 impl NameList {
