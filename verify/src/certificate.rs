@@ -69,14 +69,13 @@ impl Certificate {
         let mut fields = tbs.inside();
         let version = match fields.optional(tag::CONTEXT_0)? {
             Some(explicit) => match explicit.inside().expect(tag::INTEGER)?.content {
-                [0] => 1,
-                [1] => 2,
-                [2] => 3,
+                // The JDK takes any; only version 3 has extensions.
+                [number] if *number < 0x7f => number + 1,
                 _ => return Err(Asn1Error("unknown certificate version")),
             },
             None => 1,
         };
-        let serial = fields.integer()?;
+        let serial = fields.serial_number()?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
         if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
@@ -118,8 +117,8 @@ impl Certificate {
         }
         fields.optional(ISSUER_UNIQUE_ID)?;
         fields.optional(SUBJECT_UNIQUE_ID)?;
-        if version == 2 && !fields.is_empty() {
-            return Err(Asn1Error("extensions in a version 2 certificate"));
+        if version != 3 && !fields.is_empty() {
+            return Err(Asn1Error("extensions in a certificate that is not of version 3"));
         }
         if let Some(extensions) = fields.optional(EXTENSIONS)? {
             certificate.take_extensions(&extensions)?;
@@ -388,7 +387,7 @@ mod tests {
         let mut der = block.certificates[0].der.clone();
         let at = der.windows(5).position(|window| window == [0xa0, 3, 2, 1, 2]).unwrap();
         assert!(Certificate::parse(&der).is_ok());
-        for version in [0, 1] {
+        for version in [0, 1, 3] {
             der[at + 4] = version;
             assert!(Certificate::parse(&der).is_err(), "{version}");
         }

@@ -182,7 +182,7 @@ impl SignerInfo {
         let identifier = fields.expect(tag::SEQUENCE)?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
-        let serial = parts.integer()?.to_vec();
+        let serial = parts.serial_number()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
         let digest_oid = digest_algorithm.inside().next()?.oid()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
