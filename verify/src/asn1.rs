@@ -86,8 +86,8 @@ impl<'a> Reader<'a> {
     /// The content of the next value, a serial number: as the JDK takes it, needless leading zeros do not count.
     pub(crate) fn serial_number(&mut self) -> Result<&'a [u8], Asn1Error> {
         let mut content = self.expect(tag::INTEGER)?.content;
-        while let [0, rest @ [0..=0x7f, ..]] = content {
-            content = rest;
+        while let [0, 0..=0x7f, ..] = content {
+            content = content.get(1..).unwrap_or_default();
         }
         if content.is_empty() { Err(Asn1Error("malformed INTEGER")) } else { Ok(content) }
     }
