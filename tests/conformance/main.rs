@@ -10,6 +10,9 @@ mod corpus;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+#[path = "../../cli/examples/differential/explained.rs"]
+mod explained;
+#[cfg(test)]
 #[path = "../../cli/examples/differential/judge.rs"]
 #[expect(dead_code, reason = "shared with the program, which reports more")]
 mod judge;

@@ -83,6 +83,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The content of the next value, a serial number: as the JDK takes it, needless leading zeros do not count.
+    pub(crate) fn serial_number(&mut self) -> Result<&'a [u8], Asn1Error> {
+        let mut content = self.expect(tag::INTEGER)?.content;
+        while let [0, 0..=0x7f, ..] = content {
+            content = content.get(1..).unwrap_or_default();
+        }
+        if content.is_empty() { Err(Asn1Error("malformed INTEGER")) } else { Ok(content) }
+    }
+
     /// The next value if it has this tag.
     pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Value<'a>>, Asn1Error> {
         if self.peek() == Some(tag) { self.next().map(Some) } else { Ok(None) }
@@ -360,6 +369,18 @@ mod tests {
         assert_eq!(integer(&[2, 2, 0xff, 0xff]), Some(&[0xff, 0xff][..]));
         assert_eq!(integer(&[2, 0]), None);
         assert_eq!(integer(&[2, 2, 0, 1]), None);
+    }
+
+    #[test]
+    fn serial_numbers_may_have_needless_zeros() {
+        for (bytes, number) in [
+            (&[2, 2, 0, 1][..], Some(&[1][..])),
+            (&[2, 1, 0], Some(&[0])),
+            (&[2, 2, 0, 0x80], Some(&[0, 0x80])),
+            (&[2, 0], None),
+        ] {
+            assert_eq!(Reader::new(bytes).serial_number().ok(), number, "{bytes:?}");
+        }
     }
 
     #[test]

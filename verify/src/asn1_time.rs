@@ -6,7 +6,7 @@ use jiff::{Span, Timestamp};
 
 use crate::asn1::{Asn1Error, Value, tag};
 
-/// Parses `YYMMDDhhmm[ss]` or `YYYYMMDDhhmm[ss[.fff]]`, with `Z` or an offset `±hhmm`.
+/// Parses `YYMMDDhhmm[ss]` or `YYYYMMDDhhmm[ss[.fff]]`, with `Z` or an offset `±hhmm`; the fraction also after a comma.
 pub(crate) fn parse(value: &Value<'_>) -> Result<Timestamp, Asn1Error> {
     let malformed = Asn1Error("malformed time");
     let text = std::str::from_utf8(value.content).map_err(|_| malformed)?;
@@ -21,8 +21,9 @@ pub(crate) fn parse(value: &Value<'_>) -> Result<Timestamp, Asn1Error> {
 fn try_parse(text: &str, year_digits: usize) -> Option<Timestamp> {
     let zone = text.find(['Z', '+', '-'])?;
     let (local, zone) = text.split_at_checked(zone)?;
-    let (whole, fraction) = local.split_once('.').unwrap_or((local, "0"));
-    if !is_number(whole) || !is_number(fraction) || (year_digits == 2 && local.contains('.')) {
+    let fraction = local.split_once(['.', ',']);
+    let (whole, digits) = fraction.unwrap_or((local, "0"));
+    if !is_number(whole) || !is_number(digits) || (year_digits == 2 && fraction.is_some()) {
         return None;
     }
     let (year, rest) = whole.split_at_checked(year_digits)?;
@@ -31,8 +32,8 @@ fn try_parse(text: &str, year_digits: usize) -> Option<Timestamp> {
     for (position, field) in fields.iter_mut().enumerate() {
         match pairs.next() {
             Some([tens, ones]) => *field = i64::from(tens - b'0') * 10 + i64::from(ones - b'0'),
-            // Only the seconds may be missing.
-            None if position == 4 && !local.contains('.') => {}
+            // Only the seconds may be missing, and not before an offset.
+            None if position == 4 && fraction.is_none() && zone == "Z" => {}
             _ => return None,
         }
     }
@@ -48,7 +49,7 @@ fn try_parse(text: &str, year_digits: usize) -> Option<Timestamp> {
         2 => 1900 + year,
         _ => year,
     };
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let millis: i64 = format!("{digits:0<3}").get(..3)?.parse().ok()?;
     // A day beyond the end of its month runs over into the next, as in the JDK.
     let shift = Span::new()
         .try_days(day - 1)
@@ -97,6 +98,7 @@ mod tests {
         let text = |text: &str, digits| try_parse(text, digits).map(|time| time.to_string());
         assert_eq!(text("20240126030725Z", 4).as_deref(), Some("2024-01-26T03:07:25Z"));
         assert_eq!(text("20240126030725.5Z", 4).as_deref(), Some("2024-01-26T03:07:25.5Z"));
+        assert_eq!(text("20240126030725,5Z", 4).as_deref(), Some("2024-01-26T03:07:25.5Z"));
         assert_eq!(text("240126030725Z", 2).as_deref(), Some("2024-01-26T03:07:25Z"));
         assert_eq!(text("990126030725+0100", 2).as_deref(), Some("1999-01-26T02:07:25Z"));
         assert_eq!(text("9901260307Z", 2).as_deref(), Some("1999-01-26T03:07:00Z"));
@@ -107,6 +109,8 @@ mod tests {
             "20241326030725Z",
             "2024012603072Z",
             "20240126030725.Z",
+            "20240126030725,Z",
+            "202401260307+0100",
             "20240126030725ZZ",
             "",
         ] {

@@ -69,14 +69,13 @@ impl Certificate {
         let mut fields = tbs.inside();
         let version = match fields.optional(tag::CONTEXT_0)? {
             Some(explicit) => match explicit.inside().expect(tag::INTEGER)?.content {
-                [0] => 1,
-                [1] => 2,
-                [2] => 3,
+                // The JDK takes any; only version 3 has extensions.
+                [number] if *number < 0x7f => number + 1,
                 _ => return Err(Asn1Error("unknown certificate version")),
             },
             None => 1,
         };
-        let serial = fields.integer()?;
+        let serial = fields.serial_number()?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
         if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
@@ -118,6 +117,9 @@ impl Certificate {
         }
         fields.optional(ISSUER_UNIQUE_ID)?;
         fields.optional(SUBJECT_UNIQUE_ID)?;
+        if version != 3 && !fields.is_empty() {
+            return Err(Asn1Error("extensions in a certificate that is not of version 3"));
+        }
         if let Some(extensions) = fields.optional(EXTENSIONS)? {
             certificate.take_extensions(&extensions)?;
         }
@@ -364,3 +366,30 @@ const SUBJECT_UNIQUE_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;
 const AUTHORITY_KEY_ID: u8 = 0x80;
 const AUTHORITY_SERIAL: u8 = 0x82;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::archive::Archive;
+    use crate::limits::Limits;
+    use crate::signed_data::SignedData;
+    use crate::source::Source;
+
+    #[test]
+    fn extensions_need_version_3() {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vendor-shape/case.jar");
+        let (source, limits) = (Source::open(&case).unwrap(), Limits::default());
+        let archive = Archive::open(&source, &limits).unwrap().unwrap();
+        let block = archive.read_small(&source, 2, &limits).unwrap().unwrap();
+        let block = SignedData::parse(&block, &limits).unwrap();
+        let mut der = block.certificates[0].der.clone();
+        let at = der.windows(5).position(|window| window == [0xa0, 3, 2, 1, 2]).unwrap();
+        assert!(Certificate::parse(&der).is_ok());
+        for version in [0, 1, 3] {
+            der[at + 4] = version;
+            assert!(Certificate::parse(&der).is_err(), "{version}");
+        }
+    }
+}

@@ -38,7 +38,11 @@ impl DistinguishedName {
                 }
                 let mut inside = pair.inside();
                 let oid = inside.expect(tag::OID)?.oid()?;
-                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value: text_of(&inside.next()?) });
+                let value = text_of(&inside.next()?);
+                if !inside.is_empty() {
+                    return Err(Asn1Error("an attribute of a name has more than type and value"));
+                }
+                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value });
             }
             relative.push(attributes);
         }
@@ -202,6 +206,14 @@ mod tests {
         assert_eq!(DistinguishedName::parse(&name(500)).unwrap().relative.len(), 500);
         let error = DistinguishedName::parse(&name(100_000)).unwrap_err();
         assert!(limits::is_exceeded(&error.to_string()));
+    }
+
+    #[test]
+    fn an_attribute_has_nothing_after_its_value() {
+        let name = [0x30, 13, 0x31, 11, 0x30, 9, 6, 3, 0x55, 4, 3, 0x0c, 0, 5, 0];
+        assert!(DistinguishedName::parse(&name).is_err());
+        let name = [0x30, 11, 0x31, 9, 0x30, 7, 6, 3, 0x55, 4, 3, 0x0c, 0];
+        assert!(DistinguishedName::parse(&name).is_ok());
     }
 
     #[test]

@@ -48,6 +48,7 @@ mod second_reader;
 mod signature_names;
 mod signatures;
 mod signed_data;
+mod signer_attributes;
 mod source;
 mod timestamp;
 mod trust_store;

@@ -73,6 +73,11 @@ pub(crate) const SECTIONS: usize = 300_000;
 pub(crate) const HEADERS: usize = 600_000;
 /// Values in one ASN.1 container. Each costs twenty times its least length.
 pub(crate) const ASN1_VALUES: usize = 65_536;
+/// Counter-signatures of counter-signatures. Each is read by a call within a call.
+pub(crate) const COUNTER_SIGNATURES: usize = 16;
+/// The error for more than [`COUNTER_SIGNATURES`].
+pub(crate) const TOO_MANY_COUNTER_SIGNATURES: &str =
+    "limit exceeded: more than 16 counter-signatures in a row";
 /// The error for more than [`ASN1_VALUES`].
 pub(crate) const TOO_MANY_VALUES: &str = "limit exceeded: more than 65536 values in one ASN.1 container";
 /// Bytes of an encoded distinguished name; those of real certificates have less than 1,000. Its attributes cost twenty

@@ -5,7 +5,6 @@
 //! found by name only (issuer and serial number must both match), many SignerInfos (bounded), an algorithm named
 //! differently in two places (the digest field decides, CMSAlgorithmProtection must agree, RFC 6211).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +16,10 @@ use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::distinguished_name::DistinguishedName;
 use crate::limits::Limits;
+use crate::signer_attributes::{
+    Attributes, ID_ALGORITHM_PROTECTION, ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNING_TIME,
+    ID_TIMESTAMP_TOKEN,
+};
 
 /// A parsed SignedData.
 #[derive(Debug)]
@@ -83,7 +86,7 @@ impl SignedData {
             if signer_infos.len() >= limits.signer_infos {
                 return Err(Asn1Error("limit exceeded: too many SignerInfos in a signature block"));
             }
-            signer_infos.push(SignerInfo::parse(&value)?);
+            signer_infos.push(SignerInfo::parse(&value, 0)?);
         }
         let indefinite = !bytes.starts_with(&definite);
         let mixes_lengths = asn1::mixes_lengths(bytes);
@@ -169,7 +172,8 @@ impl SignedData {
 }
 
 impl SignerInfo {
-    fn parse(value: &Value<'_>) -> Result<Self, Asn1Error> {
+    /// Parses one; `depth` counts the signatures that it counter-signs.
+    pub(crate) fn parse(value: &Value<'_>, depth: usize) -> Result<Self, Asn1Error> {
         if value.tag != tag::SEQUENCE {
             return Err(Asn1Error("SignerInfo expected"));
         }
@@ -178,27 +182,22 @@ impl SignerInfo {
         let identifier = fields.expect(tag::SEQUENCE)?;
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
-        let serial = parts.integer()?.to_vec();
+        let serial = parts.serial_number()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
         let digest_oid = digest_algorithm.inside().next()?.oid()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
-        let attributes = fields.optional(tag::CONTEXT_0)?;
+        let signed = fields.optional(tag::CONTEXT_0)?;
+        let signed = signed.map(|raw| Ok((raw, Attributes::parse(&raw, depth)?))).transpose()?;
         let signature_algorithm = fields.expect(tag::SEQUENCE)?;
         let signature_oid = signature_algorithm.inside().next()?.oid()?;
         let signature = asn1::octets(&fields.next()?)?;
-        let timestamp_token = match fields.optional(tag::CONTEXT_1)? {
-            Some(unsigned) => match attribute(&unsigned, ID_TIMESTAMP_TOKEN)? {
-                Some(token) if token.tag != tag::SEQUENCE => {
-                    return Err(Asn1Error("the timestamp token is no sequence"));
-                }
-                token => token.map(|token| token.raw.to_vec()),
-            },
-            None => None,
-        };
-        let signed_attributes = match attributes {
-            Some(attributes) => Some(SignedAttributes::parse(&attributes, &digest_oid, &signature_oid)?),
-            None => None,
-        };
+        let unsigned = fields.optional(tag::CONTEXT_1)?;
+        let unsigned = unsigned.map(|raw| Attributes::parse(&raw, depth)).transpose()?;
+        let timestamp_token = unsigned.and_then(|attributes| attributes.value(ID_TIMESTAMP_TOKEN));
+        let timestamp_token = timestamp_token.map(|token| token.raw.to_vec());
+        let signed_attributes = signed
+            .map(|(raw, attributes)| SignedAttributes::new(&raw, &attributes, &digest_oid, &signature_oid))
+            .transpose()?;
         let scheme = scheme(&signature_algorithm, &signature_oid, digest, &digest_oid);
         Ok(Self {
             issuer,
@@ -243,12 +242,17 @@ impl SignerInfo {
 }
 
 impl SignedAttributes {
-    fn parse(value: &Value<'_>, digest_oid: &str, signature_oid: &str) -> Result<Self, Asn1Error> {
-        let mut signed_bytes = value.raw.to_vec();
+    fn new(
+        raw: &Value<'_>,
+        attributes: &Attributes<'_>,
+        digest_oid: &str,
+        signature_oid: &str,
+    ) -> Result<Self, Asn1Error> {
+        let mut signed_bytes = raw.raw.to_vec();
         if let Some(first) = signed_bytes.first_mut() {
             *first = tag::SET;
         }
-        if let Some(protection) = attribute(value, ID_ALGORITHM_PROTECTION)? {
+        if let Some(protection) = attributes.value(ID_ALGORITHM_PROTECTION) {
             let mut parts = protection.inside();
             let digest = parts.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
             let signature = parts.optional(tag::CONTEXT_1)?;
@@ -257,43 +261,14 @@ impl SignedAttributes {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
         }
-        // It has no say, but the JDK does not parse a block in which it is malformed.
-        let signing_time =
-            attribute(value, ID_SIGNING_TIME)?.map(|time| asn1_time::parse(&time)).transpose()?;
-        let content_type = attribute(value, ID_CONTENT_TYPE)?.map(|value| value.oid()).transpose()?;
-        let message_digest =
-            attribute(value, ID_MESSAGE_DIGEST)?.map(|value| asn1::octets(&value)).transpose()?;
-        Ok(Self { signed_bytes, content_type, message_digest, signing_time })
+        let value = |oid| attributes.value(oid);
+        Ok(Self {
+            signed_bytes,
+            content_type: value(ID_CONTENT_TYPE).map(|value| value.oid()).transpose()?,
+            message_digest: value(ID_MESSAGE_DIGEST).map(|value| value.content.to_vec()),
+            signing_time: value(ID_SIGNING_TIME).map(|value| asn1_time::parse(&value)).transpose()?,
+        })
     }
-}
-
-/// The value of an attribute; two attributes of one type are an error, as in the JDK.
-///
-/// All attributes here are single-valued (RFC 5652 section 11, RFC 3161 appendix A): a second value is an error.
-fn attribute<'a>(attributes: &Value<'a>, oid: &str) -> Result<Option<Value<'a>>, Asn1Error> {
-    let mut found = None;
-    let mut types = BTreeSet::new();
-    for attribute in attributes.inside().all()? {
-        if attribute.tag != tag::SEQUENCE {
-            return Err(Asn1Error("an attribute is no sequence"));
-        }
-        let mut parts = attribute.inside();
-        let kind = parts.expect(tag::OID)?;
-        if !types.insert(kind.content) {
-            return Err(Asn1Error("several attributes of one type"));
-        }
-        if kind.oid()? == oid {
-            let mut values = parts.expect(tag::SET)?.inside();
-            if values.is_empty() {
-                return Err(NO_VALUE);
-            }
-            found = Some(values.next()?);
-            if !values.is_empty() {
-                return Err(Asn1Error("several values of a single-valued attribute"));
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// The signature algorithm: the digest field decides the digest, the signature field the kind of key.
@@ -341,17 +316,9 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     Ok((content_type, content))
 }
 
-/// An attribute without a value: the JDK asks for the first one all the same, and jarsigner breaks off.
-pub(crate) const NO_VALUE: Asn1Error = Asn1Error("an attribute has no value");
-
 /// Content types whose octets the JDK hands out; a block of another type it does not read.
 pub(crate) const READABLE_CONTENT: [&str; 3] =
     ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
-const ID_CONTENT_TYPE: &str = "1.2.840.113549.1.9.3";
-const ID_MESSAGE_DIGEST: &str = "1.2.840.113549.1.9.4";
-const ID_SIGNING_TIME: &str = "1.2.840.113549.1.9.5";
-const ID_ALGORITHM_PROTECTION: &str = "1.2.840.113549.1.9.52";
-const ID_TIMESTAMP_TOKEN: &str = "1.2.840.113549.1.9.16.2.14";

@@ -10,7 +10,8 @@ use crate::certificate::Certificate;
 use crate::crypto::{Check, KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::limits::{Limits, TOKEN_SIGNER_INFOS};
-use crate::signed_data::{NO_VALUE, SignedData, SignerInfo};
+use crate::signed_data::{SignedData, SignerInfo};
+use crate::signer_attributes::NO_VALUE;
 
 /// A token whose signature and message imprint are right.
 #[derive(Debug, Clone)]

@@ -5,12 +5,15 @@
 //! cargo run --release -p midmirror-cli --example differential -- --seed 1 --only 1234 --keep differences
 //! ```
 //!
-//! Ends 1 if anything differs. Each difference is kept as a folder: the archive, both texts, and what was done.
+//! Ends 1 if anything differs that `fixtures/conformance/explained.tsv` does not explain. Each such difference is kept as a
+//! folder: the archive, both texts, and what was done.
 
 #![expect(clippy::print_stdout, reason = "a program for developers that reports on standard output")]
 
+mod explained;
 mod judge;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +54,9 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     if !is_reproduced(judges.version()) {
         println!("its texts are not reproduced: expect differences");
     }
+    let classes = explained::read(explained::TABLE)?;
+    let mut explained = BTreeMap::<&str, u64>::new();
+    let mut unexplained = 0;
     let mut counts = Counts::default();
     let range = match options.only {
         Some(index) => index..index + 1,
@@ -59,18 +65,28 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     for index in range {
         let outcome = judges.judge(options.seed, index)?;
         counts.add(&outcome);
-        if !outcome.differences.is_empty() {
+        let class = explained::explain(&classes, &outcome);
+        let differs = !outcome.differences.is_empty() && class.is_none();
+        if let Some(class) = class {
+            *explained.entry(class).or_default() += 1;
+        }
+        if differs {
+            unexplained += 1;
             println!(
                 "{index}: {:?}: {} {:?}",
                 outcome.differences, outcome.mutant.base, outcome.mutant.kinds
             );
         }
-        if !outcome.differences.is_empty() || options.only.is_some() {
+        if differs || options.only.is_some() {
             keep(&options.keep.join(format!("{}-{index}", options.seed)), &outcome)?;
         }
     }
     report(&counts);
-    Ok(ExitCode::from(u8::from(!counts.differences.is_empty())))
+    for (class, count) in &explained {
+        println!("explained: {count} by {class}");
+    }
+    println!("unexplained: {unexplained}");
+    Ok(ExitCode::from(u8::from(unexplained > 0)))
 }
 
 fn keep(folder: &Path, outcome: &Outcome) -> std::io::Result<()> {

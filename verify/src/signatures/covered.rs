@@ -1,6 +1,6 @@
 //! The names that accepted signatures cover, and who vouches for each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::name_index::NameIndex;
@@ -13,7 +13,7 @@ pub(crate) struct Covered {
     names: Vec<Name>,
     index: NameIndex,
     sets: Vec<Arc<[usize]>>,
-    numbers_of_sets: HashMap<Arc<[usize]>, usize>,
+    numbers_of_sets: HashMap<BTreeSet<usize>, usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,22 +101,16 @@ impl Covered {
         }
     }
 
-    /// The number of the set that has these signers besides those of another.
+    /// The number of the set that has these signers besides those of another. As in the JDK, a known set of the same
+    /// signers will do, the last one first; otherwise all are put one after the other, equal ones as well.
     fn number_of_set(&mut self, before: Option<usize>, signers: &[usize]) -> usize {
-        let mut all =
-            before.and_then(|before| self.sets.get(before)).map(|set| set.to_vec()).unwrap_or_default();
-        for index in signers {
-            if !all.contains(index) {
-                all.push(*index);
-            }
-        }
-        let all: Arc<[usize]> = all.into();
-        if let Some(number) = self.numbers_of_sets.get(&all) {
-            return *number;
-        }
-        self.sets.push(all.clone());
-        self.numbers_of_sets.insert(all, self.sets.len() - 1);
-        self.sets.len() - 1
+        let before = before.and_then(|before| self.sets.get(before));
+        let all: Vec<usize> = before.into_iter().flat_map(|set| set.iter()).chain(signers).copied().collect();
+        let key: BTreeSet<usize> = all.iter().copied().collect();
+        *self.numbers_of_sets.entry(key).or_insert_with(|| {
+            self.sets.push(all.into());
+            self.sets.len() - 1
+        })
     }
 }
 
@@ -149,7 +143,10 @@ mod tests {
             covered.sets().get(set).unwrap().to_vec()
         };
         assert_eq!(covered.names().collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!([signers("a"), signers("b"), signers("c")], [vec![0], vec![0, 1], vec![1, 0]]);
+        assert_eq!(
+            [signers("a"), signers("b"), signers("c")],
+            [vec![0, 0], vec![0, 0, 1, 0], vec![0, 0, 1, 0]]
+        );
         assert_eq!(covered.number("d"), None);
     }
 }

@@ -36,7 +36,8 @@ use crate::report::{BlockOutcome, BlockReport};
 use crate::signature_names::{
     MANIFEST_NAME, has_meta_inf_prefix, is_block, is_block_or_signature_file, is_in_meta_inf,
 };
-use crate::signed_data::{NO_VALUE, READABLE_CONTENT, SignedData};
+use crate::signed_data::{READABLE_CONTENT, SignedData};
+use crate::signer_attributes::NO_VALUE;
 use crate::source::Source;
 use crate::timestamp::TimestampToken;
 
