@@ -114,7 +114,7 @@ fn masked(text: &str, folder: &Path) -> String {
     masked + rest
 }
 
-fn first_difference(ours: &str, theirs: &str) -> String {
+pub(super) fn first_difference(ours: &str, theirs: &str) -> String {
     let (mut ours, mut theirs) = (ours.lines(), theirs.lines());
     loop {
         match (ours.next(), theirs.next()) {

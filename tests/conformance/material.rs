@@ -65,6 +65,16 @@ pub(super) fn answers_with_own_roots() -> Vec<ShortAnswer> {
     table.lines().skip(1).map(answer).collect()
 }
 
+/// Unpacks committed archives, one over the other, into a temporary folder.
+pub(super) fn unpacked(archives: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for archive in archives {
+        let file = File::open(committed().join(archive)).unwrap();
+        zip::ZipArchive::new(file).unwrap().extract(folder.path()).unwrap();
+    }
+    folder
+}
+
 /// The JDK that says so of itself. An unknown one fails the test: nobody has compared it.
 pub(super) fn of_version_text(text: &str) -> Jdk {
     let version = text.split('"').nth(1).unwrap_or(text);
@@ -76,12 +86,8 @@ pub(super) fn of_version_text(text: &str) -> Jdk {
 impl Corpus {
     /// Unpacks the committed archives.
     pub(super) fn committed(jdk: Jdk) -> Self {
-        let unpacked = tempfile::tempdir().unwrap();
         // The arguments of the runs come with the first record; the answers of another JDK take the place of its answers.
-        for archive in ["corpus.zip", "expected-17.0.15.zip", &format!("expected-{jdk}.zip")] {
-            let file = File::open(committed().join(archive)).unwrap();
-            zip::ZipArchive::new(file).unwrap().extract(unpacked.path()).unwrap();
-        }
+        let unpacked = unpacked(&["corpus.zip", "expected-17.0.15.zip", &format!("expected-{jdk}.zip")]);
         Self::read(unpacked.path().to_owned(), Some(unpacked))
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::algorithm_policy::{Strength, jar_digest_name, jar_key};
 use crate::archive::Archive;
-use crate::crypto::{KeyKind, SignatureScheme};
+use crate::crypto::{KeyKind, PssParameters, SignatureScheme};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::report::{AlgorithmReport, BlockDescription, KeyReport, SignatureFileReport, TokenReport};
@@ -119,10 +119,20 @@ fn scheme_report(scheme: &Option<SignatureScheme>, name: &str) -> AlgorithmRepor
     if let Some(scheme) = scheme {
         report.name = scheme.name();
         if let SignatureScheme::RsaPss(parameters) = scheme {
-            report.parameters = Some(Box::new(algorithm(&parameters.java_name(), Strength::Fine)));
+            report.parameters = Some(Box::new(algorithm(&full_name(parameters), Strength::Fine)));
         }
     }
     report
+}
+
+/// RSASSA-PSS with its parameters as newer JDKs print it.
+fn full_name(parameters: &PssParameters) -> String {
+    let PssParameters { digest, mask_digest, salt_length } = parameters;
+    format!(
+        "RSASSA-PSS using PSSParameterSpec[hashAlgorithm={}, maskGenAlgorithm=MGF1ParameterSpec[hashAlgorithm={}], saltLength={salt_length}, trailerField=1]",
+        digest.jca_name(),
+        mask_digest.jca_name()
+    )
 }
 
 fn key_report(key: &KeyKind) -> KeyReport {

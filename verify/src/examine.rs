@@ -117,7 +117,7 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(archive.entries, &[], Vec::new());
+        report.entries = entries(archive.entries, Annotations::default());
         return Ok(report);
     }
     // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
@@ -133,15 +133,15 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
             let mut own = container.clone();
             let found = strict.run(&mut own)?;
             own.cross_checks.extend(strict.cross_check(jdk, &own, &found)?);
-            let (listed, signers) = strict.finish(&mut own, found)?;
-            own.entries = entries(archive.entries.clone(), &listed, signers);
+            let annotations = strict.finish(&mut own, found)?;
+            own.entries = entries(archive.entries.clone(), annotations);
             report.others.push((jdk, own));
         } else {
             report.cross_checks.extend(strict.cross_check(jdk, &report, &found)?);
         }
     }
-    let (listed, signers) = lenient.finish(&mut report, found)?;
-    report.entries = entries(archive.entries, &listed, signers);
+    let annotations = lenient.finish(&mut report, found)?;
+    report.entries = entries(archive.entries, annotations);
     Ok(report)
 }
 
@@ -161,6 +161,14 @@ struct Found {
     contents: Contents,
     /// Whether it came as far as the contents.
     contents_read: bool,
+}
+
+/// What a report says of entries besides their headers, in the order of the directory.
+#[derive(Default)]
+struct Annotations {
+    /// Whether the manifest lists them.
+    listed: Vec<bool>,
+    signers: Vec<Arc<[usize]>>,
 }
 
 impl Reading<'_> {
@@ -221,7 +229,7 @@ impl Reading<'_> {
     }
 
     /// 6. What signature files say of themselves, and readers that share no code with ours. Gives what entries need.
-    fn finish(&self, report: &mut Report, found: Found) -> io::Result<(Vec<bool>, Vec<Arc<[usize]>>)> {
+    fn finish(&self, report: &mut Report, found: Found) -> io::Result<Annotations> {
         let Self { source, archive, inputs, depth, .. } = *self;
         let Found { mut signatures, contents, contents_read } = found;
         // Manifest and covered names have served; the signature files are as large, and come next.
@@ -242,7 +250,7 @@ impl Reading<'_> {
                 )?);
             }
         }
-        Ok((listed, contents.signers))
+        Ok(Annotations { listed, signers: contents.signers })
     }
 }
 
@@ -294,10 +302,10 @@ fn listed(archive: &Archive, manifest: Option<&Manifest>) -> Vec<bool> {
 }
 
 /// The archive's entries as the report has them, each with its signers as far as they are known.
-fn entries(headers: Vec<EntryHeader>, listed: &[bool], signers: Vec<Arc<[usize]>>) -> Vec<EntryReport> {
+fn entries(headers: Vec<EntryHeader>, annotations: Annotations) -> Vec<EntryReport> {
     let nobody: Arc<[usize]> = Arc::new([]);
-    let listed = listed.iter().copied().chain(std::iter::repeat(false));
-    let signers = signers.into_iter().chain(std::iter::repeat(nobody));
+    let listed = annotations.listed.into_iter().chain(std::iter::repeat(false));
+    let signers = annotations.signers.into_iter().chain(std::iter::repeat(nobody));
     let entries = headers.into_iter().zip(listed).zip(signers);
     entries.map(|((header, listed), signers)| EntryReport::new(header, listed, signers)).collect()
 }

@@ -42,7 +42,7 @@ pub(super) fn examine(
     directory_start: u64,
     threads: usize,
     findings: &mut Vec<Finding>,
-) -> io::Result<(Vec<Result<u64, LocalHeaderFault>>, Option<Vec<usize>>)> {
+) -> io::Result<(Vec<DataPosition>, Option<Vec<usize>>)> {
     let before = findings.len();
     let mut plain = true;
     let part = entries.len().div_ceil(threads.max(1)).max(SMALL_PART);
@@ -71,9 +71,12 @@ pub(super) fn examine(
     Ok((data, streams))
 }
 
+/// Where the data of an entry starts, or why its local header cannot be used.
+type DataPosition = Result<u64, LocalHeaderFault>;
+
 /// What was found of some entries.
 struct Part {
-    data: Vec<Result<u64, LocalHeaderFault>>,
+    data: Vec<DataPosition>,
     extents: Vec<Extent>,
     findings: Vec<Finding>,
     /// Whether every reader takes the headers alike.

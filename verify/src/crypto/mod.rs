@@ -278,16 +278,6 @@ impl SignatureScheme {
 }
 
 impl PssParameters {
-    /// The algorithm with its parameters as newer JDKs print it.
-    pub(crate) fn java_name(&self) -> String {
-        let Self { digest, mask_digest, salt_length } = self;
-        format!(
-            "RSASSA-PSS using PSSParameterSpec[hashAlgorithm={}, maskGenAlgorithm=MGF1ParameterSpec[hashAlgorithm={}], saltLength={salt_length}, trailerField=1]",
-            digest.jca_name(),
-            mask_digest.jca_name()
-        )
-    }
-
     /// Parses the parameters; absent fields have the defaults of RFC 4055.
     pub(crate) fn parse(parts: &mut Reader<'_>) -> Result<Self, Asn1Error> {
         let mut parameters =
