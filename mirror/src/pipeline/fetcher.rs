@@ -21,7 +21,7 @@ use crate::store::Store;
 /// What the fetching side has of a package.
 pub(super) enum Fetched {
     /// Bytes to be verified.
-    Bytes(QuarantinedPackage),
+    Bytes(Box<QuarantinedPackage>),
     /// Nothing more is to be done.
     Settled(Outcome),
 }
@@ -74,7 +74,7 @@ impl Fetcher {
             Ok(quarantined) => {
                 let seen = Seen::of_record(quarantined.record(), quarantined.length());
                 self.remember(package, quarantined.sha256(), seen);
-                Fetched::Bytes(quarantined)
+                Fetched::Bytes(Box::new(quarantined))
             }
             Err(FetchError::NotFound { .. }) if package.may_be_absent() => Fetched::Settled(Outcome::NotMade),
             Err(error) => Fetched::Settled(Outcome::NotFetched(error)),

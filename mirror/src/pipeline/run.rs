@@ -56,7 +56,7 @@ pub async fn sync(
             Fetched::Settled(outcome) => outcome,
             Fetched::Bytes(quarantined) => {
                 observer(Event::Verifying { path: &path });
-                in_place(|| take_in(site, &mut writer, quarantined))
+                in_place(|| take_in(site, &mut writer, *quarantined))
             }
         };
         if options.stop_at_first_failure && !outcome.is_success() {
