@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
@@ -51,7 +52,12 @@ pub(crate) enum Command {
         /// Full vendor URLs
         #[arg(required = true)]
         urls: Vec<String>,
+        /// How progress is shown
+        #[command(flatten)]
+        progress: ProgressArguments,
     },
+    /// Publish other bytes under a known name, which a sync has verified and held
+    Accept(AcceptArguments),
     /// Verify, admit and publish packages that were brought by hand
     ImportFile(ImportFileArguments),
     /// Verify a package; ends 0 only if this mirror would admit it
@@ -70,6 +76,9 @@ pub(crate) enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// All digests that each name ever had here: published, held, superseded; with times and reasons
+        #[arg(long)]
+        history: bool,
     },
     /// Serve the store over HTTPS under the vendor's paths
     Serve(ServeArguments),
@@ -146,7 +155,7 @@ impl Selection {
     }
 }
 
-/// What to sync, and how often.
+/// What to sync, and how.
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
     /// What to sync [default: what [[follow]] names]
@@ -158,6 +167,59 @@ pub(crate) struct SyncArguments {
     /// For --watch: seconds from the end of one round to the next, instead of the configured ones
     #[arg(long, value_name = "SECONDS", requires = "watch", value_parser = clap::value_parser!(u32).range(1..=MAX_EVERY))]
     pub every: Option<u32>,
+    /// Ask the upstream whether it still has what the store has; other bytes are verified and held (upstream.on_change)
+    #[arg(long)]
+    pub revalidate: bool,
+    /// Show what would be fetched, from where and how much; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on with the other packages after a failure (this is the default)
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Begin nothing more after the first failure; what is done by then is published
+    #[arg(long, conflicts_with = "keep_going")]
+    pub stop_at_first_failure: bool,
+    /// How progress is shown
+    #[command(flatten)]
+    pub progress: ProgressArguments,
+}
+
+/// How progress is shown.
+#[derive(Debug, Args, Default)]
+pub(crate) struct ProgressArguments {
+    /// Progress on stderr: two lines on a terminal and a line every few seconds elsewhere (auto), lines, JSON events, or none
+    #[arg(long, value_enum, value_name = "KIND", default_value_t)]
+    pub progress: ProgressKind,
+    /// For --progress json: append the events to this file (or /dev/fd/3) instead of stderr
+    #[arg(long, value_name = "FILE", requires = "progress")]
+    pub progress_file: Option<PathBuf>,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ProgressKind {
+    /// By what stderr is
+    #[default]
+    Auto,
+    /// A line every few seconds
+    Plain,
+    /// One JSON object a line
+    Json,
+    /// Only what became of each package
+    None,
+}
+
+/// A decision about other bytes under a known name.
+#[derive(Debug, Args)]
+pub(crate) struct AcceptArguments {
+    /// Package name, vendor path or URL
+    pub name: String,
+    /// Why; kept with the evidence and shown by `list --history`
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// A digest that the store has under this name, instead of the one held last
+    #[arg(long, value_name = "DIGEST")]
+    pub sha256: Option<Sha256Digest>,
 }
 
 /// The catalog of a connected mirror is due for renewal after 15 days.

@@ -66,6 +66,11 @@ impl Context {
         })
     }
 
+    /// Whether every access to an upstream is forbidden.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline.is_some() || self.config.offline
+    }
+
     /// A client for the upstream.
     pub(crate) fn client(&self) -> anyhow::Result<HttpClient> {
         let offline = self.offline.clone().or_else(|| self.config.offline.then(|| CONFIGURED.to_owned()));

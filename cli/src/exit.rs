@@ -39,11 +39,13 @@ pub enum Exit {
     Storage = 13,
     /// The file is no ZIP archive, or its directory cannot be read; `inspect` has shown what is left of it.
     NotAnArchive = 14,
+    /// The upstream has other bytes under a known name; they are verified and wait for `midmirror accept`.
+    Held = 15,
 }
 
 impl Exit {
     /// Every exit, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -59,6 +61,7 @@ impl Exit {
         Self::StoreBusy,
         Self::Storage,
         Self::NotAnArchive,
+        Self::Held,
     ];
 
     /// The number.
@@ -79,6 +82,7 @@ impl Exit {
             Self::StoreBusy => 12,
             Self::Storage => 13,
             Self::NotAnArchive => 14,
+            Self::Held => 15,
         }
     }
 
@@ -100,6 +104,7 @@ impl Exit {
             Self::StoreBusy => "store in use by another writer",
             Self::Storage => "file system refused (full, read-only, no permission)",
             Self::NotAnArchive => "inspect: the file cannot be read as a ZIP archive",
+            Self::Held => "other bytes under a known name are held until `midmirror accept`",
         }
     }
 
@@ -124,6 +129,6 @@ mod tests {
     #[test]
     fn codes_are_the_documented_ones_and_distinct() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, (0..15).collect::<Vec<u8>>());
+        assert_eq!(codes, (0..16).collect::<Vec<u8>>());
     }
 }

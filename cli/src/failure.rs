@@ -115,6 +115,8 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
+        Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
     }
     if let Some(StageError::NoSpace { .. } | StageError::Io { .. } | StageError::Staging { .. }) =
@@ -204,9 +206,10 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
 /// The exit of a failed store operation.
 pub(crate) fn of_store(error: &StoreError) -> Exit {
     match error {
-        StoreError::NotAStore { .. } | StoreError::NotEmpty { .. } | StoreError::UnknownFormat { .. } => {
-            Exit::Usage
-        }
+        StoreError::NotAStore { .. }
+        | StoreError::NotEmpty { .. }
+        | StoreError::UnknownFormat { .. }
+        | StoreError::NothingToAccept { .. } => Exit::Usage,
         StoreError::Busy { .. } => Exit::StoreBusy,
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
@@ -218,12 +221,13 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
     }
 }
 
-fn store_hint(error: &StoreError) -> Option<String> {
+pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
     Some(
         match error {
             StoreError::NotAStore { .. } => {
                 "create it with midmirror init, or name another with --store or --config"
             }
+            StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
@@ -261,7 +265,7 @@ pub(crate) fn io_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a st
     None
 }
 
-fn fetch_hint(error: &FetchError) -> Option<String> {
+pub(crate) fn fetch_hint(error: &FetchError) -> Option<String> {
     let hint = match error {
         FetchError::Offline { .. } => {
             "leave the switch out, or bring packages by hand: import-file, or stage --from DIR"

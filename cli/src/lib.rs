@@ -10,6 +10,7 @@ mod failure;
 mod host;
 mod logging;
 mod output;
+mod progress;
 mod proxies;
 mod run;
 mod trust_sources;

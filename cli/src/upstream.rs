@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use midmirror_mirror::fetch::{ClientConfig, HttpClient, RetryPolicy, Roots};
 use midmirror_mirror::package::Platform;
+use midmirror_mirror::pipeline::OnChange;
 use serde::Deserialize;
 
 use crate::context::jitter_seed;
@@ -46,6 +47,10 @@ pub(crate) struct Upstream {
     pub total_seconds: u32,
     /// Tries in a row without progress.
     pub tries: u32,
+    /// What happens to other bytes under a name that is in the store: `hold` or `publish`.
+    pub on_change: OnChange,
+    /// A sync asks about packages in the store if that was last done so many hours ago; 0: only with --revalidate.
+    pub revalidate_hours: u32,
     /// Platforms that are planned when none is named.
     pub platforms: Vec<Platform>,
 }
@@ -68,6 +73,8 @@ impl Default for Upstream {
             idle_seconds: 30,
             total_seconds: 6 * 3600,
             tries: 5,
+            on_change: OnChange::Hold,
+            revalidate_hours: 0,
             platforms: vec![Platform::LinuxX86_64, Platform::WindowsX86_64],
         }
     }

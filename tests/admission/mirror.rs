@@ -16,7 +16,7 @@ use midmirror_mirror::catalog::{
 };
 use midmirror_mirror::enrol::{Enrolment, HostPolicy, Replace, TrustFile};
 use midmirror_mirror::package::{PackageName, PackagePath};
-use midmirror_mirror::pipeline::{self, Outcome, Site};
+use midmirror_mirror::pipeline::{self, OnChange, Outcome, Site};
 use midmirror_mirror::stage::{CheckFailure, Source, StageInputs, StageReport, stage};
 use midmirror_mirror::store::Store;
 use midmirror_verify::TrustStore;
@@ -72,6 +72,7 @@ impl Mirror {
             agent_anchors: None,
             policy: &policy,
             proof,
+            on_change: OnChange::Hold,
             max_package_bytes: 1 << 30,
             now: at(moment),
         };

@@ -18,6 +18,8 @@ mod attacks_signed;
 #[cfg(test)]
 mod attacks_structure;
 #[cfg(test)]
+mod changed;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod drop_in;
@@ -36,9 +38,13 @@ mod network;
 #[cfg(test)]
 mod operator;
 #[cfg(test)]
+mod overlap;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod real_files;
+#[cfg(test)]
+mod run_report;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! One file per command.
 
+mod accept;
 mod anchors;
 mod demo;
 mod demo_upstream;
+mod dry_run;
+mod history;
 mod init;
 mod inspect;
 pub(crate) mod jarsigner;
 pub(crate) mod list;
+pub(crate) mod outcomes;
 pub(crate) mod plan;
 mod schema;
 mod serve;
@@ -38,10 +42,12 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Init => init::run(&context()?)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
         Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
-        Command::Sync(arguments) => sync::sync(&context()?, &arguments.selection)?,
-        Command::Fetch { urls } => sync::fetch(&context()?, &urls)?,
+        Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
+        Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
+        Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
-        Command::List { json } => list::run(&context()?, json)?,
+        Command::List { json, history: true } => history::run(&context()?, json)?,
+        Command::List { json, history: false } => list::run(&context()?, json)?,
         Command::Serve(arguments) => serve::run(&context()?, &arguments)?,
         Command::Trust(arguments) => trust::run(&context()?, &arguments)?,
         Command::Store(command) => store::run(&context()?, &command)?,

@@ -8,7 +8,7 @@ use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
 use midmirror_mirror::catalog::CatalogEntry;
 use midmirror_mirror::stage::StageReport;
-use midmirror_mirror::store::CheckReport;
+use midmirror_mirror::store::{CheckReport, NameHistory};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
@@ -17,6 +17,7 @@ use super::plan::Row;
 use crate::exit::Exit;
 use crate::failure::coded;
 use crate::output;
+use crate::progress::ProgressEvent;
 
 struct Named {
     name: &'static str,
@@ -53,7 +54,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 7] = [
+const ALL: [Named; 9] = [
     Named {
         name: "report",
         version: 1,
@@ -68,6 +69,18 @@ const ALL: [Named; 7] = [
     },
     Named { name: "plan", version: 1, printed_by: "midmirror plan --json", schema: of::<Vec<Row<'_>>> },
     Named { name: "list", version: 1, printed_by: "midmirror list --json", schema: of::<Vec<CatalogEntry>> },
+    Named {
+        name: "history",
+        version: 1,
+        printed_by: "midmirror list --history --json",
+        schema: of::<Vec<NameHistory>>,
+    },
+    Named {
+        name: "progress",
+        version: 1,
+        printed_by: "midmirror sync --progress json, one object a line",
+        schema: of::<ProgressEvent>,
+    },
     Named {
         name: "store-check",
         version: 1,

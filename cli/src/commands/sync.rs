@@ -1,43 +1,64 @@
 //! `midmirror sync`, `fetch` and `import-file`: from a plan, URLs or files to a published catalog.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use midmirror_mirror::admit::{AdmissionPolicy, AdmitError, RefusalClass};
+use anyhow::Context as _;
+use midmirror_mirror::admit::AdmissionPolicy;
 use midmirror_mirror::catalog::{
     FolderSource, Lifetimes, SigningKeys, TrustInputs, TrustedCatalog, trust_folder,
 };
 use midmirror_mirror::package::{PackageName, PackagePath, Tree, split_url};
-use midmirror_mirror::pipeline::{self, Event, Outcome, Site, SyncReport};
+use midmirror_mirror::pipeline::{self, Event, Observer, Revalidate, Site, SyncOptions};
 use midmirror_mirror::plan::{PlannedPackage, each_once, plan_url};
 use midmirror_mirror::store::Store;
 
-use crate::arguments::{ImportFileArguments, Selection};
+use super::outcomes;
+use crate::arguments::{ImportFileArguments, ProgressArguments, Selection, SyncArguments};
 use crate::config::{Follow, Profile};
 use crate::context::{self, Context, Stopped, block_on};
 use crate::exit::Exit;
-use crate::failure::{self, coded};
-use crate::output::{self, printable};
+use crate::failure::coded;
+use crate::output;
+use crate::progress::Progress;
 use crate::trust_sources::Anchors;
 
 /// Works off a selection, or without one what `[[follow]]` names.
-pub(crate) fn sync(context: &Context, selection: &Selection) -> anyhow::Result<Exit> {
+pub(crate) fn sync(context: &Context, arguments: &SyncArguments) -> anyhow::Result<Exit> {
+    let selection = &arguments.selection;
+    let run = |planned: &[PlannedPackage]| match arguments.dry_run {
+        true => super::dry_run::run(context, planned),
+        false => run(context, planned, &options(context, arguments), &arguments.progress),
+    };
     if !selection.is_empty() {
-        return run(context, &super::plan::packages(context, selection)?);
+        return run(&super::plan::packages(context, selection)?);
     }
     let (planned, some_skipped) = follow(context, selection)?;
-    match run(context, &planned)? {
+    match run(&planned)? {
         Exit::Done if some_skipped => Ok(Exit::SomeFailed),
         exit => Ok(exit),
     }
 }
 
+fn options(context: &Context, arguments: &SyncArguments) -> SyncOptions {
+    let hours = u64::from(context.config.upstream.revalidate_hours);
+    let revalidate = match (arguments.revalidate, hours) {
+        (true, _) => Revalidate::Now,
+        (false, 0) => Revalidate::Never,
+        (false, hours) => Revalidate::After(Duration::from_secs(hours * 3600)),
+    };
+    SyncOptions { revalidate, stop_at_first_failure: arguments.stop_at_first_failure }
+}
+
 /// Fetches single URLs.
-pub(crate) fn fetch(context: &Context, urls: &[String]) -> anyhow::Result<Exit> {
+pub(crate) fn fetch(
+    context: &Context,
+    urls: &[String],
+    progress: &ProgressArguments,
+) -> anyhow::Result<Exit> {
     let planned = urls.iter().map(|url| plan_url(url)).collect::<Result<Vec<_>, _>>()?;
-    run(context, &planned)
+    run(context, &planned, &SyncOptions::default(), progress)
 }
 
 /// Takes in files that were brought by hand.
@@ -58,16 +79,18 @@ pub(crate) fn import_files(context: &Context, arguments: &ImportFileArguments) -
     if let (Some(folder), Some(trust)) = (&arguments.proof, &arguments.trust) {
         parts.proof = Some(foreign_catalog(folder, trust)?);
     }
-    let progress = ProgressLines::default();
+    let progress = Progress::new(&ProgressArguments::default(), files.len())?;
     let report = block_on(async {
         Ok(pipeline::import(&parts.site(context), &files, &|event| progress.tell(event)).await?)
     })?;
-    finish(&report)
+    let exit = outcomes::exit(&report);
+    progress.finish(&report, exit);
+    Ok(exit)
 }
 
 /// What a pipeline run borrows from.
-struct Parts {
-    store: Store,
+pub(super) struct Parts {
+    pub(super) store: Store,
     keys: SigningKeys,
     lifetimes: Lifetimes,
     anchors: Anchors,
@@ -76,7 +99,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn load(context: &Context) -> anyhow::Result<Self> {
+    pub(super) fn load(context: &Context) -> anyhow::Result<Self> {
         let config = &context.config;
         Ok(Self {
             store: context.store()?,
@@ -88,7 +111,7 @@ impl Parts {
         })
     }
 
-    fn site(&self, context: &Context) -> Site<'_> {
+    pub(super) fn site(&self, context: &Context) -> Site<'_> {
         Site {
             store: &self.store,
             keys: &self.keys,
@@ -98,6 +121,7 @@ impl Parts {
             agent_anchors: self.anchors.agent.as_ref(),
             policy: &self.policy,
             proof: self.proof.as_ref(),
+            on_change: context.config.upstream.on_change,
             max_package_bytes: context.config.upstream.max_package_bytes,
             now: context::now(),
         }
@@ -122,14 +146,23 @@ pub(crate) fn lifetimes(profile: Profile) -> Lifetimes {
     }
 }
 
-fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Result<Exit> {
+fn run(
+    context: &Context,
+    planned: &[PlannedPackage],
+    options: &SyncOptions,
+    progress: &ProgressArguments,
+) -> anyhow::Result<Exit> {
     let parts = Parts::load(context)?;
     let client = context.client()?;
-    let progress = ProgressLines::default();
+    let progress = Arc::new(Progress::new(progress, planned.len())?);
+    let told = Arc::clone(&progress);
+    let observer: Arc<Observer<'static>> = Arc::new(move |event: Event<'_>| told.tell(event));
     let report = context.block_on(async {
-        Ok(pipeline::sync(&parts.site(context), &client, planned, &|event| progress.tell(event)).await?)
+        Ok(pipeline::sync(&parts.site(context), &client, planned, options, observer).await?)
     })?;
-    finish(&report)
+    let exit = outcomes::exit(&report);
+    progress.finish(&report, exit);
+    Ok(exit)
 }
 
 /// What `[[follow]]` asks for, and whether something was skipped.
@@ -187,119 +220,4 @@ fn vendor_path(file: &Path, given: Option<&str>) -> anyhow::Result<PackagePath> 
     })?;
     PackagePath::new(Tree::Signed, &name)
         .with_context(|| format!("the vendor path of {name} is unknown; give it with --as-path"))
-}
-
-/// Prints what became of each package and finds the exit code.
-fn finish(report: &SyncReport) -> anyhow::Result<Exit> {
-    let failed = report.items.iter().filter(|item| !item.outcome.is_success()).count();
-    let count =
-        |wanted: fn(&Outcome) -> bool| report.items.iter().filter(|item| wanted(&item.outcome)).count();
-    let stored = count(|outcome| matches!(outcome, Outcome::Stored(_)));
-    let there = count(|outcome| matches!(outcome, Outcome::AlreadyThere(_)));
-    let version = report.publication.map(|publication| publication.versions.targets).unwrap_or_default();
-    output::note(format!(
-        "{stored} stored, {there} already there, {failed} failed; catalog version {version}"
-    ));
-    if failed == 0 {
-        return Ok(Exit::Done);
-    }
-    let mut exits = report.items.iter().filter_map(|item| exit_of(&item.outcome));
-    let first = exits.next().unwrap_or(Exit::Failed);
-    // One reason for all failures is named; a mixture, or successes beside failures, is "some failed".
-    if failed == report.items.len() && exits.all(|exit| exit == first) {
-        return Ok(first);
-    }
-    Ok(Exit::SomeFailed)
-}
-
-fn exit_of(outcome: &Outcome) -> Option<Exit> {
-    match outcome {
-        Outcome::NotAdmitted(AdmitError::Refused { decision, .. }) => Some(match decision.class() {
-            Some(RefusalClass::Policy) => Exit::RefusedByPolicy,
-            _ => Exit::RefusedByVerification,
-        }),
-        Outcome::NotAdmitted(_) => Some(Exit::Storage),
-        Outcome::NotFetched(error) => Some(failure::of_fetch(error)),
-        Outcome::NotStored(error) => Some(failure::of_store(error)),
-        _ => None,
-    }
-}
-
-/// One line when a package begins, one every few seconds, one when it is over.
-#[derive(Default)]
-struct ProgressLines {
-    last: Mutex<Option<Instant>>,
-}
-
-impl ProgressLines {
-    fn tell(&self, event: Event<'_>) {
-        match event {
-            Event::Started { path } => {
-                self.set(Some(Instant::now()));
-                output::note(format!("{}", path.name()));
-            }
-            Event::Received { progress, .. } if self.is_due() => {
-                let total = progress.total.map(|total| format!(" of {}", output::size(total)));
-                output::note(format!("  {}{}", output::size(progress.received), total.unwrap_or_default()));
-            }
-            Event::Finished { outcome, .. } => print_outcome(outcome),
-            _ => {}
-        }
-    }
-
-    fn set(&self, at: Option<Instant>) {
-        if let Ok(mut last) = self.last.lock() {
-            *last = at;
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        let Ok(mut last) = self.last.lock() else { return false };
-        let due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(3));
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
-    }
-}
-
-fn print_outcome(outcome: &Outcome) {
-    match outcome {
-        Outcome::Stored(stored) => {
-            let entry = stored.entry();
-            output::note(format!(
-                "  {}, {}, sha256 {}",
-                entry.label.as_str(),
-                output::size(entry.length),
-                entry.sha256
-            ));
-            if let Some(signer) = &entry.signer {
-                let at = entry.signed_at.map(|at| format!(", timestamp {at}")).unwrap_or_default();
-                output::note(format!("  signed by {}{at}", printable(signer)));
-            }
-            for notice in stored.notices() {
-                output::note(format!("  NOTICE {} [{}]", printable(&notice.text), notice.rule));
-            }
-        }
-        Outcome::AlreadyThere(_) => output::note("  already in the store"),
-        Outcome::NotMade => output::note("  not made by the vendor for this build (normal for this kind)"),
-        Outcome::NotFetched(error) => failed(anyhow!("{error}"), error),
-        Outcome::NotStored(error) => failed(anyhow!("{error}"), error),
-        Outcome::NotAdmitted(AdmitError::Refused { decision, .. }) => {
-            for refusal in decision.refusals() {
-                output::note(format!("  REFUSED {} [{}]", printable(&refusal.text), refusal.rule));
-            }
-        }
-        Outcome::NotAdmitted(error) => failed(anyhow!("{error}"), error),
-        _ => {}
-    }
-}
-
-fn failed(error: anyhow::Error, source: &dyn std::error::Error) {
-    output::note(format!("  FAILED {}", printable(&error.to_string())));
-    let mut cause = source.source();
-    while let Some(error) = cause {
-        output::note(format!("    caused by: {}", printable(&error.to_string())));
-        cause = error.source();
-    }
 }

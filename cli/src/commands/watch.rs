@@ -22,7 +22,7 @@ pub(crate) fn run(mut context: Context, arguments: &SyncArguments) -> anyhow::Re
     let every = u64::from(arguments.every.unwrap_or(context.config.watch.every_seconds));
     let jitter = u64::from(context.config.watch.jitter_seconds);
     for round in 1_u64.. {
-        match super::sync::sync(&context, &arguments.selection) {
+        match super::sync::sync(&context, arguments) {
             Ok(Exit::Done) => output::note(format!("round {round}: done")),
             Ok(exit) => {
                 output::note(format!("round {round}: FAILED ({}: {})", exit.code(), exit.meaning()));

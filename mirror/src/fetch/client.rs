@@ -25,6 +25,7 @@ use super::causes::with_causes;
 use super::config::ClientConfig;
 use super::connect::Connector;
 use super::dial;
+use super::download::{FetchEvent, ProgressFn};
 use super::error::{FetchError, Refusal, ResponseProblem};
 use super::limits::Limits;
 use super::proxy::{Kind, Proxy};
@@ -94,7 +95,7 @@ impl HttpClient {
                 Ok(document) => return Ok(document),
                 Err(failure) => failure,
             };
-            self.pause(failure, &mut backoff, &deadline).await?;
+            self.pause(failure, &mut backoff, &deadline, &|_| {}).await?;
         }
     }
 
@@ -112,7 +113,7 @@ impl HttpClient {
                 },
                 Err(error) => error.into(),
             };
-            self.pause(failure, &mut backoff, &deadline).await?;
+            self.pause(failure, &mut backoff, &deadline, &|_| {}).await?;
         }
     }
 
@@ -154,6 +155,7 @@ impl HttpClient {
         failure: Failure,
         backoff: &mut Backoff<'_>,
         deadline: &Deadline,
+        observer: &ProgressFn<'_>,
     ) -> Result<(), FetchError> {
         let Failure { error, retry_after } = failure;
         if !error.is_transient() {
@@ -166,6 +168,7 @@ impl HttpClient {
         let (failed, tries) = backoff.count();
         let (cause, wait_s) = (with_causes(&error), format!("{:.1}", pause.as_secs_f64()));
         tracing::warn!(failed, tries, wait_s, cause, "fetch failed, trying again");
+        observer(FetchEvent::Retry { cause: &cause, pause, failed, tries });
         tokio::time::sleep(pause).await;
         Ok(())
     }

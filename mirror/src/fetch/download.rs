@@ -11,6 +11,7 @@
 //! - a login page in place of the package (captive portal): refused by its type and its first bytes
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE, SERVER, TRANSFER_ENCODING};
@@ -52,8 +53,27 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
-/// Is told of progress, often; must return at once.
-pub type ProgressFn<'a> = dyn Fn(Progress) + Send + Sync + 'a;
+/// What happens during a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FetchEvent<'a> {
+    /// Bytes arrived.
+    Progress(Progress),
+    /// A try failed and another one follows.
+    Retry {
+        /// Why, with its causes.
+        cause: &'a str,
+        /// How long it waits before.
+        pause: Duration,
+        /// Failures in a row.
+        failed: u32,
+        /// Tries in a row after which it gives up.
+        tries: u32,
+    },
+}
+
+/// Is told what happens, often; must return at once.
+pub type ProgressFn<'a> = dyn Fn(FetchEvent<'_>) + Send + Sync + 'a;
 
 /// A complete file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +176,7 @@ impl Download<'_> {
             if part.length() > 0 && self.sidecar.validators.if_range().is_none() {
                 part.restart()?;
             }
-            self.client.pause(failure, &mut backoff, &self.deadline).await?;
+            self.client.pause(failure, &mut backoff, &self.deadline, self.progress).await?;
         }
         Ok(part)
     }
@@ -207,7 +227,8 @@ impl Download<'_> {
                 let range = content_range(answer.headers()).filter(|range| {
                     range.first == have
                         && self.sidecar.length.is_none_or(|length| length == range.total)
-                        && announced(answer).is_none_or(|length| length == range.last - range.first + 1)
+                        && announced(answer.headers())
+                            .is_none_or(|length| length == range.last - range.first + 1)
                 });
                 let fits = range.is_some() && validators.agree_with(&self.sidecar.validators);
                 Ok(if fits { Place::Continuation } else { Place::Nowhere })
@@ -275,7 +296,7 @@ impl Download<'_> {
         answer.check_type()?;
         let total = match (answer.status(), content_range(answer.headers())) {
             (StatusCode::PARTIAL_CONTENT, Some(ContentRange { total, .. })) => Some(total),
-            _ => announced(answer),
+            _ => announced(answer.headers()),
         };
         if let Some(total) = total {
             self.check_length(total)?;
@@ -297,7 +318,7 @@ impl Download<'_> {
         total: Option<u64>,
     ) -> Result<(), FetchError> {
         let mut received = have;
-        (self.progress)(Progress { received, total });
+        (self.progress)(FetchEvent::Progress(Progress { received, total }));
         while let Some(piece) = answer.chunk().await? {
             if received == 0 && begins_like_a_web_page(&piece) {
                 return Err(bad_answer(self.url, ResponseProblem::WebPage));
@@ -308,7 +329,7 @@ impl Download<'_> {
                 // The writer has failed and says why itself.
                 return Ok(());
             }
-            (self.progress)(Progress { received, total });
+            (self.progress)(FetchEvent::Progress(Progress { received, total }));
         }
         Ok(())
     }
@@ -357,11 +378,11 @@ enum Place {
 }
 
 /// `Content-Length`, unless the body comes in chunks, which then decide alone (RFC 9112, 6.3).
-fn announced(answer: &Answer) -> Option<u64> {
-    if answer.headers().contains_key(TRANSFER_ENCODING) {
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+    if headers.contains_key(TRANSFER_ENCODING) {
         return None;
     }
-    answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn headers_to_keep(headers: &HeaderMap) -> Vec<(String, String)> {

@@ -13,6 +13,7 @@ mod dial;
 mod download;
 mod error;
 mod limits;
+mod look;
 mod no_proxy;
 mod part_file;
 mod proxy;
@@ -31,11 +32,14 @@ use crate::Sha256Digest;
 use crate::package::PackagePath;
 
 pub use basic::{BasicCredentials, CredentialsError};
+pub(crate) use causes::with_causes;
 pub use client::HttpClient;
 pub use config::{ClientConfig, RetryPolicy, Roots};
-pub use download::{Downloaded, Expectation, Progress, ProgressFn};
+pub use download::{Downloaded, Expectation, FetchEvent, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
+pub(crate) use look::{Look, Seen};
 pub use no_proxy::{NoProxy, NoProxyError};
+pub(crate) use part_file::available_space;
 pub use proxy::{Proxies, Proxy, ProxyTextError};
 pub use proxy_error::ProxyProblem;
 pub use quarantine::{FetchOptions, fetch, import_file};
@@ -115,5 +119,11 @@ impl QuarantinedPackage {
     /// Where the bytes came from.
     pub fn record(&self) -> &FetchRecord {
         &self.record
+    }
+
+    /// Throws the bytes away, because they are known already.
+    pub(crate) fn discard(self) -> Result<(), FetchError> {
+        let Some(folder) = self.file.parent() else { return Ok(()) };
+        std::fs::remove_dir_all(folder).map_err(|source| FetchError::io("remove", folder, source))
     }
 }

@@ -150,11 +150,16 @@ pub(crate) fn digest_of(path: &Path) -> Result<(Sha256Digest, u64), FetchError> 
     Ok((Sha256Digest::from_bytes(hasher.finalize().into()), length))
 }
 
-/// Checks that a folder's disk can take so many more bytes and still has the reserve left.
-pub(crate) fn check_space(folder: &Path, needed: u64) -> Result<(), FetchError> {
+/// Bytes that a folder's disk can take.
+pub(crate) fn available_space(folder: &Path) -> Result<u64, FetchError> {
     let space = rustix::fs::statvfs(folder)
         .map_err(|error| FetchError::io("ask for free space of", folder, error.into()))?;
-    let available = space.f_bavail.saturating_mul(space.f_frsize);
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// Checks that a folder's disk can take so many more bytes and still has the reserve left.
+pub(crate) fn check_space(folder: &Path, needed: u64) -> Result<(), FetchError> {
+    let available = available_space(folder)?;
     let needed = needed.saturating_add(RESERVE);
     if available < needed {
         return Err(FetchError::NoSpace { path: folder.to_owned(), needed, available });

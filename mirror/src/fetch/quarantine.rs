@@ -26,7 +26,7 @@ use url::Url;
 
 use super::causes::with_causes;
 use super::client::HttpClient;
-use super::download::{Expectation, Progress, ProgressFn};
+use super::download::{Expectation, FetchEvent, Progress, ProgressFn};
 use super::error::FetchError;
 use super::part_file::{PartFile, beside, check_space, digest_of, discard, remove};
 use super::validator::Validators;
@@ -49,7 +49,7 @@ pub struct FetchOptions<'a> {
 impl FetchOptions<'_> {
     /// Options that expect nothing in particular and report to nobody.
     pub fn new(now: jiff::Timestamp) -> Self {
-        Self { now, expectation: Expectation::default(), progress: &|_: Progress| {} }
+        Self { now, expectation: Expectation::default(), progress: &|_: FetchEvent<'_>| {} }
     }
 }
 
@@ -131,7 +131,7 @@ pub async fn import_file(
     attempt.remove_complete()?;
     let (part, expectation) = (attempt.part(), options.expectation.clone());
     let (sha256, length) = beside(file, move || copy(&origin, &part, &expectation)).await?;
-    (options.progress)(Progress { received: length, total: Some(length) });
+    (options.progress)(FetchEvent::Progress(Progress { received: length, total: Some(length) }));
     let record = FetchRecord::by_hand(source, later(options.now, started));
     let kept = Kept { validators: Validators::default(), sha256, length, record };
     attempt.complete(&kept).await?;
@@ -259,7 +259,7 @@ fn too_large(file: &Path, limit: u64) -> FetchError {
     )
 }
 
-fn validators_in(headers: &[(String, String)]) -> Validators {
+pub(super) fn validators_in(headers: &[(String, String)]) -> Validators {
     let value = |name: &str| headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     Validators { etag: value("etag"), last_modified: value("last-modified") }
 }

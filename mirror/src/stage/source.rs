@@ -19,7 +19,7 @@ use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Label, Purpose};
 use crate::catalog::{FolderSource, MetadataSource, TrustInputs, TrustedCatalog, trust};
 use crate::enrol::Enrolment;
-use crate::fetch::{Expectation, HttpClient, Progress};
+use crate::fetch::{Expectation, FetchEvent, HttpClient, Progress};
 use crate::package::{PackageName, PackagePath, Tree};
 use crate::plan::PlannedPackage;
 use crate::store::Store;
@@ -211,7 +211,12 @@ async fn download(
     let planned = PlannedPackage::below(base, path.clone()).map_err(|e| {
         PackageError::io("make an address for", Path::new(path.as_str()), io::Error::other(e))
     })?;
-    let done = client.download(planned.url(), copy, &expectation, progress).await?;
+    let told = |event: FetchEvent<'_>| {
+        if let FetchEvent::Progress(so_far) = event {
+            progress(so_far);
+        }
+    };
+    let done = client.download(planned.url(), copy, &expectation, &told).await?;
     Ok(done.sha256)
 }
 

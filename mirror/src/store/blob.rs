@@ -67,7 +67,7 @@ pub(super) fn digest_of(file: &mut File, mut read: impl FnMut(u64)) -> io::Resul
     Ok(Sha256Digest::from_bytes(digest.finalize().into()))
 }
 
-fn compare(file: &mut File, path: &Path, expected: Sha256Digest) -> Result<(), StoreError> {
+pub(super) fn compare(file: &mut File, path: &Path, expected: Sha256Digest) -> Result<(), StoreError> {
     let found = digest_of(file, |_| {}).map_err(StoreError::file("read", path))?;
     if found == expected { Ok(()) } else { Err(StoreError::DamagedBlob { path: path.to_owned(), found }) }
 }

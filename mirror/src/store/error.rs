@@ -40,6 +40,14 @@ pub enum StoreError {
         /// Who holds the lock, as that process wrote it down.
         holder: String,
     },
+    /// There is nothing under a name that could be accepted.
+    #[error("nothing to accept under {package}: {reason}")]
+    NothingToAccept {
+        /// The vendor path.
+        package: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A JSON file of the store cannot be read.
     #[error("{} is garbled", path.display())]
     Garbled {

@@ -9,6 +9,7 @@ use super::{Store, StoreError, to_json};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
+use crate::fetch::FetchRecord;
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +18,25 @@ pub struct Admission {
     /// Missing in evidence of early versions.
     #[serde(default)]
     signers: Vec<SignerCertificate>,
+    /// Evidence only: the catalog keeps what it says under this path.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
+    /// The decision by which bytes that the store had already became the published ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<Acceptance>,
     #[serde(flatten)]
     entry: CatalogEntry,
+}
+
+/// Somebody's decision that the catalog is to name these bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Acceptance {
+    /// When.
+    pub at: jiff::Timestamp,
+    /// Why, in the words of whoever decided.
+    pub reason: String,
+    /// The admission whose evidence this one repeats.
+    pub admission: u64,
 }
 
 impl Admission {
@@ -30,6 +48,16 @@ impl Admission {
     /// What was admitted.
     pub fn entry(&self) -> &CatalogEntry {
         &self.entry
+    }
+
+    /// Whether it is evidence only and waits for a decision.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// The decision that published it, if it took one.
+    pub fn accepted(&self) -> Option<&Acceptance> {
+        self.accepted.as_ref()
     }
 
     /// The certificates of its signers.
@@ -61,16 +89,44 @@ pub(super) fn write(
     package: &VerifiedPackage,
     admission: &Admission,
 ) -> Result<(), StoreError> {
-    let admission_json = to_json("the admission", admission)?;
     let fetch_json = to_json("the fetch record", package.quarantined().record())?;
     let evidence = package.evidence();
-    let files: [(&str, &[u8]); 5] = [
-        (ADMISSION_FILE, &admission_json),
+    let documents: [(&str, &[u8]); 4] = [
         (REPORT_FILE, &evidence.report_json),
         ("jarsigner.txt", evidence.jarsigner_text.as_bytes()),
         ("anchors.pem", &evidence.anchors_pem),
-        ("fetch.json", &fetch_json),
+        (FETCH_FILE, &fetch_json),
     ];
+    write_folder(store, admission, &documents)
+}
+
+/// Repeats the evidence of an admission under a new number, with the decision that published it.
+pub(super) fn repeat(
+    store: &Store,
+    old: &Admission,
+    number: u64,
+    accepted: Acceptance,
+) -> Result<Admission, StoreError> {
+    let from = folder(store, &old.entry.sha256, old.number);
+    let documents = FILES
+        .iter()
+        .filter(|name| **name != ADMISSION_FILE)
+        .map(|name| {
+            let path = from.join(name);
+            Ok((*name, std::fs::read(&path).map_err(StoreError::file("read", &path))?))
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let documents: Vec<(&str, &[u8])> =
+        documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+    let admission = Admission { number, held: false, accepted: Some(accepted), ..old.clone() };
+    write_folder(store, &admission, &documents)?;
+    Ok(admission)
+}
+
+fn write_folder(store: &Store, admission: &Admission, documents: &[(&str, &[u8])]) -> Result<(), StoreError> {
+    let admission_json = to_json("the admission", admission)?;
+    let mut files: Vec<(&str, &[u8])> = vec![(ADMISSION_FILE, &admission_json)];
+    files.extend_from_slice(documents);
     let digest = admission.entry.sha256;
     durable::create_folders(&store.evidence_dir(&digest))?;
     durable::new_folder(&folder(store, &digest, admission.number), &files, FileMode::ReadOnly)?;
@@ -78,10 +134,17 @@ pub(super) fn write(
 }
 
 /// Makes the record of an admission.
-pub(super) fn admission(package: &VerifiedPackage, number: u64, admitted_at: jiff::Timestamp) -> Admission {
+pub(super) fn admission(
+    package: &VerifiedPackage,
+    number: u64,
+    admitted_at: jiff::Timestamp,
+    held: bool,
+) -> Admission {
     let quarantined = package.quarantined();
     Admission {
         number,
+        held,
+        accepted: None,
         signers: package.signers().to_vec(),
         entry: CatalogEntry {
             path: quarantined.path().clone(),
@@ -132,6 +195,13 @@ pub(super) fn read(store: &Store, name: AdmissionName) -> Result<Admission, Stor
     Ok(admission)
 }
 
+/// Reads where the bytes of an admission came from.
+pub(super) fn fetch_record(store: &Store, admission: &Admission) -> Result<FetchRecord, StoreError> {
+    let path = folder(store, &admission.entry.sha256, admission.number).join(FETCH_FILE);
+    let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|source| StoreError::Garbled { path, source })
+}
+
 /// Reads all admissions, oldest first.
 pub(super) fn read_all(store: &Store) -> Result<Vec<Admission>, StoreError> {
     list(store)?.into_iter().map(|name| read(store, name)).collect()
@@ -166,6 +236,6 @@ pub(super) fn name_of(path: &Path) -> Option<&str> {
 
 pub(super) const ADMISSION_FILE: &str = "admission.json";
 pub(super) const REPORT_FILE: &str = "report.json";
+const FETCH_FILE: &str = "fetch.json";
 /// Every file of an admission's folder.
-pub(super) const FILES: [&str; 5] =
-    [ADMISSION_FILE, REPORT_FILE, "jarsigner.txt", "anchors.pem", "fetch.json"];
+pub(super) const FILES: [&str; 5] = [ADMISSION_FILE, REPORT_FILE, "jarsigner.txt", "anchors.pem", FETCH_FILE];

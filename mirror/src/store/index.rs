@@ -72,7 +72,7 @@ impl Index {
         }
     }
 
-    /// Finds the newest admission under a vendor path.
+    /// Finds the newest admission under a vendor path that is not held.
     pub(super) fn find(&mut self, path: &PackagePath) -> Result<Option<Admission>, StoreError> {
         if let Some(database) = &self.database {
             match guarded(|| find(database, path)) {
@@ -85,7 +85,7 @@ impl Index {
             }
         }
         let all = evidence::read_all(&self.store)?;
-        Ok(all.into_iter().rev().find(|admission| admission.entry().path == *path))
+        Ok(all.into_iter().rev().find(|admission| !admission.is_held() && admission.entry().path == *path))
     }
 
     /// The outer error is one of the evidence, the inner one of the index.
@@ -148,7 +148,9 @@ fn known(database: &sled::Db) -> Result<Vec<AdmissionName>, IndexError> {
 
 fn put(database: &sled::Db, admission: &Admission) -> Result<(), IndexError> {
     let entry = admission.entry();
-    database.insert(entry.path.as_str(), serde_json::to_vec(admission)?)?;
+    if !admission.is_held() {
+        database.insert(entry.path.as_str(), serde_json::to_vec(admission)?)?;
+    }
     let seen = serde_json::to_vec(&(admission.number(), entry.sha256))?;
     database.open_tree(SEEN)?.insert(admission.number().to_be_bytes(), seen)?;
     Ok(())

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Order of a commit: blob, evidence, then (elsewhere) log and catalog, and the index last. A crash after any of these
-//! steps leaves what was committed before as it was. Bytes without evidence were never admitted and are not
+//! steps leaves what was committed before as it was. An admission may be held: evidence that the catalog does not follow
+//! until somebody accepts it, which repeats the evidence under a new number together with the decision. Bytes without evidence were never admitted and are not
 //! published; the next commit of the same package finishes them. Nothing is deleted but temporary files.
 
 mod blob;
@@ -29,6 +30,7 @@ mod crashes;
 pub mod durable;
 mod error;
 mod evidence;
+mod held;
 mod index;
 mod lock;
 mod proven;
@@ -43,7 +45,8 @@ use serde::{Deserialize, Serialize};
 
 pub use check::{CheckDepth, CheckProgress, CheckReport, Problem, check};
 pub use error::StoreError;
-pub use evidence::Admission;
+pub use evidence::{Acceptance, Admission};
+pub use held::{DigestHistory, DigestState, NameHistory};
 pub use writer::{StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
@@ -169,16 +172,20 @@ impl Store {
         evidence::read_all(self)
     }
 
-    /// What the catalog has to say: for each vendor path the newest admission, in the order of the paths.
+    /// What the catalog has to say: for each vendor path the newest admission that is not held, in the order of the
+    /// paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
         let mut newest = std::collections::BTreeMap::new();
         let mut first = std::collections::HashMap::new();
         for admission in self.admissions()? {
+            let held = admission.is_held();
             let entry = admission.into_entry();
             if let Some(at) = entry.first_verified_at() {
                 first.entry(entry.sha256).and_modify(|known| *known = at.min(*known)).or_insert(at);
             }
-            newest.insert(entry.path.as_str().to_owned(), entry);
+            if !held {
+                newest.insert(entry.path.as_str().to_owned(), entry);
+            }
         }
         for entry in newest.values_mut() {
             entry.first_admitted_at = first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);

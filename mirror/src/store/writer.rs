@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tracing::{debug, warn};
 
-use super::evidence::{self, Admission};
+use super::evidence::{self, Acceptance, Admission};
+use super::held;
 use super::index::Index;
 use super::lock::Lock;
 use super::proven::remember;
@@ -107,14 +108,68 @@ impl StoreWriter {
         package: VerifiedPackage,
         admitted_at: jiff::Timestamp,
     ) -> Result<StoredPackage, StoreError> {
-        let number = self.next_number;
-        let admission = evidence::admission(&package, number, admitted_at);
+        self.keep(package, admitted_at, false)
+    }
+
+    /// Stores a verified package as evidence only: the catalog keeps what it says under this path until somebody
+    /// accepts the new bytes.
+    ///
+    /// Holding the same bytes under the same path again changes nothing.
+    pub fn hold(
+        &mut self,
+        package: VerifiedPackage,
+        admitted_at: jiff::Timestamp,
+    ) -> Result<StoredPackage, StoreError> {
+        self.keep(package, admitted_at, true)
+    }
+
+    /// Publishes bytes that the store has under a name: those held last, or those with a digest. The catalog follows
+    /// with the next publication.
+    ///
+    /// # Errors
+    /// [`StoreError::NothingToAccept`] if nothing is held under the path, or these bytes were never admitted under it or
+    /// are the published ones already.
+    pub fn accept(
+        &mut self,
+        path: &PackagePath,
+        sha256: Option<Sha256Digest>,
+        reason: &str,
+        at: jiff::Timestamp,
+    ) -> Result<Admission, StoreError> {
+        let old = held::to_accept(&self.store, path, sha256)?;
+        drop(self.store.open_blob(&old.entry().sha256)?);
+        let number = self.take_number()?;
+        let accepted = Acceptance { at, reason: reason.to_owned(), admission: old.number() };
+        let admission = evidence::repeat(&self.store, &old, number, accepted)?;
+        self.index.put(&admission);
+        Ok(admission)
+    }
+
+    /// The newest admission under a vendor path that is not held, whether or not its bytes are still there.
+    pub(crate) fn published(&mut self, path: &PackagePath) -> Result<Option<Admission>, StoreError> {
+        self.index.find(path)
+    }
+
+    fn keep(
+        &mut self,
+        package: VerifiedPackage,
+        admitted_at: jiff::Timestamp,
+        hold: bool,
+    ) -> Result<StoredPackage, StoreError> {
+        let admission = evidence::admission(&package, self.next_number, admitted_at, hold);
         blob::store(&self.store, package.quarantined())?;
-        let admission = match self.index.find(&admission.entry().path)? {
-            Some(known) if says_the_same(known.entry(), admission.entry()) => known,
-            _ => {
-                // Used up first: a failed write may have left a folder of this number.
-                self.next_number = number.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
+        let known = match hold {
+            false => self
+                .index
+                .find(&admission.entry().path)?
+                .filter(|known| says_the_same(known.entry(), admission.entry())),
+            true => held::newest_of(&self.store, &admission.entry().path, admission.entry().sha256)?
+                .filter(Admission::is_held),
+        };
+        let admission = match known {
+            Some(known) => known,
+            None => {
+                self.take_number()?;
                 evidence::write(&self.store, &package, &admission)?;
                 self.index.put(&admission);
                 admission
@@ -126,6 +181,13 @@ impl StoreWriter {
         remove_attempt(&self.store, package.quarantined());
         debug!(package = %admission.entry().path, sha256 = %admission.entry().sha256, "package stored");
         Ok(StoredPackage { admission, notices: package.notices().to_vec() })
+    }
+
+    /// The number of the next admission. It is used up first: a failed write may leave a folder of this number.
+    fn take_number(&mut self) -> Result<u64, StoreError> {
+        let number = self.next_number;
+        self.next_number = number.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
+        Ok(number)
     }
 }
 

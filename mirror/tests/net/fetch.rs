@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::fetch::{
-    ClientConfig, Downloaded, Expectation, FetchError, HttpClient, ResponseProblem, RetryPolicy, Roots,
+    ClientConfig, Downloaded, Expectation, FetchError, FetchEvent, HttpClient, ResponseProblem, RetryPolicy,
+    Roots,
 };
 
 use crate::upstream::{Reply, Request, Upstream};
@@ -56,8 +57,10 @@ async fn download_hashes_reports_progress_and_keeps_headers() {
         ..Default::default()
     };
     let done = client(&upstream)
-        .download(&upstream.url("p.zip"), &part, &expectation, &|progress| {
-            seen.lock().unwrap().push(progress)
+        .download(&upstream.url("p.zip"), &part, &expectation, &|event| {
+            if let FetchEvent::Progress(progress) = event {
+                seen.lock().unwrap().push(progress);
+            }
         })
         .await
         .unwrap();

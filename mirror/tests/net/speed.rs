@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use midmirror_mirror::Sha256Digest;
-use midmirror_mirror::fetch::{ClientConfig, Expectation, FetchError, FetchOptions, HttpClient, fetch};
+use midmirror_mirror::fetch::{
+    ClientConfig, Expectation, FetchError, FetchEvent, FetchOptions, HttpClient, fetch,
+};
 use midmirror_mirror::plan::plan_url;
 
 use crate::fetch::{body, config};
@@ -47,7 +49,7 @@ async fn host_gets_no_more_requests_at_a_time_than_allowed() {
         let (part, running) = (folder.path().join(number.to_string()), now.clone());
         downloads.spawn(async move {
             // Told when the body begins, while the request still holds its place.
-            let done = move |_| {
+            let done = move |_: FetchEvent<'_>| {
                 std::thread::sleep(Duration::from_millis(5));
                 running.store(0, Ordering::SeqCst);
             };

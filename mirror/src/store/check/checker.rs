@@ -91,7 +91,7 @@ impl<'a> Checker<'a> {
     pub(super) fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
         let Some(catalog) = catalog else { return };
         let mut newest = BTreeMap::new();
-        for admission in admissions {
+        for admission in admissions.iter().filter(|admission| !admission.is_held()) {
             newest.insert(admission.entry().path.as_str(), admission.entry());
         }
         for entry in catalog.entries() {
@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 (&admitted.path, admitted.sha256, admitted.length, admitted.label, admitted.report)
                     == (&entry.path, entry.sha256, entry.length, entry.label, entry.report)
             };
-            if !admissions.iter().any(|a| is_admission(&a)) {
+            if !admissions.iter().filter(|admission| !admission.is_held()).any(|a| is_admission(&a)) {
                 let package = entry.path.as_str().to_owned();
                 self.problems.push(Problem::NotAdmitted { package, sha256: entry.sha256 });
             }
