@@ -56,7 +56,7 @@ pub async fn sync(
             Fetched::Settled(outcome) => outcome,
             Fetched::Bytes(quarantined) => {
                 observer(Event::Verifying { path: &path });
-                in_place(|| take_in(site, &mut writer, *quarantined))
+                in_place(|| take_in(site, &mut writer, *quarantined, false))
             }
         };
         if options.stop_at_first_failure && !outcome.is_success() {
@@ -88,7 +88,7 @@ pub async fn import(
         let outcome = match import_file(file, path.clone(), &site.store.quarantine_dir(), &options).await {
             Ok(quarantined) => {
                 observer(Event::Verifying { path });
-                in_place(|| take_in(site, &mut writer, quarantined))
+                in_place(|| take_in(site, &mut writer, quarantined, true))
             }
             Err(error) => Outcome::NotFetched(error),
         };

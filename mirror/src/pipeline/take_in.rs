@@ -6,14 +6,21 @@ use crate::catalog::CatalogEntry;
 use crate::fetch::{QuarantinedPackage, set_aside};
 use crate::store::{Admission, StoreError, StoreWriter};
 
-/// Verifies, admits and stores. Other bytes than the published ones are held if the site wants that.
-pub(super) fn take_in(site: &Site<'_>, writer: &mut StoreWriter, quarantined: QuarantinedPackage) -> Outcome {
+/// Verifies, admits and stores; published bytes only if `judge_known` says so. Other bytes than the published ones are held if the site wants that.
+pub(super) fn take_in(
+    site: &Site<'_>,
+    writer: &mut StoreWriter,
+    quarantined: QuarantinedPackage,
+    judge_known: bool,
+) -> Outcome {
     let published = match writer.published(quarantined.path()) {
         Ok(published) => published.map(Admission::into_entry),
         Err(error) => return Outcome::NotStored(error),
     };
     match published {
-        Some(published) if published.sha256 == quarantined.sha256() && is_there(writer, &published) => {
+        Some(published)
+            if !judge_known && published.sha256 == quarantined.sha256() && is_there(writer, &published) =>
+        {
             // What is known needs no second verification; the audit of the store does that.
             if let Err(error) = quarantined.discard() {
                 let error: &dyn std::error::Error = &error;
