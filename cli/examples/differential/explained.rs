@@ -29,8 +29,8 @@ pub(crate) fn read(table: &str) -> Result<Vec<Class>, String> {
             "text" => Difference::Sentence,
             _ => return None,
         };
-        let complete = !name.is_empty() && !reason.is_empty() && !(theirs.is_empty() && ours.is_empty());
-        complete.then(|| Class {
+        let says_something = !theirs.is_empty() || !ours.is_empty();
+        (says_something && !name.is_empty() && !reason.is_empty()).then(|| Class {
             name: name.to_owned(),
             worst,
             theirs: theirs.to_owned(),

@@ -107,7 +107,7 @@ impl Judges {
         let start = Instant::now();
         let ours = self.ours(&arguments);
         let our_time = start.elapsed();
-        let is_full = index % 8 != 0;
+        let is_full = !index.is_multiple_of(8);
         let admitted = self.is_admitted(&file, &mutant.bytes)?;
         let compare = |theirs: &Answer| differences(&ours, theirs, admitted && is_full);
         if !compare(&theirs).is_empty() {
