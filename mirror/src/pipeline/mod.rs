@@ -1,6 +1,6 @@
 //! The whole connected flow on one screen: plan → fetch → verify → admit → store → catalog.
 //!
-//! Each step consumes the proof of the one before it, so none can be left out: a [`PlannedPackage`] becomes a
+//! Each step consumes the proof of the one before it, so none can be left out: a `PlannedPackage` becomes a
 //! `QuarantinedPackage` (bytes on disk, hashed while they arrived), that becomes a `VerifiedPackage` (only `admit`
 //! makes one), and that a [`StoredPackage`]. Publishing comes last and moves the catalog in one step.
 //!
