@@ -49,6 +49,7 @@ pub(crate) struct Certificate {
     pub(crate) authority_serial: Option<Vec<u8>>,
     /// Whether a name constraints extension is present.
     pub(crate) has_name_constraints: bool,
+    has_alternative_names: bool,
     /// What the policy extensions say.
     pub(crate) policies: Policies,
 }
@@ -110,11 +111,13 @@ impl Certificate {
             authority_key_id: None,
             authority_serial: None,
             has_name_constraints: false,
+            has_alternative_names: false,
             policies: Policies::default(),
         };
         if version == 1 && !fields.is_empty() {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
         }
+        let is_short = fields.is_empty();
         fields.optional(ISSUER_UNIQUE_ID)?;
         fields.optional(SUBJECT_UNIQUE_ID)?;
         if version != 3 && !fields.is_empty() {
@@ -122,6 +125,12 @@ impl Certificate {
         }
         if let Some(extensions) = fields.optional(EXTENSIONS)? {
             certificate.take_extensions(&extensions)?;
+        }
+        // RFC 5280 section 4.2.1.6; the JDK asks for it only if anything follows the key.
+        let has_other_name =
+            certificate.has_alternative_names && certificate.is_critical(SUBJECT_ALTERNATIVE_NAME);
+        if subject.content.is_empty() && !is_short && !has_other_name {
+            return Err(Asn1Error("the subject is empty, and there is no critical alternative name"));
         }
         Ok(Arc::new(certificate))
     }
@@ -186,6 +195,9 @@ impl Certificate {
                 }
             }
             "2.5.29.30" => self.has_name_constraints = true,
+            SUBJECT_ALTERNATIVE_NAME => {
+                self.has_alternative_names = !reader.expect(tag::SEQUENCE)?.inside().all()?.is_empty();
+            }
             _ => self.policies.take_extension(oid, value)?,
         }
         Ok(())
@@ -199,6 +211,10 @@ impl Certificate {
         };
         agree(&self.authority_key_id, issuer.subject_key_id.as_ref())
             && agree(&self.authority_serial, (issuer.version > 2).then_some(&issuer.serial))
+    }
+
+    fn is_critical(&self, oid: &str) -> bool {
+        self.critical.iter().any(|known| known == oid)
     }
 
     /// Whether issuer and subject are the same name.
@@ -361,6 +377,7 @@ const PATH_EXTENSIONS: [&str; 9] = [
     "2.5.29.37",
     "2.5.29.54",
 ];
+const SUBJECT_ALTERNATIVE_NAME: &str = "2.5.29.17";
 const ISSUER_UNIQUE_ID: u8 = 0x81;
 const SUBJECT_UNIQUE_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;

@@ -127,7 +127,11 @@ mod tests {
             }
             let name = entry.file_name().into_string().unwrap();
             let Some(bytes) = block(&name) else { continue };
-            let own = parsed(&bytes);
+            // The second reader is asked about blocks that the first one reads.
+            let Ok(own) = SignedData::parse(&bytes, &Limits::default()) else {
+                assert_eq!(name, "empty-subject");
+                continue;
+            };
             assert_eq!(disagreement(&own, &Limits::default()), None, "{name}");
             blocks += 1;
             tokens += own.signer_infos.iter().filter(|signer| signer.timestamp_token.is_some()).count();
