@@ -245,16 +245,16 @@ struct Descriptor {
 
 /// The data descriptor at `position`, if one with the right values is there.
 ///
-/// 64-bit sizes need a ZIP64 extra field (APPNOTE 4.3.9.2), or sizes that do not fit otherwise, as the JDK writes them;
-/// else readers disagree about where the next entry starts.
+/// With a ZIP64 extra field the sizes have 64 bits (APPNOTE 4.3.9.2), without one 32, unless they do not fit, as the JDK
+/// writes them; else readers disagree about where the next entry starts.
 fn descriptor_length(
     source: &Source,
     entry: &EntryHeader,
     extra: &[u8],
     position: u64,
 ) -> io::Result<Option<Descriptor>> {
-    let may_be_wide =
-        extra_field(extra, 0x0001).is_some() || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
+    let must_be_wide = extra_field(extra, 0x0001).is_some();
+    let may_be_wide = must_be_wide || entry.size.max(entry.compressed_size) >= u64::from(u32::MAX);
     let mut bytes = [0; 24];
     let available = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
     let bytes = bytes.get_mut(..available.min(24)).unwrap_or_default();
@@ -262,7 +262,10 @@ fn descriptor_length(
     let bytes = &*bytes;
     for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
         let at = if signature { 4 } else { 0 };
-        if wide && !may_be_wide || signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice()) {
+        if wide && !may_be_wide
+            || !wide && must_be_wide
+            || signature && bytes.get(..4) != Some(b"PK\x07\x08".as_slice())
+        {
             continue;
         }
         let sizes = if wide {
