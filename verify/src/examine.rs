@@ -38,8 +38,8 @@ pub struct Inputs<'a> {
     pub limits: Limits,
     /// How many threads read entries; 0 means one per core.
     pub threads: usize,
-    /// Whether the second reader unpacks all contents as well, to compare their digests. Costs about as much as the
-    /// examination itself; without, it compares the directory only.
+    /// Whether the second reader unpacks all contents as well, to compare their digests; without, it compares the
+    /// directory only.
     pub compare_contents: bool,
 }
 
