@@ -2,7 +2,8 @@
 //!
 //! Attacks considered:
 //! - a redirect to http, to another host, or in a circle: [`HttpClient::check_redirect`], `max_redirects`
-//! - an endless or silent answer (T3, T4): idle and total limits in [`Answer::chunk`], size caps at the callers
+//! - an endless, silent or dripping answer (T3, T4): idle limit, minimum rate and total limit in [`Answer::chunk`], size
+//!   caps at the callers
 //! - a transformed body (compression bomb): any `Content-Encoding` is refused at the callers
 //! - a man in the middle: certificate checks cannot be turned off; credentials never stand in a URL
 //! - a user's credentials sent to where a redirect leads: only to the origin they are for, and only over https
@@ -135,8 +136,8 @@ impl HttpClient {
             let place = deadline.allow(url, self.limits.place(&current)).await?;
             let response = self.send(method, &current, &headers, deadline).await?;
             if !is_redirect(response.status()) {
-                let (idle, limits) = (self.config.idle_timeout, self.limits.clone());
-                return Ok(Answer::new(current, response, idle, deadline.clone(), limits, place));
+                let (deadline, limits) = (deadline.clone(), self.limits.clone());
+                return Ok(Answer::new(current, response, &self.config, deadline, limits, place));
             }
             let target = redirect_target(&current, response.headers())
                 .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
