@@ -228,12 +228,12 @@ impl Setting {
     /// Begins a download, for what it leaves beside the part.
     fn make_sidecar(&self) -> Outcome<()> {
         let client = client(&self.place("cert.pem"), 1)?;
-        let (url, part) = (self.url(false).parse()?, self.place("begun"));
+        let (url, part, any) = (self.url(false).parse()?, self.place("begun"), Expectation::default());
         runtime()?.block_on(async {
             let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
             let told = move |_: FetchEvent<'_>| drop(sender.send(()));
             tokio::select! {
-                done = client.download(&url, &part, &Expectation::default(), &told) => drop(done),
+                done = client.download(&url, &part, &any, &told) => drop(done),
                 _ = receiver.recv() => {}
             }
         });

@@ -52,6 +52,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_headers(100)
+            .http1_max_buf_size(READ_BUFFER)
             .build(Connector::new(&config, &user_agent)?);
         let limits = Limits::new(config.bytes_per_second, config.connections_per_host);
         Ok(Self { client, config, limits, user_agent })
@@ -288,6 +289,9 @@ impl HttpClient {
         self.check_url(to)
     }
 }
+
+/// Most bytes that a connection holds before they are taken, and so the longest head of an answer.
+const READ_BUFFER: usize = 128 << 10;
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)

@@ -94,7 +94,7 @@ impl Default for ClientConfig {
             max_redirects: 5,
             connections_per_host: 4,
             segments: 1,
-            read_ahead: 12 << 20,
+            read_ahead: 8 << 20,
             bytes_per_second: None,
             retry: RetryPolicy::default(),
             user_agent: concat!("midmirror/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -196,7 +196,7 @@ mod tests {
             let (connections, length) = (connections(&config), range_length(&config));
             assert!((1..=ClientConfig::MAX_SEGMENTS).contains(&connections));
             let all = u64::try_from(connections).unwrap() * length;
-            assert!(all <= 12 << 20 && all > 11 << 20, "{segments}: {all}");
+            assert!(all <= 8 << 20 && all > 7 << 20, "{segments}: {all}");
             let block = u64::try_from(BLOCK).unwrap();
             assert_eq!(length % block, 0);
             assert_eq!(u64::try_from(queue_length(length)).unwrap(), length / block + 2);

@@ -193,5 +193,5 @@ fn headers_to_keep(headers: &HeaderMap) -> Vec<(String, String)> {
 
 const KEPT: [HeaderName; 4] = [DATE, ETAG, LAST_MODIFIED, SERVER];
 
-/// Pieces between network and disk; hyper's pieces are at most 0.4 MB.
-const QUEUE: usize = 16;
+/// Pieces between network and disk, of 128 KiB at most.
+const QUEUE: usize = 8;
