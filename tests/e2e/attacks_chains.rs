@@ -1,7 +1,8 @@
 //! Certificates that look like a chain, because their names fit (the "Fake ID" of bug 13678484).
 
 use crate::attacks::{Made, judge};
-use crate::attacks_forge::{DATA, Hash, Info, Key, Party, Purpose, Shape, signed_data};
+use crate::attacks_forge::{DATA, Info, signed_data};
+use crate::attacks_keys::{Hash, Key, Party, Purpose, Shape};
 use crate::attacks_vendor::{files, signed, vendor};
 
 #[test]

@@ -7,21 +7,43 @@ use crate::attacks_archive::{Entry, Zip, zip64_end};
 fn lengths_at_the_edge_of_the_sign_are_refused() {
     run(&[
         ("J2-local-extra-32768", 4, "[extra-field]", |zip| zip.entry(SH).local.extra = vec![0xA5; 0x8000]),
-        ("J2-central-name-32768", 3, "[unsigned-entries]", |zip| zip.entry(SH).central.name = vec![b'a'; 0x8000]),
+        ("J2-central-name-32768", 3, "[unsigned-entries]", |zip| {
+            zip.entry(SH).central.name = vec![b'a'; 0x8000]
+        }),
         ("J2-central-name-65535", 3, "[jarsigner]", |zip| zip.entry(SH).central.name = vec![b'a'; 0xFFFF]),
         ("J2-central-extra-32768", 0, "", |zip| zip.entry(SH).central.extra = field(0x8000)),
         ("J2-central-extra-65535", 3, "[jarsigner]", |zip| zip.entry(SH).central.extra = field(0xFFFF)),
         ("J2-both-extra-32768", 0, "", |zip| zip.entry(SH).both(|header| header.extra = field(0x8000))),
-        ("J2-local-name-length-32768-alone", 3, "[jarsigner]", |zip| zip.entry(SH).local.claims = (Some(0x8000), None)),
-        ("J2-local-name-length-65535-alone", 3, "[jarsigner]", |zip| zip.entry(SH).local.claims = (Some(0xFFFF), None)),
-        ("J2-local-extra-length-32768-alone", 3, "[jarsigner]", |zip| zip.entry(SH).local.claims = (None, Some(0x8000))),
-        ("J2-local-extra-length-65535-alone", 3, "[jarsigner]", |zip| zip.entry(SH).local.claims = (None, Some(0xFFFF))),
-        ("J2-central-name-length-32768-alone", 3, "[jarsigner]", |zip| zip.entry(SH).central.claims = (Some(0x8000), None)),
-        ("J2-central-name-length-65535-alone", 3, "[jarsigner]", |zip| zip.entry(SH).central.claims = (Some(0xFFFF), None)),
-        ("J2-central-extra-length-32768-alone", 3, "[jarsigner]", |zip| zip.entry(SH).central.claims = (None, Some(0x8000))),
-        ("J2-central-extra-length-65535-alone", 3, "[jarsigner]", |zip| zip.entry(SH).central.claims = (None, Some(0xFFFF))),
-        ("J9-local-extra-field-too-long", 4, "[extra-field]", |zip| zip.entry(SH).local.extra = vec![0x55, 0x54, 0xFF, 0xFF, 1]),
-        ("J9-extra-fields-of-no-length", 0, "", |zip| zip.entry(SH).central.extra = [0xFE, 0xCA, 0, 0].repeat(0x3F00)),
+        ("J2-local-name-length-32768-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).local.claims = (Some(0x8000), None)
+        }),
+        ("J2-local-name-length-65535-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).local.claims = (Some(0xFFFF), None)
+        }),
+        ("J2-local-extra-length-32768-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).local.claims = (None, Some(0x8000))
+        }),
+        ("J2-local-extra-length-65535-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).local.claims = (None, Some(0xFFFF))
+        }),
+        ("J2-central-name-length-32768-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).central.claims = (Some(0x8000), None)
+        }),
+        ("J2-central-name-length-65535-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).central.claims = (Some(0xFFFF), None)
+        }),
+        ("J2-central-extra-length-32768-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).central.claims = (None, Some(0x8000))
+        }),
+        ("J2-central-extra-length-65535-alone", 3, "[jarsigner]", |zip| {
+            zip.entry(SH).central.claims = (None, Some(0xFFFF))
+        }),
+        ("J9-local-extra-field-too-long", 4, "[extra-field]", |zip| {
+            zip.entry(SH).local.extra = vec![0x55, 0x54, 0xFF, 0xFF, 1]
+        }),
+        ("J9-extra-fields-of-no-length", 0, "", |zip| {
+            zip.entry(SH).central.extra = [0xFE, 0xCA, 0, 0].repeat(0x3F00)
+        }),
         ("J9-zip64-field-of-no-length", 3, "zip64", |zip| {
             let header = &mut zip.entry(SH).central;
             (header.compressed, header.extra) = (u32::MAX, vec![1, 0, 0, 0, 1, 0, 0, 0]);
@@ -113,7 +135,10 @@ fn names_in_two_forms_and_headers_of_the_directory_are_refused() {
 
 /// Compressed and plain size in eight bytes each.
 fn wide_sizes(entry: &Entry) -> Vec<u8> {
-    [entry.central.compressed, entry.central.size].iter().flat_map(|size| u64::from(*size).to_le_bytes()).collect()
+    [entry.central.compressed, entry.central.size]
+        .iter()
+        .flat_map(|size| u64::from(*size).to_le_bytes())
+        .collect()
 }
 
 /// Puts a true ZIP64 end record in, and a locator that is wrong by so much.

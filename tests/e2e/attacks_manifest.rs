@@ -2,7 +2,8 @@
 
 use crate::attacks::{EVIL, JAR, MANIFEST, Made, SH, judge, run};
 use crate::attacks_archive::{Entry, Zip, deflate};
-use crate::attacks_forge::{Hash, base64, header, manifest};
+use crate::attacks_forge::{header, manifest};
+use crate::attacks_keys::{Hash, base64};
 use crate::attacks_vendor::{files, vendor, with_signature};
 
 #[test]
@@ -47,7 +48,8 @@ fn manifests_in_odd_places_are_refused_or_harmless() {
 
 fn section(name: &str, content: &[u8]) -> Vec<u8> {
     let digest = base64(&Hash::Sha256.of(content));
-    [header(b"Name", name.as_bytes()), header(b"SHA-256-Digest", digest.as_bytes()), b"\r\n".to_vec()].concat()
+    [header(b"Name", name.as_bytes()), header(b"SHA-256-Digest", digest.as_bytes()), b"\r\n".to_vec()]
+        .concat()
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::attacks::{Made, judge, new_upgrade};
-use crate::attacks_forge::{DATA, Hash, Info, Purpose, Shape, header, manifest, signed_data};
+use crate::attacks_forge::{DATA, Info, header, manifest, signed_data};
+use crate::attacks_keys::{Hash, Purpose, Shape};
 use crate::attacks_vendor::{files, signed, vendor, with_signature};
 use crate::site::Site;
 
@@ -56,7 +57,12 @@ fn cases() -> Vec<Made> {
         ("J19-manifest-value-with-escape", 0, "", with_attributes(&header(b"Created-By", ESCAPE.as_bytes()))),
         ("J19-manifest-value-with-bidi", 0, "", with_attributes(&header(b"Created-By", BIDI.as_bytes()))),
         ("J19-manifest-name-with-escape", 3, "[jarsigner]", with_attributes(b"Cre\x1bated: x\r\n")),
-        ("J19-manifest-value-with-newline", 3, "[jarsigner]", with_attributes(b"Created-By: x\njar verified.\r\n")),
+        (
+            "J19-manifest-value-with-newline",
+            3,
+            "[jarsigner]",
+            with_attributes(b"Created-By: x\njar verified.\r\n"),
+        ),
         ("J19-comments-with-escape", 0, "", comment(ESCAPE, ESCAPE)),
     ]
 }

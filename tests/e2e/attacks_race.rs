@@ -79,7 +79,9 @@ fn a_file_replaced_while_it_is_imported() {
 
 #[test]
 fn a_file_overwritten_while_it_is_imported() {
-    import_while("J22-overwritten-in-place", |source, file| fs::write(file, fs::read(source).unwrap()).unwrap());
+    import_while("J22-overwritten-in-place", |source, file| {
+        fs::write(file, fs::read(source).unwrap()).unwrap()
+    });
 }
 
 #[cfg(unix)]

@@ -7,9 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::attacks::{MANIFEST, RSA, SF};
 use crate::attacks_archive::{Entry, Zip};
 use crate::attacks_compat::World;
-use crate::attacks_forge::{
-    DATA, Hash, Info, Party, Purpose, Shape, Stamp, key_store, manifest, signature_file, signed_data,
-};
+use crate::attacks_forge::{DATA, Info, Stamp, key_store, manifest, signature_file, signed_data};
+use crate::attacks_keys::{Hash, Party, Purpose, Shape};
 
 /// The vendor, its authorities, and the timestamp authority.
 pub(crate) struct Vendor {
@@ -94,7 +93,8 @@ pub(crate) fn with_signature(
 ) -> Zip {
     let file = signature_file(manifest, file_hashes);
     let block = block(&file);
-    let made = [(MANIFEST, manifest), (SF, &file), (RSA, &block)].map(|(name, content)| Entry::deflated(name, content));
+    let made = [(MANIFEST, manifest), (SF, &file), (RSA, &block)]
+        .map(|(name, content)| Entry::deflated(name, content));
     zip.entries.splice(0..0, made);
     zip
 }

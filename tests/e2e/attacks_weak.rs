@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 
 use crate::attacks::{Made, judge};
-use crate::attacks_forge::{
-    DATA, Hash, Info, Key, Party, Purpose, Shape, Stamp, TST_INFO, children, der, manifest, signed_data,
-};
+use crate::attacks_forge::{DATA, Info, MakeToken, Stamp, TST_INFO, manifest, signed_data};
+use crate::attacks_keys::{Hash, Key, Party, Purpose, Shape, children, der};
 use crate::attacks_vendor::{files, signed, vendor, with_signature};
 
 const SHA_256: &[Hash] = &[Hash::Sha256];
@@ -101,16 +100,17 @@ fn signatures_of_zeros_are_refused() {
     let with = |signature: Vec<u8>| {
         let stamp = vendor.stamp();
         signed(files(), SHA_256, SHA_256, |file| {
-            let (signature, token): (_, &dyn Fn(&[u8]) -> Vec<u8>) = (Some(signature), &|over| stamp.write(over));
+            let (signature, token): (_, MakeToken<'_>) = (Some(signature), &|over| stamp.write(over));
             vendor.block_of(Info { signature, token: Some(token), ..Info::new(&vendor.signer, file) })
         })
         .write()
     };
     // A signer of the attacker's, whose certificate the vendor's authority has "signed" with zeros.
-    let signer = zeroed(vendor.authority.issue_with(
-        &Key::curve(),
-        Shape::new("TEST Forge Other Signer", Purpose::CodeSigning),
-    ));
+    let signer = zeroed(
+        vendor
+            .authority
+            .issue_with(&Key::curve(), Shape::new("TEST Forge Other Signer", Purpose::CodeSigning)),
+    );
     let stamp = vendor.stamp();
     let by_certificate = signed(files(), SHA_256, SHA_256, |file| {
         let info = Info { token: Some(&|over| stamp.write(over)), ..Info::new(&signer, file) };
@@ -163,34 +163,60 @@ fn signatures_of_something_else_are_refused() {
     let named: Vec<_> =
         files().entries.iter().map(|entry| (entry.central.name.clone(), entry.content())).collect();
     let manifest = manifest(&named, SHA_256);
-    let cases: [Made; 9] = [
-        ("J20-no-signer-info", 3, "cannot verify signature block", by(&|_| signed_data(&DATA, None, &certificates, &[]))),
-        ("J20-no-signer-info-content-attached", 3, "cannot verify signature block", by(&|file| {
-            signed_data(&DATA, Some(file), &certificates, &[])
-        })),
-        ("J20-signs-itself", 3, "[jarsigner]", by(&|_| {
-            signed_data(&DATA, Some(b"approved"), &certificates, &[over(b"approved")])
-        })),
-        ("J20-signs-the-manifest", 3, "cannot verify", by(&|_| {
-            signed_data(&DATA, None, &certificates, &[over(&manifest)])
-        })),
-        ("J20-signs-nothing", 3, "cannot verify", by(&|_| {
-            signed_data(&DATA, None, &certificates, &[over(b"")])
-        })),
+    let mut bare = files();
+    bare.push_first("META-INF/MANIFEST.MF", &manifest);
+    let cases: [Made; 11] = [
+        ("J20-plain-archive", 3, "[signed]", files().write()),
+        ("J20-manifest-alone", 3, "[signed]", bare.write()),
+        (
+            "J20-no-signer-info",
+            3,
+            "cannot verify signature block",
+            by(&|_| signed_data(&DATA, None, &certificates, &[])),
+        ),
+        (
+            "J20-no-signer-info-content-attached",
+            3,
+            "cannot verify signature block",
+            by(&|file| signed_data(&DATA, Some(file), &certificates, &[])),
+        ),
+        (
+            "J20-signs-itself",
+            3,
+            "[jarsigner]",
+            by(&|_| signed_data(&DATA, Some(b"approved"), &certificates, &[over(b"approved")])),
+        ),
+        (
+            "J20-signs-the-manifest",
+            3,
+            "cannot verify",
+            by(&|_| signed_data(&DATA, None, &certificates, &[over(&manifest)])),
+        ),
+        (
+            "J20-signs-nothing",
+            3,
+            "cannot verify",
+            by(&|_| signed_data(&DATA, None, &certificates, &[over(b"")])),
+        ),
         // The signed attributes name no digest, so they say nothing of the content.
-        ("J20-attributes-without-digest", 3, "[jarsigner]", by(&|file| {
-            let content_type = der(0x30, &[&CONTENT_TYPE, &der(0x31, &[&DATA])]);
-            let set = der(0x31, &[&content_type]);
-            let info = Info { attributes: Some(&DATA), ..Info::new(&vendor.signer, &set) }.write();
-            // Replace the attributes by those that were signed as if they were the message.
-            let parts = children(&info);
-            let true_signature = Info::new(&vendor.signer, &set).write();
-            let signature = children(&true_signature)[4].to_vec();
-            let attributes = der(0xa0, &[&content_type]);
-            assert!(!file.is_empty());
-            let info = der(0x30, &[parts[0], parts[1], parts[2], &attributes, parts[4], &signature]);
-            signed_data(&DATA, None, &certificates, &[info])
-        })),
+        (
+            "J20-attributes-without-digest",
+            3,
+            "[jarsigner]",
+            by(&|file| {
+                let content_type = der(0x30, &[&CONTENT_TYPE, &der(0x31, &[&DATA])]);
+                let set = der(0x31, &[&content_type]);
+                let info = Info { attributes: Some(&DATA), ..Info::new(&vendor.signer, &set) }.write();
+                // Replace the attributes by those that were signed as if they were the message.
+                let parts = children(&info);
+                let true_signature = Info::new(&vendor.signer, &set).write();
+                let signature = children(&true_signature)[4].to_vec();
+                let attributes = der(0xa0, &[&content_type]);
+                assert!(!file.is_empty());
+                let info = der(0x30, &[parts[0], parts[1], parts[2], &attributes, parts[4], &signature]);
+                signed_data(&DATA, None, &certificates, &[info])
+            }),
+        ),
         ("J20-timestamp-token-as-block", 3, "[jarsigner]", by(&|file| stamp.write(file))),
         ("J20-plain-data", 3, "[signed]", by(&|file| der(0x30, &[&DATA, &der(0xa0, &[&der(4, &[file])])]))),
         ("J20-certificate-alone", 3, "[signed]", by(&|_| vendor.signer.der.clone())),

@@ -16,6 +16,8 @@ mod attacks_compat;
 #[cfg(test)]
 mod attacks_forge;
 #[cfg(test)]
+mod attacks_keys;
+#[cfg(test)]
 mod attacks_lengths;
 #[cfg(test)]
 mod attacks_manifest;
