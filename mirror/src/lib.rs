@@ -7,6 +7,7 @@ pub mod agent;
 pub mod catalog;
 pub mod enrol;
 pub mod fetch;
+pub mod log;
 pub mod package;
 pub mod pipeline;
 pub mod plan;
