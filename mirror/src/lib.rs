@@ -4,6 +4,7 @@
 
 pub mod admit;
 pub mod agent;
+pub mod attest;
 pub mod catalog;
 pub mod enrol;
 pub mod fetch;

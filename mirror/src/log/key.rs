@@ -1,6 +1,7 @@
 //! The key that signs checkpoints.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 
@@ -9,12 +10,12 @@ use super::note::{NoteError, NoteKey};
 /// An Ed25519 key pair and the name of the log that it signs.
 pub struct LogKey {
     public: NoteKey,
-    pair: Ed25519KeyPair,
+    pair: Arc<Ed25519KeyPair>,
 }
 
 impl LogKey {
     /// The key of the log with this name.
-    pub fn new(name: &str, pair: Ed25519KeyPair) -> Result<Self, NoteError> {
+    pub fn new(name: &str, pair: Arc<Ed25519KeyPair>) -> Result<Self, NoteError> {
         let public = pair.public_key().as_ref().try_into();
         let public = public.map_err(|_| NoteError::Key("an Ed25519 key has 32 bytes"))?;
         Ok(Self { public: NoteKey::new(name, public)?, pair })

@@ -13,7 +13,7 @@ struct TestLog {
 }
 
 fn key(seed: u8) -> LogKey {
-    LogKey::new("midmirror/test", Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()).unwrap()
+    LogKey::new("midmirror/test", Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap().into()).unwrap()
 }
 
 fn entries(from: u64, to: u64) -> Vec<Vec<u8>> {
@@ -69,7 +69,7 @@ fn log_grows_in_any_steps_to_the_same_tree() {
     let steps = TestLog::grown(&[1, 2, 3, 255, 256, 257, 511, 600]);
     let once = TestLog::grown(&[600]);
     assert_eq!(steps.checkpoint(), once.checkpoint());
-    assert_eq!(steps.problems(), [] as [&str; 0]);
+    assert_eq!(steps.problems(), Vec::<String>::new());
     assert_eq!(steps.reader().at(600).root().unwrap(), once.checkpoint().root);
     for index in [0, 1, 255, 256, 511, 512, 599] {
         let at = steps.reader();
@@ -115,7 +115,7 @@ fn files_below(root: &Path) -> Vec<String> {
 #[test]
 fn log_of_three_levels_is_right() {
     let log = TestLog::grown(&[70_000]);
-    assert_eq!(log.problems(), [] as [&str; 0]);
+    assert_eq!(log.problems(), Vec::<String>::new());
     assert!(log.root().join("tile/2/000.p/1").exists() && log.root().join("tile/0/273.p/112").exists());
     let at = log.reader();
     let at = at.at(70_000);
@@ -223,7 +223,7 @@ fn interrupted_writer_leaves_the_old_log_or_the_new_one() {
         let is_done = appended.is_ok();
         let size = log.checkpoint().size;
         assert!(size == 250 && !is_done || size == 520, "{steps}: {size}");
-        assert_eq!(log.problems(), [] as [&str; 0], "{steps}");
+        assert_eq!(log.problems(), Vec::<String>::new(), "{steps}");
         // The next writer goes on with other entries, and what was left over is in nobody's way.
         drop(writer);
         let mut others = entries(size, 521);

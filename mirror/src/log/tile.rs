@@ -1,7 +1,7 @@
 //! What the files of a log are called (C2SP tlog-tiles).
 
 /// A tile has so many hashes, a bundle so many entries, unless it is the last one.
-pub const FULL: u64 = 256;
+pub(super) const FULL: u64 = 256;
 
 /// A tile of hashes: level 0 has those of entries, each of a higher level stands for a full tile below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
