@@ -224,6 +224,17 @@ mod tests {
     }
 
     #[test]
+    fn sixteen_signature_lines_are_read_and_ten_thousand_refused() {
+        let note = sign("one\n", "example/log", &pair(1)).unwrap();
+        let foreign = sign("one\n", "example/other", &pair(2)).unwrap();
+        let line = foreign.rsplit_once("\n\n").unwrap().1;
+        let with = |count: usize| format!("{note}{}", line.repeat(count));
+        assert_eq!(key("example/log", 1).open(with(15).as_bytes()), Ok("one\n"));
+        let refused = key("example/log", 1).open(with(10_000).as_bytes()).map(str::to_owned);
+        assert!(matches!(refused, Err(NoteError::Malformed(_))), "{refused:?}");
+    }
+
+    #[test]
     fn keys_are_written_and_read() {
         let made = key("example/log", 3);
         assert_eq!(made.to_string().parse(), Ok(made.clone()));
