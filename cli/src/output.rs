@@ -21,16 +21,8 @@ pub(crate) fn raw(bytes: &[u8]) {
     }
 }
 
-/// Prints text that quotes a package: as it is, but harmless on a terminal.
-pub(crate) fn text(text: &str) {
-    if io::stdout().is_terminal() {
-        raw(printable(text).as_bytes());
-    } else {
-        raw(text.as_bytes());
-    }
-}
-
-/// Standard output for text that quotes a package, as [`text`] prints it. What cannot be written is for [`lost_data`].
+/// Standard output for text that quotes a package: as it is, but harmless on a terminal. What cannot be written is for
+/// [`lost_data`].
 pub(crate) struct TextWriter;
 
 impl Write for TextWriter {
@@ -40,6 +32,27 @@ impl Write for TextWriter {
         } else {
             raw(bytes);
         }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard output for data that is made part by part. What cannot be written is for [`lost_data`].
+pub(crate) struct DataWriter;
+
+impl DataWriter {
+    /// With a buffer, for those who write a few bytes at a time.
+    pub(crate) fn buffered() -> io::BufWriter<Self> {
+        io::BufWriter::with_capacity(64 * 1024, Self)
+    }
+}
+
+impl Write for DataWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        raw(bytes);
         Ok(bytes.len())
     }
 

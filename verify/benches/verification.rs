@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p midmirror-verify --bench verification -- FILE [ANCHORS] [--rounds N]`
 //!
-//! `ANCHORS` is a PEM file; its certificates go into a keystore that both programs get. Each round runs every variant
+//! `FILE` may be `size` or `entries`: such a package is made then, unless there is one from before. `ANCHORS` is a PEM file; its certificates go into a keystore that both programs get. Each round runs every variant
 //! once, so that a busy machine disturbs all of them alike; what counts are the ratios of the medians. We run as this
 //! program started anew, by the library's drop-in for `jarsigner`: arguments, text and exit code are the same. CPU time
 //! and peak memory are those that GNU `time` reports. It needs `jarsigner`, `keytool` and `time` on the path.
@@ -43,7 +43,11 @@ fn main() -> Outcome<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let folder = tempfile::tempdir()?;
-    let setting = Setting { keystore: keystore(args.next().as_deref(), folder.path())?, file, folder };
+    let (file, anchors) = match PACKAGES.iter().find(|(name, _)| file == Path::new(name)) {
+        Some((name, options)) => made(name, options)?,
+        None => (file, args.next()),
+    };
+    let setting = Setting { keystore: keystore(anchors.as_deref(), folder.path())?, file, folder };
     compare(&setting, rounds)
 }
 
@@ -58,6 +62,23 @@ fn child(args: Vec<OsString>) -> Outcome<ExitCode> {
     let exit_code =
         jarsigner::run_to(&args, &environment, &mut std::io::stdout().lock(), &mut std::io::stderr())?;
     Ok(ExitCode::from(exit_code))
+}
+
+/// A package for measurements and its anchors, made if they are not there.
+fn made(name: &str, options: &[&str]) -> Outcome<(PathBuf, Option<PathBuf>)> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.zip"));
+    let anchors = file.with_extension("zip.anchors.pem");
+    // The anchors are written last.
+    if !anchors.exists() {
+        say(&format!("making {}", file.display()))?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["run", "--quiet", "--release", "-p", "midmirror-fixtures", "--", "large"]);
+        if !command.arg(&file).args(options).status()?.success() {
+            return Err("midmirror-fixtures failed".into());
+        }
+    }
+    Ok((file, Some(anchors)))
 }
 
 /// What all runs have in common.
@@ -202,6 +223,10 @@ fn table(runs: &[Vec<Figures>]) -> String {
         let _ = writeln!(text, "verbose, CPU against plain:        {:.3}", verbose.cpu / one.cpu);
         let _ = writeln!(text, "verbose, wall against plain:       {:.3}", verbose.wall / one.wall);
     }
+    if let (Some(theirs), Some(ours)) = (found(THEIRS_VERBOSE), found(ALL_CORES_VERBOSE)) {
+        let _ =
+            writeln!(text, "verbose, all cores, wall against jarsigner's: {:.3}", ours.wall / theirs.wall);
+    }
     text
 }
 
@@ -252,10 +277,16 @@ const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const USAGE: &str = "\
 usage: cargo bench -p midmirror-verify --bench verification -- FILE [ANCHORS] [--rounds N]
 
-Packages to measure with are made by (signing needs a JDK and OpenSSL):
+FILE may be the name of a package to measure with, which is made when it is not there (signing needs a JDK and OpenSSL):
 
-  size      midmirror-fixtures large size.zip --megabytes 300 --entries 4000 --sign
-  entries   midmirror-fixtures large entries.zip --megabytes 60 --entries 50000 --sign
-  one file  midmirror-fixtures large one.zip --megabytes 2223 --entries 1
+  size      large size.zip --megabytes 300 --entries 4000 --sign
+  entries   large entries.zip --megabytes 60 --entries 50000 --sign
 
-The anchors of a signed one are beside it: size.zip.anchors.pem.";
+By hand that is `midmirror-fixtures large …`; a package of one file is `large one.zip --megabytes 2223 --entries 1`. The
+anchors of a signed one are beside it: size.zip.anchors.pem.";
+
+/// What the packages with a name are made of.
+const PACKAGES: [(&str, &[&str]); 2] = [
+    ("size", &["--megabytes", "300", "--entries", "4000", "--sign"]),
+    ("entries", &["--megabytes", "60", "--entries", "50000", "--sign"]),
+];

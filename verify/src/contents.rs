@@ -8,22 +8,21 @@
 //! unknown digests only (never counts as signed), content longer than declared (a finding), a huge manifest section
 //! for a million entries of one name (looked at once).
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::algorithm_policy::{Strength, jar_digest};
-use crate::archive::{Archive, Content, ContentReader, EntryHeader};
+use crate::archive::{Archive, Content, ContentReader, EntryHeader, ReadingOrder};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
 use crate::examine::Inputs;
 use crate::finding::Finding;
 use crate::java_error::JavaError;
-use crate::manifest::Manifest;
+use crate::manifest::{Attributes, Manifest};
 use crate::mime_base64;
+use crate::places::Places;
 use crate::signature_names::{has_signature_extension, is_signature_related, plain_name};
 use crate::signatures::{Signatures, algorithms_at, strip_suffix_ignoring_case};
 use crate::source::Source;
@@ -69,9 +68,10 @@ pub(crate) fn examine(
     source: &Source,
     archive: &Archive,
     signatures: &Signatures,
+    places: &Places,
     inputs: &Inputs<'_>,
 ) -> io::Result<Contents> {
-    let plan = Plan::new(archive, signatures, inputs.at);
+    let plan = Plan::new(archive, signatures, places, inputs.at);
     let outcomes = read_all(source, archive, &plan, inputs)?;
     let mut contents = Contents::default();
     if inputs.compare_contents {
@@ -88,8 +88,8 @@ pub(crate) fn examine(
 /// Which digests each entry must have.
 struct Plan<'a> {
     signatures: &'a Signatures,
-    /// For each entry, the number of the covered name that covers it.
-    numbers: Vec<Option<u32>>,
+    archive: &'a Archive,
+    places: &'a Places,
     /// What the manifest states for names of several entries. The headers of all others are read when they are needed.
     shared: HashMap<u32, Vec<Expected<'a>>>,
     /// For each set of signers, the moment that algorithms are judged at.
@@ -105,15 +105,11 @@ pub(crate) struct Expected<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(archive: &Archive, signatures: &'a Signatures, now: Timestamp) -> Self {
+    fn new(archive: &'a Archive, signatures: &'a Signatures, places: &'a Places, now: Timestamp) -> Self {
         let covered = &signatures.covered;
-        let number = |name: &str, directory: bool| {
-            let named = !directory && signatures.manifest_name.as_deref() != Some(name);
-            covered.number(plain_name(name)).filter(|_| named)
-        };
-        let numbers: Vec<Option<u32>> =
-            archive.entries.iter().map(|entry| number(&entry.name, entry.is_directory())).collect();
-        let mut sorted: Vec<u32> = numbers.iter().flatten().copied().collect();
+        let mut plan = Self { signatures, archive, places, shared: HashMap::new(), times: Vec::new() };
+        let mut sorted: Vec<u32> =
+            (0..archive.entries.len()).filter_map(|index| plan.number(index)).collect();
         sorted.sort_unstable();
         let mut repeated: Vec<u32> = sorted
             .windows(2)
@@ -121,24 +117,42 @@ impl<'a> Plan<'a> {
             .collect();
         repeated.dedup();
         let expected = |number: &u32| expected_digests(signatures.manifest.as_ref(), covered.name(*number));
-        let shared = repeated.iter().map(|number| (*number, expected(number))).collect();
+        plan.shared = repeated.iter().map(|number| (*number, expected(number))).collect();
         let signers = |set: &Arc<[usize]>| {
             algorithms_at(set.iter().filter_map(|index| signatures.signers.get(*index)), now)
         };
-        Self { signatures, numbers, shared, times: covered.sets().iter().map(signers).collect() }
+        plan.times = covered.sets().iter().map(signers).collect();
+        plan
     }
 
     /// The number of the covered name that covers an entry.
     fn number(&self, index: usize) -> Option<u32> {
-        self.numbers.get(index).copied().flatten()
+        let number = self.places.number(index)?;
+        let entry = self.archive.entries.get(index)?;
+        let named = !entry.is_directory() && self.signatures.manifest_name.as_ref() != Some(&entry.name);
+        named.then_some(number)
+    }
+
+    /// The digests that the manifest states for an entry.
+    fn expected(&self, index: usize) -> Vec<Expected<'a>> {
+        let manifest = self.signatures.manifest.as_ref();
+        let name = self.archive.entries.get(index).map_or("", |entry| entry.name.as_str());
+        if plain_name(name) != name {
+            return expected_digests(manifest, plain_name(name));
+        }
+        let section = self.places.section(index);
+        let section = section.and_then(|section| Some(manifest?.attributes(section)));
+        section.as_ref().map(stated).unwrap_or_default()
     }
 }
 
 /// The known digests that the manifest states for a name.
 pub(crate) fn expected_digests<'a>(manifest: Option<&'a Manifest>, name: &str) -> Vec<Expected<'a>> {
-    let Some(section) = manifest.and_then(|manifest| manifest.section_of_entry(name)) else {
-        return Vec::new();
-    };
+    let section = manifest.and_then(|manifest| manifest.section_of_entry(name));
+    section.as_ref().map(stated).unwrap_or_default()
+}
+
+fn stated<'a>(section: &Attributes<'a>) -> Vec<Expected<'a>> {
     section
         .iter()
         .filter_map(|(key, value)| {
@@ -156,17 +170,15 @@ fn read_all(
     plan: &Plan<'_>,
     inputs: &Inputs<'_>,
 ) -> io::Result<Vec<Outcome>> {
-    let mut order: Vec<usize> = (0..archive.entries.len()).collect();
-    order.sort_by_key(|index| Reverse(archive.entries.get(*index).map_or(0, |entry| entry.size)));
+    let order = ReadingOrder::new(archive, 0..archive.entries.len(), |index| index);
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
     // Starting a thread costs more than hashing a small archive.
     let workers = if total < SMALL_ARCHIVE { 1 } else { inputs.workers().min(order.len()).max(1) };
-    let next = AtomicUsize::new(0);
-    let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
+    let outcomes: Vec<OnceLock<Outcome>> = archive.entries.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut reader = ContentReader::default();
-        while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+        for index in std::iter::from_fn(|| order.take()).flatten() {
             let outcome = read_one(source, archive, plan, *index, &mut reader, inputs.compare_contents);
             match (outcome, outcomes.get(*index)) {
                 (Ok(outcome), Some(slot)) => {
@@ -174,7 +186,7 @@ fn read_all(
                 }
                 (Ok(_), None) => {}
                 (Err(error), _) => {
-                    next.store(order.len(), Ordering::Relaxed);
+                    order.stop();
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     break;
                 }
@@ -217,13 +229,13 @@ fn read_one(
             sha256: sha256.and_then(boxed),
         });
     };
-    let Signatures { covered, manifest, .. } = plan.signatures;
+    let covered = &plan.signatures.covered;
     let name = covered.name(number);
     let own;
     let expected = match plan.shared.get(&number) {
         Some(shared) => shared,
         None => {
-            own = expected_digests(manifest.as_ref(), name);
+            own = plan.expected(index);
             &own
         }
     };
@@ -296,7 +308,7 @@ fn judge(
 ) {
     let covered = &signatures.covered;
     // Names move from "covered" to "verified" when the first entry of that name has been compared.
-    let mut verified = Verified { flags: vec![false; covered.names().count()] };
+    let mut verified = Verified { flags: vec![false; covered.len()] };
     if let Some(number) = signatures.manifest_name.as_deref().and_then(|name| covered.number(name)) {
         verified.add(number);
     }

@@ -1,8 +1,10 @@
 //! Signature files and blocks as they describe themselves, for listings. Nothing here is evidence.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,21 +13,26 @@ use crate::archive::Archive;
 use crate::crypto::{KeyKind, PssParameters, SignatureScheme};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::places::Places;
 use crate::report::{AlgorithmReport, BlockDescription, KeyReport, SignatureFileReport, TokenReport};
-use crate::signature_names::{has_signature_extension, is_signature_related};
+use crate::signature_names::{has_signature_extension, is_signature_related, plain_name};
+use crate::signatures::{Covered, DescribedFile, Signatures, stated_digest_name};
 use crate::signed_data::SignedData;
 use crate::source::Source;
 use crate::timestamp;
 
-/// Describes all files that a listing looks at: those directly in `META-INF/` with an extension in capitals. `signed`
-/// are the names of signed entries.
+/// Describes all files that a listing looks at: those directly in `META-INF/` with an extension in capitals. `signers`
+/// are those of each entry.
 pub(crate) fn describe(
     source: &Source,
     archive: &Archive,
-    signed: &HashSet<&str>,
+    signatures: &Signatures,
+    places: &Places,
+    signers: &[Arc<[usize]>],
     limits: &Limits,
     now: Timestamp,
 ) -> io::Result<Vec<SignatureFileReport>> {
+    let signed = SignedNames { archive, places, signers, names: OnceCell::new() };
     let mut found = Vec::new();
     for (index, entry) in archive.entries.iter().enumerate() {
         if found.len() >= limits.signature_blocks {
@@ -38,8 +45,14 @@ pub(crate) fn describe(
         let base = file.rsplit_once('.').map_or(file, |(base, _)| base);
         let slot = index_of(&mut found, base);
         let Some(report) = found.get_mut(slot) else { continue };
+        let described = signatures.described.iter().find(|described| described.index == index);
+        if let Some(described) = described.filter(|_| file.ends_with(".SF")) {
+            report.nonexistent = signed.missing(&signatures.covered, described);
+            describe_digest(report, &entry.name, described.digest.clone());
+            continue;
+        }
         match archive.read_small(source, index, limits)? {
-            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, bytes, signed),
+            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, bytes, &signed),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
             Err(_) => unparsable(report, &entry.name),
         }
@@ -48,6 +61,37 @@ pub(crate) fn describe(
         judge(report, now);
     }
     Ok(found)
+}
+
+/// The names of signed entries.
+struct SignedNames<'a> {
+    archive: &'a Archive,
+    places: &'a Places,
+    signers: &'a [Arc<[usize]>],
+    names: OnceCell<HashSet<&'a str>>,
+}
+
+impl<'a> SignedNames<'a> {
+    /// The signed entries with their names.
+    fn all(&self) -> impl Iterator<Item = (usize, &'a str)> {
+        let entries = self.archive.entries.iter().zip(self.signers).enumerate();
+        entries
+            .filter(|(_, (_, signers))| !signers.is_empty())
+            .map(|(index, (entry, _))| (index, entry.name.as_str()))
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.names.get_or_init(|| self.all().map(|(_, name)| name).collect()).contains(name)
+    }
+
+    /// The names in a signature file for which there is no signed entry.
+    fn missing(&self, covered: &Covered, file: &DescribedFile) -> Vec<String> {
+        // These names have neither `./` nor `/` in front.
+        let plain = self.all().filter(|(_, name)| plain_name(name) == *name).map(|(index, _)| index);
+        let there = self.places.met(plain, usize::try_from(file.names).unwrap_or(0));
+        let missing = (0..file.names).zip(there).filter(|(_, there)| !there);
+        missing.map(|(number, _)| covered.name(number).to_owned()).collect()
+    }
 }
 
 /// The index of the report of a base name; added if there is none yet.
@@ -62,16 +106,16 @@ fn unparsable(report: &mut SignatureFileReport, name: &str) {
     report.unparsable.get_or_insert_with(|| name.to_owned());
 }
 
-fn describe_file(report: &mut SignatureFileReport, name: &str, bytes: Vec<u8>, signed: &HashSet<&str>) {
+fn describe_file(report: &mut SignatureFileReport, name: &str, bytes: Vec<u8>, signed: &SignedNames<'_>) {
     let Ok(file) = Manifest::parse(bytes) else { return unparsable(report, name) };
-    let nonexistent = file.names().map(|(_, name)| name).filter(|name| !signed.contains(&**name));
+    let nonexistent = file.names().map(|(_, name)| name).filter(|name| !signed.contains(name));
     report.nonexistent = nonexistent.map(Cow::into_owned).collect();
-    let main = file.main();
-    let digest = main.iter().find_map(|(key, _)| {
-        key.strip_suffix("-Digest-Manifest").or_else(|| key.strip_suffix("-Digest-Manifest-Main-Attributes"))
-    });
+    describe_digest(report, name, stated_digest_name(&file.main()));
+}
+
+fn describe_digest(report: &mut SignatureFileReport, name: &str, digest: Option<String>) {
     match digest {
-        Some(digest) => report.digest = Some(algorithm(digest, Strength::Fine)),
+        Some(digest) => report.digest = Some(algorithm(&digest, Strength::Fine)),
         None => unparsable(report, name),
     }
 }

@@ -24,6 +24,10 @@ pub(crate) enum DigestAlgorithm {
 impl DigestAlgorithm {
     /// Finds an algorithm by a JCA name or alias, any case.
     pub(crate) fn from_jca(name: &str) -> Option<Self> {
+        // Nearly always it is this one, once for every entry.
+        if name == "SHA-256" {
+            return Some(Self::Sha256);
+        }
         Some(match name.to_ascii_uppercase().as_str() {
             "MD2" => Self::Md2,
             "MD5" => Self::Md5,

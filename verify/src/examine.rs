@@ -1,7 +1,6 @@
 //! The examination: container, signatures, contents, chains, the second pass of newer JDKs, second reader; in this order,
 //! into one [`Report`].
 
-use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -17,10 +16,10 @@ use crate::java_error::JavaError;
 use crate::jdk::{Jdk, Rules};
 use crate::judge_chains::{self, AnchorSets};
 use crate::limits::Limits;
-use crate::manifest::Manifest;
+use crate::places::Places;
 use crate::report::{EntryReport, REPORT_SCHEMA, Report, TrustStoreReport};
 use crate::second_reader;
-use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file, plain_name};
+use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file};
 use crate::signatures::{self, Covered, Signatures};
 use crate::source::Source;
 use crate::trust_store::TrustStore;
@@ -117,7 +116,7 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
     if let Some(finding) = beyond_limits(&archive, report.total_size, &inputs.limits) {
         report.abort = Some(JavaError::io(finding.to_string()));
         report.findings.push(finding);
-        report.entries = entries(archive.entries, Annotations::default());
+        report.entries = entries(archive.entries, Annotations::default()).into();
         return Ok(report);
     }
     // The first JDK is the most lenient one: the report says what it makes of the archive, and what others find odd.
@@ -134,14 +133,14 @@ pub(crate) fn examine_to(source: &Source, inputs: &Inputs<'_>, depth: Depth) -> 
             let found = strict.run(&mut own)?;
             own.cross_checks.extend(strict.cross_check(jdk, &own, &found)?);
             let annotations = strict.finish(&mut own, found)?;
-            own.entries = entries(archive.entries.clone(), annotations);
+            own.entries = entries(archive.entries.clone(), annotations).into();
             report.others.push((jdk, own));
         } else {
             report.cross_checks.extend(strict.cross_check(jdk, &report, &found)?);
         }
     }
     let annotations = lenient.finish(&mut report, found)?;
-    report.entries = entries(archive.entries, annotations);
+    report.entries = entries(archive.entries, annotations).into();
     Ok(report)
 }
 
@@ -158,6 +157,7 @@ struct Reading<'a> {
 #[derive(Default)]
 struct Found {
     signatures: Signatures,
+    places: Places,
     contents: Contents,
     /// Whether it came as far as the contents.
     contents_read: bool,
@@ -184,7 +184,8 @@ impl Reading<'_> {
             return Ok(Found::default());
         }
         // 2. The signatures.
-        let (signatures, abort) = signatures::examine(source, archive, rules, &inputs.limits, inputs.at)?;
+        let (signatures, abort) =
+            signatures::examine(source, archive, rules, &inputs.limits, inputs.at, inputs.workers())?;
         report.has_manifest = signatures.manifest_name.is_some();
         report.blocks.clone_from(&signatures.blocks);
         if abort.is_some() {
@@ -192,7 +193,8 @@ impl Reading<'_> {
             return Ok(Found { signatures, ..Found::default() });
         }
         // 3. The contents.
-        let contents = contents::examine(source, archive, &signatures, inputs)?;
+        let places = Places::find(archive, &signatures, inputs.workers());
+        let contents = contents::examine(source, archive, &signatures, &places, inputs)?;
         report.findings.extend_from_slice(&contents.findings);
         report.abort.clone_from(&contents.abort);
         // 4. The signers: their chains and timestamps.
@@ -211,9 +213,9 @@ impl Reading<'_> {
         }
         note_signature_findings(&signatures, &mut report.findings);
         if depth == Depth::Everything {
-            report.removed_entries = removed_entries(archive, &signatures);
+            report.removed_entries = removed_entries(archive, &signatures, &places);
         }
-        Ok(Found { signatures, contents, contents_read: true })
+        Ok(Found { signatures, places, contents, contents_read: true })
     }
 
     /// 5. The second pass, if the JDK has one and the first has come to an end.
@@ -222,24 +224,32 @@ impl Reading<'_> {
             return Ok(None);
         }
         let Self { source, archive, inputs, rules, .. } = *self;
-        let Found { signatures, contents, .. } = found;
+        let Found { signatures, places, contents, .. } = found;
         let limits = &inputs.limits;
-        let first = FirstPass { source, archive, signatures, contents, limits, now: inputs.at };
+        let first = FirstPass { source, archive, signatures, places, contents, limits, now: inputs.at };
         Ok(cross_check::run(&first, rules)?.map(|found| (jdk, found)))
     }
 
     /// 6. What signature files say of themselves, and readers that share no code with ours. Gives what entries need.
     fn finish(&self, report: &mut Report, found: Found) -> io::Result<Annotations> {
         let Self { source, archive, inputs, depth, .. } = *self;
-        let Found { mut signatures, contents, contents_read } = found;
-        // Manifest and covered names have served; the signature files are as large, and come next.
-        let listed = listed(archive, signatures.manifest.take().as_ref());
-        signatures.covered = Covered::default();
+        let Found { mut signatures, mut places, contents, contents_read } = found;
+        if !contents_read {
+            places = Places::find(archive, &signatures, inputs.workers());
+        }
+        // The manifest has served; signature files are as large, and come next if they have to be read again.
+        signatures.manifest = None;
         if contents_read {
-            let signed =
-                archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
-            let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
-            report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
+            report.signature_files = describe::describe(
+                source,
+                archive,
+                &signatures,
+                &places,
+                &contents.signers,
+                &inputs.limits,
+                inputs.at,
+            )?;
+            signatures.covered = Covered::default();
             if depth == Depth::Everything {
                 report.findings.extend(second_reader::compare(
                     source,
@@ -250,7 +260,7 @@ impl Reading<'_> {
                 )?);
             }
         }
-        Ok(Annotations { listed, signers: contents.signers })
+        Ok(Annotations { listed: places.listed(), signers: contents.signers })
     }
 }
 
@@ -270,7 +280,7 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
         signature_files: Vec::new(),
         findings: Vec::new(),
         removed_entries: Vec::new(),
-        entries: Vec::new(),
+        entries: Arc::default(),
         anchor_sets: AnchorSets {
             signers: inputs.trust.clone(),
             timestamps: inputs.timestamp_trust.cloned(),
@@ -295,12 +305,6 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         .then(|| Finding::TooLarge { what: "the archive".to_owned(), limit: limits.total_size })
 }
 
-/// For each entry, whether the manifest lists it.
-fn listed(archive: &Archive, manifest: Option<&Manifest>) -> Vec<bool> {
-    let lists = |name: &str| manifest.is_some_and(|manifest| manifest.lists(name));
-    archive.entries.iter().map(|entry| lists(&entry.name)).collect()
-}
-
 /// The archive's entries as the report has them, each with its signers as far as they are known.
 fn entries(headers: Vec<EntryHeader>, annotations: Annotations) -> Vec<EntryReport> {
     let nobody: Arc<[usize]> = Arc::new([]);
@@ -310,11 +314,11 @@ fn entries(headers: Vec<EntryHeader>, annotations: Annotations) -> Vec<EntryRepo
     entries.map(|((header, listed), signers)| EntryReport::new(header, listed, signers)).collect()
 }
 
-fn removed_entries(archive: &Archive, signatures: &Signatures) -> Vec<String> {
-    let present: HashSet<&str> = archive.entries.iter().map(|entry| plain_name(&entry.name)).collect();
-    let covered = signatures.covered.names();
-    let mut removed: Vec<String> =
-        covered.filter(|name| !present.contains(name)).map(str::to_owned).collect();
+fn removed_entries(archive: &Archive, signatures: &Signatures, places: &Places) -> Vec<String> {
+    let covered = &signatures.covered;
+    let present = places.met(0..archive.entries.len(), covered.len());
+    let missing = covered.names().zip(present).filter(|(_, present)| !present);
+    let mut removed: Vec<String> = missing.map(|(name, _)| name.to_owned()).collect();
     removed.sort();
     removed
 }

@@ -41,6 +41,7 @@ mod manifest_properties;
 mod mime_base64;
 mod name_index;
 mod outlook;
+mod places;
 mod policy_tree;
 mod read_entry;
 mod report;

@@ -30,19 +30,27 @@ impl NameIndex {
 
     /// Notes a number for its name, unless the name has one: then that number comes back, and stays.
     pub(crate) fn insert<N: AsRef<str>>(&mut self, number: u32, name_of: impl Fn(u32) -> N) -> Option<u32> {
-        let known = self.slot(number, name_of);
+        self.insert_as(name_of(number).as_ref(), number, &name_of)
+    }
+
+    /// The same for a caller who has the name at hand.
+    pub(crate) fn insert_as<N: AsRef<str>>(
+        &mut self,
+        name: &str,
+        number: u32,
+        name_of: impl Fn(u32) -> N,
+    ) -> Option<u32> {
+        let known = self.slot(name, number, name_of);
         (known.number != number).then_some(known.number)
     }
 
     /// Notes a number for its name in place of an earlier one.
     pub(crate) fn replace<N: AsRef<str>>(&mut self, number: u32, name_of: impl Fn(u32) -> N) {
-        self.slot(number, name_of).number = number;
+        self.slot(name_of(number).as_ref(), number, &name_of).number = number;
     }
 
-    /// The slot of a number's name; new ones hold the number.
-    fn slot<N: AsRef<str>>(&mut self, number: u32, name_of: impl Fn(u32) -> N) -> &mut Slot {
-        let own = name_of(number);
-        let name = own.as_ref();
+    /// The slot of a name; new ones hold the number.
+    fn slot<N: AsRef<str>>(&mut self, name: &str, number: u32, name_of: impl Fn(u32) -> N) -> &mut Slot {
         let hash = self.hash(name);
         let is_it = |slot: &Slot| slot.hash == hash && name_of(slot.number).as_ref() == name;
         self.slots

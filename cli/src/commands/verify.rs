@@ -45,8 +45,8 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
         judge_file_with_history(file, name.as_ref(), sha256, &inputs, &history).with_context(failed)?;
     decision.show_jdk(arguments.jdk);
     match arguments.format {
-        VerifyFormat::Json => output::raw(&decision.to_json()?),
-        VerifyFormat::Jarsigner => output::text(decision.jarsigner_text()),
+        VerifyFormat::Json => decision.write_json(&mut output::DataWriter::buffered())?,
+        VerifyFormat::Jarsigner => decision.write_jarsigner_text(&mut output::TextWriter)?,
         VerifyFormat::Human => human(&decision, &file.display().to_string(), &inputs),
     }
     Ok(match arguments.exit_code {

@@ -1,6 +1,7 @@
 //! Facts, verdicts and policy brought together for one file.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -41,8 +42,9 @@ pub struct Decision {
     /// When the two verdicts will change if nothing but time goes by.
     outlook: Option<Outlook>,
     report: Option<Report>,
+    /// What [`Self::write_jarsigner_text`] writes.
     #[serde(skip)]
-    jarsigner_text: String,
+    text: TextOptions,
 }
 
 /// One reason against admission.
@@ -80,7 +82,7 @@ pub fn judge_file(
     name: Option<&PackageName>,
     sha256: Sha256Digest,
     inputs: &AdmissionInputs<'_>,
-) -> std::io::Result<Decision> {
+) -> io::Result<Decision> {
     judge_file_with_history(file, name, sha256, inputs, &History::default())
 }
 
@@ -91,7 +93,7 @@ pub fn judge_file_with_history(
     sha256: Sha256Digest,
     inputs: &AdmissionInputs<'_>,
     history: &History,
-) -> std::io::Result<Decision> {
+) -> io::Result<Decision> {
     let mut decision = Decision {
         schema: "midmirror-report-1",
         name: name.cloned(),
@@ -107,7 +109,7 @@ pub fn judge_file_with_history(
         agent: None,
         outlook: None,
         report: None,
-        jarsigner_text: String::new(),
+        text: TextOptions::full(),
     };
     if name.is_some_and(|name| !name.is_jar_signed()) {
         decision.judge_unsigned_kind(inputs);
@@ -126,9 +128,8 @@ pub fn judge_file_with_history(
     let compat = CompatVerdict::of(&report, &options);
     let agent = AgentVerdict::of(&report, &requirements);
     decision.outlook = Some(Outlook::of(&report, &options, &requirements));
-    decision.jarsigner_text = jarsigner::text(&report, &TextOptions::full());
     let mut found = refusals(&report, &agent, inputs);
-    if decision.jarsigner_text.contains('%') && jarsigner::breaks_off(&report, &TextOptions::full()) {
+    if jarsigner::breaks_off(&report, &TextOptions::full()) {
         found.push(Refusal {
             rule: RULE_JARSIGNER,
             class: RefusalClass::Verification,
@@ -156,10 +157,8 @@ impl Decision {
     /// Has the `jarsigner` of another JDK conclude. What is admitted does not depend on it: that takes all of them.
     pub fn show_jdk(&mut self, jdk: Jdk) {
         let Some(report) = &self.report else { return };
-        let options =
-            TextOptions { compat: CompatOptions { jdk, ..CompatOptions::default() }, ..TextOptions::full() };
-        self.compat = Some(CompatVerdict::of(report, &options.compat));
-        self.jarsigner_text = jarsigner::text(report, &options);
+        self.text.compat.jdk = jdk;
+        self.compat = Some(CompatVerdict::of(report, &self.text.compat));
     }
 
     /// Whether the package may enter a store or an agent.
@@ -221,9 +220,22 @@ impl Decision {
         self.report.as_ref()?.signed_at()
     }
 
-    /// What `jarsigner -verify -verbose -certs -strict` would print.
-    pub fn jarsigner_text(&self) -> &str {
-        &self.jarsigner_text
+    /// What `jarsigner -verify -verbose -certs -strict` would print: with many entries a hundred megabytes.
+    pub fn jarsigner_text(&self) -> String {
+        let text = |report| jarsigner::text(report, &self.text);
+        self.report.as_ref().map(text).unwrap_or_default()
+    }
+
+    /// Writes [`Self::jarsigner_text`] part by part.
+    ///
+    /// # Errors
+    ///
+    /// Only if `output` fails.
+    pub fn write_jarsigner_text(&self, output: &mut dyn Write) -> io::Result<()> {
+        match &self.report {
+            Some(report) => jarsigner::write_text(report, &self.text, output),
+            None => Ok(()),
+        }
     }
 
     /// Rules that were set aside for this digest, with the operator's reason.
@@ -250,6 +262,17 @@ impl Decision {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         Ok(json)
+    }
+
+    /// Writes [`Self::to_json`] part by part.
+    ///
+    /// # Errors
+    ///
+    /// Only if `output` fails.
+    pub fn write_json(&self, output: &mut dyn Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *output, self)?;
+        output.write_all(b"\n")?;
+        output.flush()
     }
 
     /// The first refusal, and how many more there are.

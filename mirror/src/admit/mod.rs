@@ -232,7 +232,7 @@ pub fn admit(
         decision.to_json().map_err(|source| AdmitError::Evidence { name: Box::new(name.clone()), source })?;
     let evidence = Evidence {
         report_json,
-        jarsigner_text: decision.jarsigner_text().to_owned(),
+        jarsigner_text: decision.jarsigner_text(),
         anchors_pem: inputs.anchors_pem().into_bytes(),
     };
     Ok(VerifiedPackage {

@@ -55,6 +55,25 @@ impl EntryHeader {
         self.name.ends_with('/')
     }
 
+    /// An empty entry.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            name: String::new(),
+            method: 0,
+            flags: 0,
+            crc32: 0,
+            compressed_size: 0,
+            size: 0,
+            local_header_offset: 0,
+            host_system: 0,
+            external_attributes: 0,
+            modified: Modified::Dos(0),
+            strange_extra: None,
+            comment_length: 0,
+        }
+    }
+
     /// The Unix mode, if the entry was made on Unix.
     pub(crate) fn unix_mode(&self) -> Option<u32> {
         (self.host_system == 3).then_some(self.external_attributes >> 16)

@@ -8,7 +8,7 @@ use crate::digest_algorithm::Hasher;
 use crate::java_error::JavaError;
 use crate::source::Source;
 
-use super::Archive;
+use super::{Archive, Window};
 
 /// What came out of one entry.
 #[derive(Debug, Clone, Default)]
@@ -32,11 +32,17 @@ pub(crate) struct ContentReader {
     input: Vec<u8>,
     output: Vec<u8>,
     inflate: Inflate,
+    window: Window,
 }
 
 impl Default for ContentReader {
     fn default() -> Self {
-        Self { input: vec![0; BUFFER], output: vec![0; BUFFER], inflate: Inflate::new(false, 15) }
+        Self {
+            input: vec![0; BUFFER],
+            output: vec![0; BUFFER],
+            inflate: Inflate::new(false, 15),
+            window: Window::default(),
+        }
     }
 }
 
@@ -66,6 +72,7 @@ impl ContentReader {
         };
         let mut run = Run {
             source,
+            window: &mut self.window,
             position,
             remaining: stored.compressed_size,
             declared: entry.size,
@@ -122,6 +129,7 @@ impl ContentReader {
 /// One entry while it is read.
 struct Run<'a> {
     source: &'a Source,
+    window: &'a mut Window,
     position: u64,
     remaining: u64,
     declared: u64,
@@ -140,7 +148,7 @@ impl Run<'_> {
             self.remaining = 0;
             return Ok(target);
         }
-        self.source.read_exact_at(target, self.position)?;
+        self.window.read_exact_at(self.source, target, self.position)?;
         let count = u64::try_from(wanted).unwrap_or(0);
         self.position += count;
         self.remaining -= count;

@@ -6,6 +6,7 @@ use crate::finding::{Finding, HeaderField};
 use crate::java_error::JavaError;
 use crate::source::Source;
 
+use super::Window;
 use super::bytes::{extra_field, strange_extra, u16_at, u32_at, u64_at};
 use super::central_directory::EntryHeader;
 
@@ -90,11 +91,10 @@ fn examine_part(source: &Source, entries: &[EntryHeader], first: usize, base: u6
         findings: Vec::new(),
         plain: true,
     };
-    let mut buffer = Vec::new();
+    let mut reader = Reader { source, window: Window::default(), buffer: Vec::new() };
     for (index, entry) in entries.iter().enumerate() {
         let start = base.saturating_add(entry.local_header_offset);
-        let (position, end) =
-            examine_one(source, entry, start, &mut buffer, &mut part.findings, &mut part.plain)?;
+        let (position, end) = examine_one(&mut reader, entry, start, &mut part.findings, &mut part.plain)?;
         part.plain &= position.is_ok() && (entry.method != STORED || entry.compressed_size == entry.size);
         part.data.push(position);
         part.extents.push(Extent { start, end, index: first + index });
@@ -106,18 +106,26 @@ fn not_examined() -> io::Error {
     io::Error::other("local headers were not examined")
 }
 
+/// The file, and what was read of it last.
+struct Reader<'a> {
+    source: &'a Source,
+    window: Window,
+    buffer: Vec<u8>,
+}
+
 fn examine_one(
-    source: &Source,
+    reader: &mut Reader<'_>,
     entry: &EntryHeader,
     start: u64,
-    buffer: &mut Vec<u8>,
     findings: &mut Vec<Finding>,
     plain: &mut bool,
 ) -> io::Result<(Result<u64, LocalHeaderFault>, u64)> {
+    let Reader { source, window, buffer } = reader;
+    let source = *source;
     // Mostly name and extra fields are no longer than expected, and one read does.
     let available = usize::try_from(source.length().saturating_sub(start)).unwrap_or(usize::MAX);
     buffer.resize(available.min(HEADER_LENGTH + entry.name.len() + USUAL_EXTRA), 0);
-    source.read_exact_at(buffer, start)?;
+    window.read_exact_at(source, buffer, start)?;
     let Some((header, rest)) = buffer.split_first_chunk::<HEADER_LENGTH>() else {
         return Ok((Err(LocalHeaderFault::Missing), start));
     };
@@ -178,7 +186,7 @@ fn examine_one(
         {
             differs(HeaderField::Size);
         }
-        match descriptor_length(source, entry, extra, end)? {
+        match descriptor_length(source, window, entry, extra, end)? {
             Some(descriptor) => {
                 *plain &=
                     descriptor.plain && [18, 22].iter().all(|at| u32_at(&header, *at) != Some(u32::MAX));
@@ -249,6 +257,7 @@ struct Descriptor {
 /// writes them; else readers disagree about where the next entry starts.
 fn descriptor_length(
     source: &Source,
+    window: &mut Window,
     entry: &EntryHeader,
     extra: &[u8],
     position: u64,
@@ -258,7 +267,7 @@ fn descriptor_length(
     let mut bytes = [0; 24];
     let available = usize::try_from(source.length().saturating_sub(position)).unwrap_or(usize::MAX);
     let bytes = bytes.get_mut(..available.min(24)).unwrap_or_default();
-    source.read_exact_at(bytes, position)?;
+    window.read_exact_at(source, bytes, position)?;
     let bytes = &*bytes;
     for (signature, wide) in [(true, false), (false, false), (true, true), (false, true)] {
         let at = if signature { 4 } else { 0 };

@@ -22,8 +22,12 @@ mod content;
 mod end_record;
 mod local_header;
 mod names;
+mod reading_order;
+mod window;
 
 use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::finding::Finding;
 use crate::java_error::JavaError;
@@ -41,6 +45,8 @@ pub(crate) use content::{Content, ContentReader, inflate_fault};
 pub(crate) use end_record::find as find_end_record;
 pub(crate) use local_header::LocalHeaderFault;
 pub use names::is_hidden_character;
+pub(crate) use reading_order::ReadingOrder;
+pub(crate) use window::Window;
 
 /// An archive with its directory read and its structure examined.
 #[derive(Debug)]
@@ -48,8 +54,10 @@ pub(crate) struct Archive {
     pub(crate) entries: Vec<EntryHeader>,
     /// For each entry, the position of its data, or why its local header cannot be used.
     pub(crate) data: Vec<Result<u64, LocalHeaderFault>>,
-    /// The last entry of each name.
-    by_name: NameIndex,
+    /// The last entry of each name, once somebody asks for many of them.
+    by_name: OnceLock<NameIndex>,
+    /// How often somebody asked without it.
+    asked: AtomicUsize,
     pub(crate) findings: Vec<Finding>,
     /// How many end records there are that some reader may take for the real one.
     pub(crate) end_records: usize,
@@ -129,12 +137,9 @@ impl Archive {
         if end.zip64 && end.position.checked_add(56 + 20) != Some(end.classic_position) {
             findings.push(Finding::HiddenBytes { offset: end.position, length: 0 });
         }
-        let mut by_name = NameIndex::default();
-        for index in 0..u32::try_from(entries.len()).unwrap_or(u32::MAX) {
-            by_name.replace(index, |index| name_of(&entries, index));
-        }
+        let (by_name, asked) = (OnceLock::new(), AtomicUsize::new(0));
         let end_records = end.other_signatures + 1;
-        Ok(Ok(Self { entries, data, streams, by_name, findings, end_records, too_many, contested }))
+        Ok(Ok(Self { entries, data, streams, by_name, asked, findings, end_records, too_many, contested }))
     }
 
     /// Why a JDK refuses the archive although another opens it.
@@ -158,12 +163,22 @@ impl Archive {
 
     /// Forgets which entry a look-up by name finds: from now on each is read from its own position.
     pub(crate) fn forget_names(&mut self) {
-        self.by_name = NameIndex::default();
+        self.by_name = NameIndex::default().into();
     }
 
     /// The entry that a look-up by name finds: the last one.
     pub(crate) fn index_of(&self, name: &str) -> Option<usize> {
-        let index = self.by_name.get(name, |index| name_of(&self.entries, index))?;
+        if self.by_name.get().is_none() && self.asked.fetch_add(1, Ordering::Relaxed) < FEW_LOOKUPS {
+            return self.entries.iter().rposition(|entry| entry.name == name);
+        }
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name = NameIndex::default();
+            for index in 0..u32::try_from(self.entries.len()).unwrap_or(u32::MAX) {
+                by_name.replace(index, |index| name_of(&self.entries, index));
+            }
+            by_name
+        });
+        let index = by_name.get(name, |index| name_of(&self.entries, index))?;
         usize::try_from(index).ok()
     }
 
@@ -185,6 +200,9 @@ impl Archive {
         ContentReader::default().read_whole(source, self, index)
     }
 }
+
+/// So many times searching takes less than making a table.
+const FEW_LOOKUPS: usize = 16;
 
 /// Bytes of a central directory header without name, extra fields and comment (APPNOTE 4.3.12).
 const MIN_HEADER_LENGTH: u64 = 46;

@@ -38,8 +38,13 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
             }
         }
     }
+    let mut last_folder = "";
     for entry in entries.iter().filter(|entry| !is_excessive(&entry.name)) {
-        // A file where another entry needs a folder.
+        // A file where another entry needs a folder. Neighbours are mostly in the same one.
+        let folder = entry.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if folder == last_folder {
+            continue;
+        }
         let parent_is_file = entry
             .name
             .match_indices('/')
@@ -47,6 +52,8 @@ pub(super) fn examine(entries: &[EntryHeader], findings: &mut Vec<Finding>) {
             .find(|parent| exact.contains_key(parent));
         if let Some(parent) = parent_is_file {
             findings.push(Finding::CollidingNames { entry: entry.name.clone(), other: parent.to_owned() });
+        } else {
+            last_folder = folder;
         }
     }
 }
@@ -70,14 +77,16 @@ fn unsafe_name(name: &str) -> Option<&'static str> {
     }
     let path = name.strip_suffix('/').unwrap_or(name);
     for component in path.split('/') {
-        let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+        let stem = component.split('.').next().unwrap_or_default().trim_end();
         match component {
             "" => return Some("it has an empty component"),
             "." | ".." => return Some("it has a component . or .."),
             _ if component.contains(':') => return Some("it contains a colon"),
             _ if component.ends_with(['.', ' ']) => return Some("a component ends in a dot or blank"),
             _ if component.len() > 255 => return Some("a component is longer than 255 bytes"),
-            _ if RESERVED.contains(&stem.as_str()) => return Some("a component is a device name on Windows"),
+            _ if RESERVED.iter().any(|reserved| stem.eq_ignore_ascii_case(reserved)) => {
+                return Some("a component is a device name on Windows");
+            }
             _ => {}
         }
     }
@@ -203,6 +212,22 @@ mod tests {
         {
             assert_eq!(unsafe_name(good), None, "{good:?}");
         }
+    }
+
+    #[test]
+    fn files_where_other_entries_need_folders_collide() {
+        let entry = |name: &&str| EntryHeader { name: (*name).to_owned(), ..EntryHeader::for_tests() };
+        let names = ["a", "b/c", "b/d", "a/x", "a/y", "b/c/", "b/e", "b/c/d/e", "b/f", "a/z"];
+        let entries: Vec<EntryHeader> = names.iter().map(entry).collect();
+        let mut findings = Vec::new();
+        examine(&entries, &mut findings);
+        let collides = |name: &&&str| {
+            findings
+                .iter()
+                .any(|finding| matches!(finding, Finding::CollidingNames { entry, .. } if entry == **name))
+        };
+        let colliding: Vec<&&str> = names.iter().filter(collides).collect();
+        assert_eq!(colliding, [&"a/x", &"a/y", &"b/c/", &"b/c/d/e", &"a/z"]);
     }
 
     #[test]

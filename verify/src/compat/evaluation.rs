@@ -55,6 +55,8 @@ pub(crate) struct Evaluation {
 pub(crate) struct SignerFlags {
     seen: bool,
     in_keystore: bool,
+    /// Whether a certificate of its chain is not in the keystore.
+    incomplete: bool,
     by_alias: bool,
     /// The chain failure that is printed; others are passed over.
     pub(crate) chain_failure: Option<String>,
@@ -99,9 +101,6 @@ impl Evaluation {
         self.last_not_in_store = false;
         for index in signers {
             let Some(signer) = report.signers().get(*index) else { continue };
-            self.last_not_in_store |= options.keystore.as_ref().is_some_and(|store| {
-                signer.chain().iter().any(|certificate| store.alias_of(certificate.sha256()).is_none())
-            });
             if self.signers.get(*index).is_some_and(|flags| !flags.seen) {
                 let found = self.look_at_signer(signer, options, report.examined_at());
                 if let Some(flags) = self.signers.get_mut(*index) {
@@ -110,6 +109,7 @@ impl Evaluation {
             }
             let Some(found) = self.signers.get(*index) else { continue };
             flags.in_keystore |= found.in_keystore;
+            self.last_not_in_store |= options.keystore.is_some() && found.incomplete;
             by_alias |= found.by_alias;
         }
         if !signers.is_empty() {
@@ -130,6 +130,7 @@ impl Evaluation {
         for certificate in signer.chain() {
             let alias = options.keystore.as_ref().and_then(|store| store.alias_of(certificate.sha256()));
             flags.in_keystore |= alias.is_some();
+            flags.incomplete |= alias.is_none();
             flags.by_alias |= alias.is_some_and(|alias| options.aliases.iter().any(|wanted| wanted == alias));
         }
         let signed_at = signer.timestamp().map(TimestampReport::gen_time);

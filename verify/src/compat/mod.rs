@@ -70,9 +70,13 @@ pub struct CompatVerdict {
 impl CompatVerdict {
     /// Draws the conclusion.
     pub fn of(report: &Report, options: &CompatOptions) -> Self {
+        let report = report.as_read_by(options.jdk);
+        Self::from_evaluation(report, options, &Evaluation::of(report, options))
+    }
+
+    /// Draws the conclusion from a report in the eyes of the JDK, which has been evaluated.
+    pub(crate) fn from_evaluation(report: &Report, options: &CompatOptions, evaluation: &Evaluation) -> Self {
         let jdk = options.jdk;
-        let report = report.as_read_by(jdk);
-        let evaluation = Evaluation::of(report, options);
         let second_pass = report.cross_check(jdk);
         let mut verdict = Self {
             jdk: jdk.feature_release(),
@@ -92,14 +96,14 @@ impl CompatVerdict {
         verdict.exit_code_plain = 0;
         verdict.exit_code = evaluation.exit_code(report.examined_at());
         if evaluation.any_signed {
-            (verdict.errors, verdict.warnings) = messages::errors_and_warnings(&evaluation, report, options);
+            (verdict.errors, verdict.warnings) = messages::errors_and_warnings(evaluation, report, options);
             let clean = verdict.errors.is_empty();
             verdict.outcome = if clean { Outcome::Verified } else { Outcome::VerifiedWithSignerErrors };
             verdict.result = messages::verified(clean).to_owned();
         } else {
             let signature = evaluation.has_signature || evaluation.disabled_algorithm;
             verdict.outcome = if signature { Outcome::TreatedAsUnsigned } else { Outcome::Unsigned };
-            verdict.result = messages::unsigned(&evaluation).to_owned();
+            verdict.result = messages::unsigned(evaluation).to_owned();
         }
         verdict
     }

@@ -58,6 +58,18 @@ pub(super) fn print(
     Ok(())
 }
 
+/// Whether any text about certificates ends the run.
+pub(super) fn breaks_off(
+    report: &Report,
+    evaluation: &Evaluation,
+    verbosity: Verbosity,
+    options: &TextOptions,
+    certificates: Print<'_>,
+) -> bool {
+    let (groups, texts) = groups(report, evaluation, verbosity, options);
+    groups.iter().any(|group| certificates(texts.text(group.certificates)).is_err())
+}
+
 /// Entries with equal flags and equal certificates.
 struct Group {
     flags: String,
@@ -125,7 +137,11 @@ impl Lines {
                 &mut other.insert((entry.modified(), long_date(at, &self.zone))).1
             }
         };
-        let _ = write!(text, "{flags}{:>6} {date} {}", entry.size(), entry.name());
+        text.push_str(flags);
+        let _ = write!(text, "{:>6} ", entry.size());
+        text.push_str(date);
+        text.push(' ');
+        text.push_str(entry.name());
     }
 }
 
@@ -136,11 +152,19 @@ fn groups(
     options: &TextOptions,
 ) -> (Vec<Group>, Texts) {
     let zone = options.compat.zone();
-    let mut certificates =
-        Certificates { report, evaluation, options, zone: &zone, seen: Vec::new(), known: HashMap::new() };
+    let mut certificates = Certificates {
+        report,
+        evaluation,
+        options,
+        zone: &zone,
+        seen: Vec::new(),
+        known: HashMap::new(),
+        last: None,
+    };
     let mut texts = Texts::default();
     let mut groups: Vec<Group> = Vec::new();
     let mut slots: HashMap<([char; 6], bool, usize), usize> = HashMap::new();
+    let mut last = None;
     for (index, (entry, flags)) in report.entries().iter().zip(&evaluation.entries).enumerate() {
         let certificates = match (options.certs, entry.is_signed()) {
             (true, true) => certificates.of(entry, &mut texts),
@@ -149,10 +173,15 @@ fn groups(
         };
         let related = entry.kind() == EntryKind::SignatureRelated;
         let columns = columns(entry, flags);
-        let slot = *slots.entry((columns, related, certificates)).or_insert_with(|| {
-            groups.push(Group { flags: columns.iter().collect(), entries: Vec::new(), certificates });
-            groups.len() - 1
-        });
+        let key = (columns, related, certificates);
+        let slot = match last.filter(|(last, _)| *last == key) {
+            Some((_, slot)) => slot,
+            None => *slots.entry(key).or_insert_with(|| {
+                groups.push(Group { flags: columns.iter().collect(), entries: Vec::new(), certificates });
+                groups.len() - 1
+            }),
+        };
+        last = Some((key, slot));
         if let Some(group) = groups.get_mut(slot) {
             group.entries.push(index);
         }
@@ -213,12 +242,19 @@ struct Certificates<'a> {
     seen: Vec<(usize, String)>,
     /// The numbers of the texts of several signers, all of them printed before.
     known: HashMap<&'a [usize], usize>,
+    /// The last of these.
+    last: Option<(&'a [usize], usize)>,
 }
 
 impl<'a> Certificates<'a> {
     /// The number of the text for an entry.
     fn of(&mut self, entry: &'a EntryReport, texts: &mut Texts) -> usize {
+        // Neighbours mostly share one list of signers.
+        if let Some((_, number)) = self.last.filter(|(last, _)| std::ptr::eq(*last, entry.signers())) {
+            return number;
+        }
         if let Some(number) = self.known.get(entry.signers()) {
+            self.last = Some((entry.signers(), *number));
             return *number;
         }
         let seen = self.seen.len();

@@ -119,10 +119,15 @@ pub fn write_text(report: &Report, options: &TextOptions, output: &mut dyn Write
 /// Whether `jarsigner` would break off while printing that text: what it says about certificates it takes for a format, so
 /// a per cent sign in a name can end the run with exit code 1 whatever the verdict.
 pub fn breaks_off(report: &Report, options: &TextOptions) -> bool {
-    let mut nowhere = io::sink();
-    report.abort().is_none()
-        && print(&mut Text::new(&mut nowhere), report, options, &|certificates| printf::format(&certificates))
-            .is_err()
+    let report = report.as_read_by(options.compat.jdk);
+    let Some(verbosity) = options.verbosity else { return false };
+    if report.abort().is_some() || !report.has_manifest() {
+        return false;
+    }
+    let evaluation = Evaluation::of(report, &options.compat);
+    listing::breaks_off(report, &evaluation, verbosity, options, &|certificates| {
+        printf::format(&certificates)
+    })
 }
 
 /// How the text about certificates gets printed: the output, or the output so far and the exception.
@@ -137,7 +142,7 @@ fn print(
     report: &Report,
     options: &TextOptions,
     certificates: Print<'_>,
-) -> Result<(), BrokenOff> {
+) -> Result<CompatVerdict, BrokenOff> {
     let jdk = options.compat.jdk;
     let report = report.as_read_by(jdk);
     let exception = |text: &mut Text<'_>, error: &dyn std::fmt::Display| {
@@ -148,7 +153,7 @@ fn print(
         return exception(text, error);
     }
     let evaluation = Evaluation::of(report, &options.compat);
-    let verdict = CompatVerdict::of(report, &options.compat);
+    let verdict = CompatVerdict::from_evaluation(report, &options.compat, &evaluation);
     if let Some(verbosity) = options.verbosity
         && let Err(error) = listing::print(text, report, &evaluation, verbosity, options, certificates)
     {
@@ -165,7 +170,7 @@ fn print(
         return exception(text, error);
     }
     summary::print(text, report, &evaluation, &verdict, options);
-    Ok(())
+    Ok(verdict)
 }
 
 /// Runs `jarsigner` with these arguments (without the program's name).
@@ -202,13 +207,12 @@ pub fn run_to(
             return Ok(1);
         }
     };
-    let verdict = CompatVerdict::of(&report, &options.compat);
     let mut text = Text::new(stdout);
     let printed = print(&mut text, &report, &options, &|certificates| printf::format(&certificates));
     text.finish()?;
     Ok(match printed {
-        Ok(()) if arguments.strict => verdict.exit_code(),
-        Ok(()) => verdict.exit_code_plain(),
+        Ok(verdict) if arguments.strict => verdict.exit_code(),
+        Ok(verdict) => verdict.exit_code_plain(),
         Err(BrokenOff) => 1,
     })
 }

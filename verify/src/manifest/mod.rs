@@ -60,13 +60,11 @@ impl Manifest {
         lines.read_headers(|_, _| headers += 1)?;
         loop {
             let name = narrow(lines.position());
-            if lines.read_name()?.is_none() {
-                break;
-            }
+            let Some(text) = lines.read_name()? else { break };
             let section = Section { name, headers: narrow(lines.position()) };
             sections.push(section);
             let slot = narrow(sections.len() - 1);
-            if let Some(first) = index.insert(slot, |slot| name_of(&bytes, &sections, slot)) {
+            if let Some(first) = index.insert_as(&text, slot, |slot| name_of(&bytes, &sections, slot)) {
                 sections.pop();
                 repeated.push(first, section);
             }
@@ -125,11 +123,17 @@ impl Manifest {
         attributes
     }
 
+    /// Which section has which name.
+    pub(crate) fn index(&self) -> &NameIndex {
+        &self.index
+    }
+
     fn slot(&self, name: &str) -> Option<u32> {
         self.index.get(name, |slot| name_of(&self.bytes, &self.sections, slot))
     }
 
-    fn slot_of_entry(&self, name: &str) -> Option<u32> {
+    /// What [`Self::attributes`] knows the section of an entry by.
+    pub(crate) fn slot_of_entry(&self, name: &str) -> Option<u32> {
         self.slot(name).or_else(|| self.slot(&format!("./{name}"))).or_else(|| self.slot(&format!("/{name}")))
     }
 }

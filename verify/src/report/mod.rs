@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cross_check::CrossCheck;
 use crate::finding::Finding;
@@ -72,7 +72,10 @@ pub struct Report {
     pub(crate) signature_files: Vec<SignatureFileReport>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) removed_entries: Vec<String>,
-    pub(crate) entries: Vec<EntryReport>,
+    /// Shared by the copies of a report that are judged at other moments.
+    #[serde(serialize_with = "shared")]
+    #[schemars(with = "Vec<EntryReport>")]
+    pub(crate) entries: Arc<Vec<EntryReport>>,
     /// The anchors themselves, to judge the chains as of another moment.
     #[serde(skip)]
     pub(crate) anchor_sets: AnchorSets,
@@ -114,6 +117,10 @@ impl TrustStoreReport {
     pub fn anchors(&self) -> usize {
         self.anchors
     }
+}
+
+fn shared<S: Serializer>(entries: &Arc<Vec<EntryReport>>, serializer: S) -> Result<S::Ok, S::Error> {
+    entries.as_slice().serialize(serializer)
 }
 
 /// The version of the JSON schema.

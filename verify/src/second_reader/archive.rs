@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Window};
 use crate::finding::Finding;
 use crate::limits::{END_RECORDS, exceeded};
 use crate::source::Source;
@@ -31,7 +31,7 @@ pub(crate) fn compare(
             "more than {END_RECORDS} end records, not read a second time"
         )));
     }
-    let mut other = match zip::ZipArchive::new(Cursor { source, position: 0 }) {
+    let mut other = match zip::ZipArchive::new(Cursor { source, window: Window::default(), position: 0 }) {
         Ok(other) => other,
         Err(zip::result::ZipError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
             return Err(error);
@@ -90,6 +90,7 @@ fn one_of_each_name(archive: &Archive) -> Vec<usize> {
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     source: &'a Source,
+    window: Window,
     position: u64,
 }
 
@@ -98,7 +99,7 @@ impl Read for Cursor<'_> {
         let left = self.source.length().saturating_sub(self.position);
         let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let target = buffer.get_mut(..count).unwrap_or_default();
-        self.source.read_exact_at(target, self.position)?;
+        self.window.read_exact_at(self.source, target, self.position)?;
         self.position += u64::try_from(count).unwrap_or(0);
         Ok(count)
     }

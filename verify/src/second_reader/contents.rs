@@ -2,16 +2,14 @@
 //!
 //! Entries that our own reader could not read, or that are not as declared, have findings already and are passed over.
 
-use std::cmp::Reverse;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ReadingOrder};
 use crate::finding::Finding;
 
 use super::archive::{Cursor, disagree};
@@ -26,26 +24,23 @@ pub(super) fn compare(
     sha256: &[Option<[u8; 32]>],
     workers: usize,
 ) -> io::Result<Option<Finding>> {
-    let size = |mine: usize| archive.entries.get(mine).map_or(0, |entry| entry.size);
-    let mut tasks: Vec<(usize, u64, [u8; 32])> = ours
-        .iter()
-        .enumerate()
-        .filter_map(|(index, mine)| Some((index, size(*mine), sha256.get(*mine).copied().flatten()?)))
-        .collect();
-    tasks.sort_by_key(|(_, size, _)| Reverse(*size));
-    let next = AtomicUsize::new(0);
+    let mine = |index: usize| ours.get(index).copied().unwrap_or(usize::MAX);
+    let expected = |index: usize| sha256.get(mine(index)).copied().flatten();
+    let size = |index: usize| archive.entries.get(mine(index)).map_or(0, |entry| entry.size);
+    let known = (0..ours.len()).filter(|index| expected(*index).is_some());
+    let order = ReadingOrder::new(archive, known, mine);
     let different: Mutex<Option<(usize, String)>> = Mutex::new(None);
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut other = other.clone();
         let mut buffer = vec![0; BUFFER];
-        while let Some((index, size, expected)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let what = match digest(&mut other, *index, *size, &mut buffer) {
-                Ok(found) if found == *expected => continue,
+        for index in std::iter::from_fn(|| order.take()).flatten() {
+            let what = match digest(&mut other, *index, size(*index), &mut buffer) {
+                Ok(found) if Some(found) == expected(*index) => continue,
                 Ok(_) => "content".to_owned(),
                 // The directory was read without failure, so the source is there: only damage is left, or a real fault.
                 Err(error) if is_fault(&error) => {
-                    next.store(tasks.len(), Ordering::Relaxed);
+                    order.stop();
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     return;
                 }
@@ -57,7 +52,7 @@ pub(super) fn compare(
             }
         }
     };
-    match workers.min(tasks.len()) {
+    match workers.min(order.len()) {
         0 | 1 => work(),
         workers => std::thread::scope(|scope| {
             for _ in 0..workers {

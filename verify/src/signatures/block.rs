@@ -100,8 +100,11 @@ impl Stage<'_> {
         }
         // 6. From here on the signers vouch for these names, and always for the manifest.
         let mut signers = Addition::of(signers.into_iter().map(|signer| self.intern(signer)).collect());
-        for (slot, name) in file.names() {
-            if whole || sections.binary_search(&slot).is_ok() {
+        if whole {
+            self.found.covered.add_file(file, &mut signers);
+        }
+        for (slot, name) in file.names().filter(|_| !whole) {
+            if sections.binary_search(&slot).is_ok() {
                 self.found.covered.add(plain_name(&name), &mut signers);
             }
         }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::manifest::Manifest;
 use crate::name_index::NameIndex;
+use crate::signature_names::plain_name;
 
 /// Covered names by number, each with its signers. Nearly all names have the same signers, so sets of signers have
 /// numbers as well, and names lie one behind the other in one text.
@@ -41,9 +43,20 @@ impl Covered {
         self.names.is_empty()
     }
 
+    /// How many names are covered.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// The number of a name.
     pub(crate) fn number(&self, name: &str) -> Option<u32> {
         self.index.get(name, |number| self.name(number))
+    }
+
+    /// The number of a name that probably has a certain one: then no table is needed.
+    pub(crate) fn number_near(&self, name: &str, probable: u32) -> Option<u32> {
+        let known = usize::try_from(probable).is_ok_and(|probable| probable < self.names.len());
+        if known && self.name(probable) == name { Some(probable) } else { self.number(name) }
     }
 
     /// The name of a number.
@@ -87,18 +100,52 @@ impl Covered {
             self.text.truncate(length);
         }
         let before = known.and_then(|known| self.set_of(known));
-        let set = match addition.becomes.get(&before) {
+        let set = self.set_with(before, addition);
+        let place = usize::try_from(known.unwrap_or(new)).ok().and_then(|place| self.names.get_mut(place));
+        if let (Some(name), Ok(set)) = (place, u32::try_from(set)) {
+            name.set = set;
+        }
+    }
+
+    /// Has signers vouch for all names of a signature file.
+    pub(super) fn add_file(&mut self, file: &Manifest, addition: &mut Addition) {
+        let plain = file.names().all(|(_, name)| plain_name(&name) == name);
+        let length = file.names().map(|(_, name)| name.len()).sum();
+        if !self.is_empty() || !plain || u32::try_from(length).is_err() {
+            for (_, name) in file.names() {
+                self.add(plain_name(&name), addition);
+            }
+            return;
+        }
+        // The first file is mostly the only one, and its table of names serves here, too.
+        self.text.reserve_exact(length);
+        for (_, name) in file.names() {
+            let set = self.set_with(None, addition);
+            self.text.push_str(&name);
+            if let (Ok(end), Ok(set)) = (u32::try_from(self.text.len()), u32::try_from(set)) {
+                self.names.push(Name { end, set });
+            }
+        }
+        self.index = file.index().clone();
+    }
+
+    /// The set of signers that a name has from now on.
+    fn set_with(&mut self, before: Option<usize>, addition: &mut Addition) -> usize {
+        match addition.becomes.get(&before) {
             Some(set) => *set,
             None => {
                 let set = self.number_of_set(before, &addition.signers);
                 addition.becomes.insert(before, set);
                 set
             }
-        };
-        let place = usize::try_from(known.unwrap_or(new)).ok().and_then(|place| self.names.get_mut(place));
-        if let (Some(name), Ok(set)) = (place, u32::try_from(set)) {
-            name.set = set;
         }
+    }
+
+    /// Whether the first names are those of a file, in its order; then their number.
+    pub(super) fn begins_with(&self, file: &Manifest) -> Option<u32> {
+        let names = u32::try_from(file.names().count()).ok()?;
+        let same = file.names().all(|(slot, name)| self.number_near(&name, slot) == Some(slot));
+        same.then_some(names)
     }
 
     /// The number of the set that has these signers besides those of another. As in the JDK, a known set of the same
@@ -126,6 +173,40 @@ fn name_of<'a>(text: &'a str, names: &[Name], number: u32) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_covered_as_name_by_name() {
+        let file = |names: &[&str]| {
+            let sections: String = names.iter().map(|name| format!("Name: {name}\n\n")).collect();
+            Manifest::parse(format!("A: 1\n\n{sections}").into_bytes()).unwrap()
+        };
+        let files = [file(&["a", "b", "a", "c"]), file(&["/a", "d"]), file(&["c", "d", "e"])];
+        // With the first file first, and with it as the second one.
+        for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0]] {
+            let (mut whole, mut single) = (Covered::default(), Covered::default());
+            for (signer, file) in order.iter().map(|number| &files[*number]).enumerate() {
+                whole.add_file(file, &mut Addition::of(vec![signer]));
+                let mut addition = Addition::of(vec![signer]);
+                for (_, name) in file.names() {
+                    single.add(plain_name(&name), &mut addition);
+                }
+            }
+            assert_eq!(whole.names().collect::<Vec<_>>(), single.names().collect::<Vec<_>>());
+            for name in ["a", "b", "c", "d", "e", "/a", "x", ""] {
+                assert_eq!(whole.signers(name), single.signers(name), "{name:?} in {order:?}");
+                for probable in 0..6 {
+                    assert_eq!(
+                        whole.number_near(name, probable),
+                        single.number(name),
+                        "{name:?} in {order:?}"
+                    );
+                }
+            }
+        }
+        let mut covered = Covered::default();
+        covered.add_file(&files[0], &mut Addition::of(vec![0]));
+        assert_eq!(files.each_ref().map(|file| covered.begins_with(file)), [Some(3), None, None]);
+    }
 
     #[test]
     fn signers_of_a_name_add_up() {

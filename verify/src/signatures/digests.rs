@@ -70,6 +70,14 @@ impl<'a> Digests<'a> {
     }
 }
 
+/// The digest algorithm by which a signature file describes itself: that of the first digest of the manifest, as spelled.
+pub(crate) fn stated_digest_name(main: &Attributes<'_>) -> Option<String> {
+    let name = main.iter().find_map(|(key, _)| {
+        key.strip_suffix("-Digest-Manifest").or_else(|| key.strip_suffix("-Digest-Manifest-Main-Attributes"))
+    });
+    name.map(str::to_owned)
+}
+
 /// The part of a header name before a suffix.
 pub(crate) fn strip_suffix_ignoring_case<'a>(name: &'a str, suffix: &str) -> Option<&'a str> {
     let (head, tail) = name.split_at_checked(name.len().checked_sub(suffix.len())?)?;

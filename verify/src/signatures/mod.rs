@@ -14,6 +14,7 @@
 mod block;
 mod covered;
 mod digests;
+mod read_ahead;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -24,7 +25,8 @@ use jiff::Timestamp;
 
 use self::block::Failure;
 pub(crate) use self::covered::Covered;
-pub(crate) use self::digests::strip_suffix_ignoring_case;
+pub(crate) use self::digests::{stated_digest_name, strip_suffix_ignoring_case};
+use self::read_ahead::{File, LARGE_FILE, ReadAhead, read_file, read_first};
 use crate::archive::Archive;
 use crate::certificate::Certificate;
 use crate::crypto::SignatureScheme;
@@ -59,6 +61,19 @@ pub(crate) struct Signatures {
     /// Whether an exception made the JDK give up on all signatures.
     pub(crate) given_up: bool,
     pub(crate) contested: Contested,
+    /// What listings say of signature files, as far as it is known already.
+    pub(crate) described: Vec<DescribedFile>,
+}
+
+/// A signature file as it describes itself.
+#[derive(Debug)]
+pub(crate) struct DescribedFile {
+    /// Its position in the directory.
+    pub(crate) index: usize,
+    /// The digest algorithm that its main section names.
+    pub(crate) digest: Option<String>,
+    /// Its names are the covered ones with numbers below this.
+    pub(crate) names: u32,
 }
 
 /// What came up that JDKs judge differently.
@@ -113,9 +128,10 @@ pub(crate) fn examine(
     rules: &Rules,
     limits: &Limits,
     now: Timestamp,
+    workers: usize,
 ) -> io::Result<(Signatures, Option<JavaError>)> {
     let mut stage = Stage::new(rules, limits, now);
-    let outcome = stage.run(source, archive)?;
+    let outcome = stage.run(source, archive, workers)?;
     Ok((stage.found, outcome.err()))
 }
 
@@ -136,6 +152,8 @@ pub(crate) struct Stage<'a> {
     now: Timestamp,
     pub(crate) found: Signatures,
     files: HashMap<String, SignatureFile>,
+    /// Where in the directory they are.
+    positions: HashMap<String, usize>,
     pending: Vec<(String, String, Arc<SignedData>)>,
     /// The manifest cut into sections, once somebody asks.
     sections: OnceCell<RawSections>,
@@ -164,6 +182,7 @@ impl<'a> Stage<'a> {
             now,
             found: Signatures::default(),
             files: HashMap::new(),
+            positions: HashMap::new(),
             pending: Vec::new(),
             sections: OnceCell::new(),
             work: Cell::new(limits.signature_work),
@@ -178,7 +197,12 @@ impl<'a> Stage<'a> {
         self.found.manifest = Some(manifest);
     }
 
-    fn run(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
+    fn run(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        workers: usize,
+    ) -> io::Result<Result<(), JavaError>> {
         let mut manifests = 0;
         for (index, entry) in archive.entries.iter().enumerate() {
             if entry.name.eq_ignore_ascii_case(MANIFEST_NAME) {
@@ -195,7 +219,13 @@ impl<'a> Stage<'a> {
         // 1. The manifest. Without signature files the JDK reads it last.
         let Some(name) = self.found.manifest_name.clone() else { return Ok(Ok(())) };
         let index = archive.index_of(&name).unwrap_or_default();
-        match self.read(source, archive, index)?.and_then(Manifest::parse) {
+        let first = self.found.files.iter().filter(|_| workers > 1).find_map(|index| {
+            let entry = archive.entries.get(*index)?;
+            let is_large = entry.size >= LARGE_FILE && !is_block(&entry.name.to_uppercase());
+            archive.index_of(&entry.name).filter(|_| is_large)
+        });
+        let (manifest, ahead) = read_first(source, archive, index, first, self.limits);
+        match manifest? {
             Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if self.found.files.is_empty() => {
                 self.found.late_error = Some(error);
@@ -207,11 +237,16 @@ impl<'a> Stage<'a> {
         if manifests != 1 {
             return Ok(Ok(()));
         }
-        self.process_files(source, archive)
+        self.process_files(source, archive, ahead)
     }
 
     /// Takes the signature files and blocks in the order of the directory.
-    fn process_files(&mut self, source: &Source, archive: &Archive) -> io::Result<Result<(), JavaError>> {
+    fn process_files(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        mut ahead: Option<ReadAhead>,
+    ) -> io::Result<Result<(), JavaError>> {
         for index in self.found.files.clone() {
             let Some(entry) = archive.entries.get(index) else { continue };
             let index = archive.index_of(&entry.name).unwrap_or(index);
@@ -219,18 +254,24 @@ impl<'a> Stage<'a> {
             if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
                 return Ok(Err(self.beyond(&entry.name, reason)));
             }
-            let bytes = match self.read(source, archive, index)? {
-                Ok(bytes) => bytes,
+            let read = match ahead.take_if(|ahead| ahead.index == index) {
+                Some(ahead) => ahead.read?,
+                None => read_file(source, archive, index, self.limits)?,
+            };
+            let processed = match read {
+                Ok(File::Empty) => continue,
+                Ok(File::Block(bytes)) => self.feed_block(&entry.name, &bytes),
+                Ok(File::SignatureFile(file)) => {
+                    self.positions.insert(key_of(&entry.name), index);
+                    self.feed_file(&entry.name, file)
+                }
                 Err(error) => {
                     self.report(&entry.name, BlockOutcome::Ignored { reason: error.to_string() });
                     self.give_up();
                     return Ok(Ok(()));
                 }
             };
-            if bytes.is_empty() {
-                continue;
-            }
-            match self.feed(&entry.name, bytes) {
+            match processed {
                 Ok(Processed::GivenUp(_)) => return Ok(Ok(())),
                 Ok(Processed::Accepted | Processed::Ignored) => {}
                 Err(error) => return Ok(Err(error)),
@@ -241,31 +282,53 @@ impl<'a> Stage<'a> {
                 self.report(&name, BlockOutcome::WithoutSignatureFile);
             }
         }
+        self.describe_files();
         Ok(Ok(()))
+    }
+
+    /// Notes what can be said of signature files as long as they are in memory: reading them again takes as long as all
+    /// the rest of this stage.
+    fn describe_files(&mut self) {
+        for (key, file) in &self.files {
+            if let (Some(index), Ok(file)) = (self.positions.get(key), file)
+                && let Some(names) = self.found.covered.begins_with(file)
+            {
+                let digest = stated_digest_name(&file.main());
+                self.found.described.push(DescribedFile { index: *index, digest, names });
+            }
+        }
     }
 
     /// Takes a signature file or block; those of one base name are a pair, and are processed when both are there.
     pub(crate) fn feed(&mut self, entry: &str, bytes: Vec<u8>) -> Result<Processed, JavaError> {
-        let upper = entry.to_uppercase();
-        let key = upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned();
-        if !is_block(&upper) {
-            let file = Manifest::parse(bytes);
-            let waiting: Vec<_> = self.pending.iter().filter(|(_, base, _)| *base == key).cloned().collect();
-            for (name, _, block) in waiting {
-                match self.process(&name, &key, &block, &file)? {
-                    Processed::Accepted => {}
-                    Processed::Ignored => break,
-                    given_up @ Processed::GivenUp(_) => return Ok(given_up),
-                }
-            }
-            self.files.insert(key, file);
-            return Ok(Processed::Ignored);
+        if is_block(&entry.to_uppercase()) {
+            self.feed_block(entry, &bytes)
+        } else {
+            self.feed_file(entry, Manifest::parse(bytes))
         }
+    }
+
+    fn feed_file(&mut self, entry: &str, file: SignatureFile) -> Result<Processed, JavaError> {
+        let key = key_of(entry);
+        let waiting: Vec<_> = self.pending.iter().filter(|(_, base, _)| *base == key).cloned().collect();
+        for (name, _, block) in waiting {
+            match self.process(&name, &key, &block, &file)? {
+                Processed::Accepted => {}
+                Processed::Ignored => break,
+                given_up @ Processed::GivenUp(_) => return Ok(given_up),
+            }
+        }
+        self.files.insert(key, file);
+        Ok(Processed::Ignored)
+    }
+
+    fn feed_block(&mut self, entry: &str, bytes: &[u8]) -> Result<Processed, JavaError> {
+        let key = key_of(entry);
         if self.found.blocks.len() + self.pending.len() >= self.limits.signature_blocks {
             let what = format_args!("more than {} signature blocks", self.limits.signature_blocks);
             return Err(self.beyond(entry, exceeded(what)));
         }
-        let block = match SignedData::parse(&bytes, self.limits) {
+        let block = match SignedData::parse(bytes, self.limits) {
             Ok(block) if !READABLE_CONTENT.contains(&block.content_type.as_str()) => {
                 let reason = format!("content type is not DATA: {}", block.content_type);
                 self.report(entry, BlockOutcome::Ignored { reason });
@@ -348,24 +411,15 @@ impl<'a> Stage<'a> {
         JavaError::io(reason)
     }
 
-    fn read(
-        &self,
-        source: &Source,
-        archive: &Archive,
-        index: usize,
-    ) -> io::Result<Result<Vec<u8>, JavaError>> {
-        let bytes = archive.read_small(source, index, self.limits)?;
-        let size = archive.entries.get(index).map_or(0, |entry| entry.size);
-        Ok(bytes.and_then(|bytes| {
-            let complete = u64::try_from(bytes.len()).is_ok_and(|length| length == size);
-            let short = || JavaError::end_of_file(format!("Expected:{size}, read:{}", bytes.len()));
-            if complete { Ok(bytes) } else { Err(short()) }
-        }))
-    }
-
     fn report(&mut self, name: &str, outcome: BlockOutcome) {
         self.found.blocks.push(BlockReport { name: name.to_owned(), outcome });
     }
+}
+
+/// By what a signature file and its blocks belong together: the path without the extension, in capitals.
+fn key_of(entry: &str) -> String {
+    let upper = entry.to_uppercase();
+    upper.rsplit_once('.').map_or(upper.as_str(), |(base, _)| base).to_owned()
 }
 
 /// The digests that a section states, for the fuzz targets.
