@@ -181,7 +181,7 @@ impl Setting {
         std::fs::write(place("key.pem"), certified.signing_key.serialize_pem())?;
         let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
         let [fast, slow] = listeners.map(|listener| listener.local_addr().map(|address| address.port()));
-        let ports = [fast?, slow?];
+        let (fast, slow) = (fast?, slow?);
         let server = |port: u16, more: &str| {
             format!(
                 "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate DIR/cert.pem; ssl_certificate_key DIR/key.pem; \
@@ -192,8 +192,8 @@ impl Setting {
             "user root; daemon off; worker_processes 1; pid DIR/pid; error_log DIR/error.log; events {{}}\nhttp {{\n\
              access_log off; client_body_temp_path DIR/a; proxy_temp_path DIR/b; fastcgi_temp_path DIR/c; \
              uwsgi_temp_path DIR/d; scgi_temp_path DIR/e;\n{}{}}}\n",
-            server(ports[0], ""),
-            server(ports[1], "limit_rate 25m;")
+            server(fast, ""),
+            server(slow, "limit_rate 25m;")
         );
         let config = config.replace("DIR", &folder.path().to_string_lossy());
         std::fs::write(place("nginx.conf"), config)?;
@@ -206,13 +206,13 @@ impl Setting {
             .spawn()?;
         let nginx = Server(child);
         let patience = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(("127.0.0.1", ports[0])).is_err() {
+        while std::net::TcpStream::connect(("127.0.0.1", fast)).is_err() {
             if Instant::now() > patience {
                 return Err("nginx does not listen".into());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let setting = Self { folder, package, sha256, ports, _nginx: nginx };
+        let setting = Self { folder, package, sha256, ports: [fast, slow], _nginx: nginx };
         setting.make_sidecar()?;
         Ok(setting)
     }
@@ -222,7 +222,8 @@ impl Setting {
     }
 
     fn url(&self, limited: bool) -> String {
-        format!("https://localhost:{}/p.zip", self.ports[usize::from(limited)])
+        let [fast, slow] = self.ports;
+        format!("https://localhost:{}/p.zip", if limited { slow } else { fast })
     }
 
     /// Begins a download, for what it leaves beside the part.
@@ -231,7 +232,9 @@ impl Setting {
         let (url, part, any) = (self.url(false).parse()?, self.place("begun"), Expectation::default());
         runtime()?.block_on(async {
             let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-            let told = move |_: FetchEvent<'_>| drop(sender.send(()));
+            let told = move |_: FetchEvent<'_>| {
+                let _enough = sender.send(());
+            };
             tokio::select! {
                 done = client.download(&url, &part, &any, &told) => drop(done),
                 _ = receiver.recv() => {}
