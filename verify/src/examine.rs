@@ -286,7 +286,9 @@ fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Findi
         return Some(Finding::TooLarge { what: format!("entry {:?}", entry.name), limit: limits.entry_size });
     }
     let related = |name: &str| has_meta_inf_prefix(name) && is_block_or_signature_file(name);
-    let files = archive.entries.iter().filter(|entry| related(&entry.name));
+    // Larger ones are not read at all.
+    let files =
+        archive.entries.iter().filter(|entry| entry.size <= limits.signature_file && related(&entry.name));
     if files.map(|entry| entry.size).fold(0, u64::saturating_add) > limits.signature_files {
         let what = "the sum of all signature files".to_owned();
         return Some(Finding::TooLarge { what, limit: limits.signature_files });
