@@ -118,8 +118,12 @@ impl Certificate {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
         }
         let is_short = fields.is_empty();
-        fields.optional(ISSUER_UNIQUE_ID)?;
-        fields.optional(SUBJECT_UNIQUE_ID)?;
+        for tag in [ISSUER_UNIQUE_ID, SUBJECT_UNIQUE_ID] {
+            // The JDK takes both forms for one.
+            if fields.peek().is_some_and(|found| found & !CONSTRUCTED == tag) {
+                bits(&fields.next()?)?;
+            }
+        }
         if version != 3 && !fields.is_empty() {
             return Err(Asn1Error("extensions in a certificate that is not of version 3"));
         }
@@ -386,6 +390,7 @@ const PATH_EXTENSIONS: [&str; 9] = [
     "2.5.29.54",
 ];
 const SUBJECT_ALTERNATIVE_NAME: &str = "2.5.29.17";
+const CONSTRUCTED: u8 = 0x20;
 const ISSUER_UNIQUE_ID: u8 = 0x81;
 const SUBJECT_UNIQUE_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;

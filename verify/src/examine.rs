@@ -181,6 +181,12 @@ impl Reading<'_> {
         let Self { source, archive, inputs, rules, depth } = *self;
         report.abort = archive.refusal(rules);
         if report.abort.is_some() {
+            if archive.is_refused_late(rules)
+                && let (_, Some(abort)) =
+                    signatures::examine(source, archive, rules, &inputs.limits, inputs.at)?
+            {
+                report.abort = Some(abort);
+            }
             return Ok(Found::default());
         }
         // 2. The signatures.
