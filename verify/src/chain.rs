@@ -229,6 +229,10 @@ impl Context<'_> {
     }
 
     fn check_algorithms(&self, certificate: &Certificate, issuer: &Certificate) -> Result<(), ChainFailure> {
+        // Without any of these bits the JDK finds no purpose to judge algorithms for.
+        if !certificate.may_use(&[0, 1, 2, 3, 4, 5, 6]) {
+            return Err(other("incorrect KeyUsage extension bits"));
+        }
         let scheme = &certificate.signature_scheme;
         if path_scheme(scheme, self.algorithms_at) == Strength::Disabled {
             if scheme.digest() == Some(DigestAlgorithm::Sha1) {

@@ -69,11 +69,14 @@ impl SignedData {
         }
         let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
         fields.integer()?;
-        fields.expect(tag::SET)?.inside().all()?;
+        for digest in fields.expect(tag::SET)?.inside().all()? {
+            digest.algorithm()?;
+        }
         let (content_type, content) = parse_content(&fields.expect(tag::SEQUENCE)?)?;
         let mut certificates = Vec::new();
         if let Some(set) = fields.optional(tag::CONTEXT_0)? {
-            for value in set.inside().all()? {
+            // Other kinds of certificates are passed over.
+            for value in set.inside().all()?.into_iter().filter(|value| value.tag == tag::SEQUENCE) {
                 if certificates.len() >= limits.certificates {
                     return Err(Asn1Error("limit exceeded: too many certificates in a signature block"));
                 }
@@ -184,12 +187,12 @@ impl SignerInfo {
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
         let serial = parts.serial_number()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
-        let digest_oid = digest_algorithm.inside().next()?.oid()?;
+        let digest_oid = digest_algorithm.algorithm()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
         let signed = fields.optional(tag::CONTEXT_0)?;
         let signed = signed.map(|raw| Ok((raw, Attributes::parse(&raw, depth)?))).transpose()?;
         let signature_algorithm = fields.expect(tag::SEQUENCE)?;
-        let signature_oid = signature_algorithm.inside().next()?.oid()?;
+        let signature_oid = signature_algorithm.algorithm()?;
         let signature = asn1::octets(&fields.next()?)?;
         let unsigned = fields.optional(tag::CONTEXT_1)?;
         let unsigned = unsigned.map(|raw| Attributes::parse(&raw, depth)).transpose()?;
@@ -212,16 +215,24 @@ impl SignerInfo {
         })
     }
 
-    /// Whether the parameters of RSASSA-PSS are missing or contradict the digest field.
+    /// Whether the parameters of RSASSA-PSS are missing, or the digest field contradicts the signature algorithm.
     pub(crate) fn has_contradictory_parameters(&self) -> bool {
-        self.scheme.is_err() && self.signature_oid == ID_RSASSA_PSS
+        self.scheme.is_err() && [ID_RSASSA_PSS, ID_ED25519, ID_ED448].contains(&self.signature_oid.as_str())
     }
 
     /// A name for the signature algorithm, whether it can be judged or not.
     pub(crate) fn signature_name(&self) -> String {
         match &self.scheme {
             Ok(scheme) => scheme.name(),
-            Err(_) => self.signature_oid.clone(),
+            // The JDK puts together what it is given.
+            Err(_) => {
+                let prefix = match self.digest {
+                    Some(digest) => digest.signature_prefix(),
+                    None => self.digest_oid.as_str(),
+                };
+                let known = DigestAlgorithm::from_oid(&self.signature_oid).map(DigestAlgorithm::jca_name);
+                format!("{prefix}with{}", known.unwrap_or(&self.signature_oid))
+            }
         }
     }
 
@@ -320,5 +331,7 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
 pub(crate) const READABLE_CONTENT: [&str; 3] =
     ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
+const ID_ED25519: &str = "1.3.101.112";
+const ID_ED448: &str = "1.3.101.113";
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";

@@ -58,6 +58,19 @@ impl ContentReader {
         index: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> io::Result<Content> {
+        let declared = archive.entries.get(index).map_or(0, |entry| entry.size);
+        self.read_up_to(source, archive, index, declared, sink)
+    }
+
+    /// The same with another size than the declared one.
+    pub(crate) fn read_up_to(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        index: usize,
+        declared: u64,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Content> {
         let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let found = match index {
             0 => archive.index_of(&entry.name).unwrap_or(index),
@@ -75,7 +88,7 @@ impl ContentReader {
             window: &mut self.window,
             position,
             remaining: stored.compressed_size,
-            declared: entry.size,
+            declared,
             crc: 0,
             content: Content::default(),
             sink,
@@ -89,7 +102,7 @@ impl ContentReader {
         }
         let mut content = run.content;
         content.crc_matches = run.crc == entry.crc32;
-        content.longer_than_declared = content.length > entry.size;
+        content.longer_than_declared = content.length > declared;
         Ok(content)
     }
 

@@ -213,8 +213,8 @@ impl Evaluation {
     /// Algorithms of the signature as it describes itself.
     fn look_at_file(&mut self, file: &SignatureFileReport, jdk: Jdk) {
         self.nonexistent |= file.digest.is_some() && file.block_parses && !file.nonexistent.is_empty();
+        self.token_present |= file.digest.is_some() && file.has_token;
         let (Some(digest), Some(description)) = (&file.digest, &file.description) else { return };
-        self.token_present |= description.timestamp.is_some();
         let timestamp = description.timestamp.as_ref();
         let digests = [Some((digest, false)), timestamp.map(|token| (&token.digest, true))];
         for (digest, of_timestamp) in digests.into_iter().flatten() {

@@ -79,8 +79,9 @@ impl PublicKey {
         let mut fields = Reader::new(spki).expect(tag::SEQUENCE)?.inside();
         let algorithm = fields.expect(tag::SEQUENCE)?;
         let bits = bit_string(fields.expect(tag::BIT_STRING)?.content)?;
+        let oid = algorithm.algorithm()?;
         let mut parts = algorithm.inside();
-        let oid = parts.expect(tag::OID)?.oid()?;
+        parts.next()?;
         let kind = match oid.as_str() {
             "1.2.840.113549.1.1.1" => KeyKind::Rsa { bits: rsa_bits(&bits)? },
             "1.2.840.113549.1.1.10" => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
@@ -240,8 +241,9 @@ pub(crate) struct PssParameters {
 impl SignatureScheme {
     /// The algorithm of a certificate's signature.
     pub(crate) fn of_certificate(algorithm: &Value<'_>) -> Result<Self, Asn1Error> {
+        let oid = algorithm.algorithm()?;
         let mut parts = algorithm.inside();
-        let oid = parts.expect(tag::OID)?.oid()?;
+        parts.next()?;
         if let Some((_, scheme)) = scheme_of(&oid) {
             return Ok(scheme);
         }

@@ -37,15 +37,17 @@ pub(super) fn modification_time(modified: Modified, zone: &TimeZone) -> Timestam
 fn dos_time(dos: u32, zone: &TimeZone) -> Option<Timestamp> {
     let field = |shift: u32, mask: u32| i64::from(dos >> shift & mask);
     let year = i16::try_from(1980 + field(25, 0x7f)).ok()?;
-    let start = Date::new(year, 1, 1).ok()?.at(0, 0, 0, 0);
-    let shift = Span::new()
-        .try_months(field(21, 0x0f) - 1)
-        .and_then(|span| span.try_days(field(16, 0x1f) - 1))
-        .and_then(|span| span.try_hours(field(11, 0x1f)))
+    let mut at = Date::new(year, 1, 1).ok()?.at(0, 0, 0, 0);
+    // One after the other, because the parts of a span have one sign.
+    let day = [Span::new().try_months(field(21, 0x0f) - 1), Span::new().try_days(field(16, 0x1f) - 1)];
+    let time = Span::new()
+        .try_hours(field(11, 0x1f))
         .and_then(|span| span.try_minutes(field(5, 0x3f)))
-        .and_then(|span| span.try_seconds(field(0, 0x1f) * 2))
-        .ok()?;
-    Some(start.checked_add(shift).ok()?.to_zoned(zone.clone()).ok()?.timestamp())
+        .and_then(|span| span.try_seconds(field(0, 0x1f) * 2));
+    for span in day.into_iter().chain([time]) {
+        at = at.checked_add(span.ok()?).ok()?;
+    }
+    Some(at.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
 /// What Java says of a file that cannot be opened by its path.
@@ -88,8 +90,19 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_date_is_the_last_day_of_november() {
+    fn dates_out_of_range_run_over() {
         let at = modification_time(Modified::Dos(0), &TimeZone::UTC);
         assert_eq!(at.to_string(), "1979-11-30T00:00:00Z");
+        // Day 0 is the day before the first, but hours count forward; what is too much runs over.
+        for (dos, text) in [
+            (1_482_709_952, "2024-02-29T11:30:00Z"),
+            (1_476_460_543, "2023-12-01T08:04:02Z"),
+            (1_509_947_392, "2025-04-01T07:00:00Z"),
+            (4_294_967_295, "2108-04-01T08:04:02Z"),
+            (1_482_620_928, "2024-03-02T00:00:00Z"),
+        ] {
+            let at = modification_time(Modified::Dos(dos), &TimeZone::UTC);
+            assert_eq!(at.to_string(), text);
+        }
     }
 }

@@ -265,17 +265,20 @@ impl<'a> Certificates<'a> {
         number
     }
 
-    /// The text for an entry. The first time a signer is printed, the line with the time of signing is missing.
+    /// The text for an entry. In the first entry with a signer, the line with the time of signing is missing, even if the
+    /// entry has that signer twice.
     fn text(&mut self, entry: &EntryReport) -> String {
         let mut text = String::from("\n");
+        let earlier = self.seen.len();
         for index in entry.signers() {
             let (Some(signer), Some(flags)) =
                 (self.report.signers().get(*index), self.evaluation.signers.get(*index))
             else {
                 continue;
             };
-            if let Some((_, known)) = self.seen.iter().find(|(seen, _)| seen == index) {
-                if let Some(timestamp) = signer.timestamp() {
+            let seen = self.seen.iter().enumerate().find(|(_, (seen, _))| seen == index);
+            if let Some((position, (_, known))) = seen {
+                if let Some(timestamp) = signer.timestamp().filter(|_| position < earlier) {
                     let date = short_date(timestamp.gen_time(), self.zone, self.options.compat.jdk);
                     let _ = writeln!(text, "{TAB}[entry was signed on {date}]");
                 }
