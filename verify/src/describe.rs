@@ -40,15 +40,16 @@ pub(crate) fn describe(
         let slot = index_of(&mut found, base);
         let Some(report) = found.get_mut(slot) else { continue };
         let is_file = file.ends_with(".SF");
-        let bytes = match is_file {
-            true => archive.read_whole_stream(source, index, limits)?,
-            false => archive.read_small(source, index, limits)?,
-        };
+        // With a verifier the JDK sees as many bytes as declared, without one it sees all.
+        let to_the_end = is_file && signed.is_empty();
+        let bytes = archive.read_in_place(source, index, to_the_end, limits)?;
+        let is_short = |bytes: &[u8]| u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
         match bytes {
             Ok(bytes) if is_file => {
                 describe_file(report, &entry.name, bytes, signed);
                 files.push(report.base.clone());
             }
+            Ok(bytes) if is_short(&bytes) => unparsable(report, &entry.name),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
             Err(_) => unparsable(report, &entry.name),
         }
@@ -182,5 +183,6 @@ fn judge_signature(signature: &mut AlgorithmReport, at: Timestamp) {
 
 /// Judges a composed name such as `SHA1withRSA` by its digest.
 fn signature_strength(name: &str, at: Timestamp) -> Strength {
-    name.split_once("with").map_or(Strength::Fine, |(digest, _)| jar_digest_name(digest, at))
+    let parts = name.split("with").filter(|part| *part != name);
+    parts.map(|part| jar_digest_name(part, at)).max().unwrap_or(Strength::Fine)
 }
