@@ -116,6 +116,19 @@ impl<'a> Value<'a> {
         Reader::new(self.content)
     }
 
+    /// The value with its own length, not those inside, in the shortest form.
+    pub(crate) fn in_shortest_form(&self) -> Vec<u8> {
+        let length = u32::try_from(self.content.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let zeros = length.iter().take_while(|byte| **byte == 0).count();
+        let digits = length.get(zeros..).unwrap_or_default();
+        let header = match digits {
+            [] => vec![self.tag, 0],
+            [short @ ..=0x7f] => vec![self.tag, *short],
+            _ => [&[self.tag, 0x80 | u8::try_from(digits.len()).unwrap_or(4)], digits].concat(),
+        };
+        [&header, self.content].concat()
+    }
+
     /// The object identifier of an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), which has one parameter at most.
     pub(crate) fn algorithm(&self) -> Result<String, Asn1Error> {
         if self.tag != tag::SEQUENCE {

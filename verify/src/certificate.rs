@@ -69,7 +69,7 @@ impl Certificate {
 
         let mut fields = tbs.inside();
         let version = match fields.optional(tag::CONTEXT_0)? {
-            Some(explicit) => match explicit.inside().expect(tag::INTEGER)?.content {
+            Some(explicit) => match explicit.inside().serial_number()? {
                 // The JDK takes any; only version 3 has extensions.
                 [number] if *number < 0x7f => number + 1,
                 _ => return Err(Asn1Error("unknown certificate version")),
@@ -82,7 +82,10 @@ impl Certificate {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
         }
         let issuer = fields.expect(tag::SEQUENCE)?;
-        let mut validity = fields.expect(tag::SEQUENCE)?.inside();
+        let validity = fields.expect(tag::SEQUENCE)?.inside().all()?;
+        let [not_before, not_after] = &validity[..] else {
+            return Err(Asn1Error("a validity has two ends"));
+        };
         let subject = fields.expect(tag::SEQUENCE)?;
         let key = fields.expect(tag::SEQUENCE)?;
         if issuer.content.is_empty() {
@@ -94,8 +97,8 @@ impl Certificate {
             serial: serial.to_vec(),
             issuer: DistinguishedName::parse(issuer.raw)?,
             subject: DistinguishedName::parse(subject.raw)?,
-            not_before: asn1_time::parse(&validity.next()?)?,
-            not_after: asn1_time::parse(&validity.next()?)?,
+            not_before: asn1_time::parse(not_before)?,
+            not_after: asn1_time::parse(not_after)?,
             version,
             key: PublicKey::parse(key.raw)?,
             signature_scheme: SignatureScheme::of_certificate(&outer_algorithm)?,
@@ -185,7 +188,13 @@ impl Certificate {
         }
         match oid {
             "2.5.29.19" => self.basic_constraints = Some(basic_constraints(&reader.expect(tag::SEQUENCE)?)?),
-            "2.5.29.15" => self.key_usage = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
+            "2.5.29.15" => {
+                // The JDK unwraps it once more.
+                if reader.peek() == Some(tag::OCTET_STRING) {
+                    reader = reader.next()?.inside();
+                }
+                self.key_usage = Some(bits(&reader.expect(tag::BIT_STRING)?)?);
+            }
             "2.5.29.37" => {
                 let purposes = reader.expect(tag::SEQUENCE)?.inside().all()?;
                 self.extended_key_usage =

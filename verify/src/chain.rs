@@ -201,6 +201,7 @@ impl Context<'_> {
             if !is_leaf {
                 check_authority(certificate, &mut remaining)?;
             }
+            policies.process(certificate, is_leaf).map_err(other)?;
             match certificate.validity_at(self.at) {
                 Validity::Valid => {}
                 Validity::Expired => return Err(failure(ChainFailureKind::Expired, "validity check failed")),
@@ -222,7 +223,6 @@ impl Context<'_> {
             if certificate.has_name_constraints && !is_leaf {
                 return Err(other("name constraints are not evaluated, not verified"));
             }
-            policies.process(certificate, is_leaf).map_err(other)?;
             issuer = certificate;
         }
         Ok(())
@@ -271,6 +271,9 @@ impl Context<'_> {
 
 /// CA flag, path length and key usage of an intermediate certificate (RFC 5280 section 6.1.4).
 fn check_authority(certificate: &Certificate, remaining: &mut Option<usize>) -> Result<(), ChainFailure> {
+    if !certificate.may_use(&[KU_KEY_CERT_SIGN]) {
+        return Err(other("CA key usage check failed: keyCertSign bit is not set"));
+    }
     let Some((true, limit)) = certificate.basic_constraints else {
         return Err(other("basic constraints check failed: this is not a CA certificate"));
     };
@@ -287,9 +290,6 @@ fn check_authority(certificate: &Certificate, remaining: &mut Option<usize>) -> 
     }
     if let Some(limit) = limit.map(usize::from) {
         *remaining = Some(remaining.map_or(limit, |left| left.min(limit)));
-    }
-    if !certificate.may_use(&[KU_KEY_CERT_SIGN]) {
-        return Err(other("CA key usage check failed: keyCertSign bit is not set"));
     }
     Ok(())
 }

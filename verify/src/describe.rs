@@ -54,15 +54,16 @@ pub(crate) fn describe(
             files.push(report.base.clone());
             continue;
         }
-        let bytes = match is_file {
-            true => archive.read_whole_stream(source, index, limits)?,
-            false => archive.read_small(source, index, limits)?,
-        };
+        // With a verifier the JDK sees as many bytes as declared, without one it sees all.
+        let to_the_end = is_file && signed.is_empty();
+        let bytes = archive.read_in_place(source, index, to_the_end, limits)?;
+        let is_short = |bytes: &[u8]| u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
         match bytes {
             Ok(bytes) if is_file => {
                 describe_file(report, &entry.name, bytes, &signed);
                 files.push(report.base.clone());
             }
+            Ok(bytes) if is_short(&bytes) => unparsable(report, &entry.name),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
             Err(_) => unparsable(report, &entry.name),
         }
@@ -92,6 +93,10 @@ impl<'a> SignedNames<'a> {
         entries
             .filter(|(_, (_, signers))| !signers.is_empty())
             .map(|(index, (entry, _))| (index, entry.name.as_str()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all().next().is_none()
     }
 
     fn contains(&self, name: &str) -> bool {
@@ -227,5 +232,6 @@ fn judge_signature(signature: &mut AlgorithmReport, at: Timestamp) {
 
 /// Judges a composed name such as `SHA1withRSA` by its digest.
 fn signature_strength(name: &str, at: Timestamp) -> Strength {
-    name.split_once("with").map_or(Strength::Fine, |(digest, _)| jar_digest_name(digest, at))
+    let parts = name.split("with").filter(|part| *part != name);
+    parts.map(|part| jar_digest_name(part, at)).max().unwrap_or(Strength::Fine)
 }

@@ -19,6 +19,8 @@ struct Attribute {
     oid: String,
     /// The text, or the raw value of types that are no text.
     value: Result<String, Vec<u8>>,
+    /// The value as the JDK writes it again.
+    encoded: Vec<u8>,
     /// Whether the value is of a type that the JDK compares as text.
     compared_as_text: bool,
 }
@@ -43,11 +45,12 @@ impl DistinguishedName {
                 let oid = inside.expect(tag::OID)?.oid()?;
                 let value = inside.next()?;
                 let compared_as_text = matches!(value.tag, UTF8_STRING | PRINTABLE_STRING);
+                let encoded = value.in_shortest_form();
                 let value = text_of(&value);
                 if !inside.is_empty() {
                     return Err(Asn1Error("an attribute of a name has more than type and value"));
                 }
-                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value, compared_as_text });
+                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value, encoded, compared_as_text });
             }
             relative.push(attributes);
         }
@@ -97,7 +100,7 @@ impl Attribute {
     fn canonical(&self) -> String {
         let text = self.value.as_ref().ok();
         let text = text.filter(|_| self.compared_as_text && COMPARED_AS_TEXT.contains(&self.oid.as_str()));
-        let Some(text) = text else { return format!("#{}", hex::encode(&self.raw)) };
+        let Some(text) = text else { return format!("{}=#{}", self.oid, hex::encode(&self.encoded)) };
         let mut canonical = format!("{}=", self.oid);
         let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
         for character in words.join(" ").trim_matches(|character| character <= ' ').chars() {

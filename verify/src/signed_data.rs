@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
-use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
+use crate::crypto::{self, Check, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::distinguished_name::DistinguishedName;
 use crate::limits::Limits;
@@ -67,7 +67,11 @@ impl SignedData {
         if info.next()?.oid()? != ID_SIGNED_DATA {
             return Err(Asn1Error("the content is not SignedData"));
         }
-        let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
+        let mut explicit = info.expect(tag::CONTEXT_0)?.inside();
+        let mut fields = explicit.expect(tag::SEQUENCE)?.inside();
+        if !info.is_empty() || !explicit.is_empty() {
+            return Err(Asn1Error("the content info has more than type and content"));
+        }
         fields.integer()?;
         for digest in fields.expect(tag::SET)?.inside().all()? {
             digest.algorithm()?;
@@ -158,7 +162,10 @@ impl SignedData {
             }
             signed = &attributes.signed_bytes;
         }
-        // 2. The certificate, and whether it may be used for signatures.
+        // 2. The algorithm, the certificate, and whether it may be used for signatures.
+        if let (true, Err(reason)) = (signer.has_contradictory_parameters(), &signer.scheme) {
+            return Check::Unjudged(reason.clone());
+        }
         let Some(certificate) = self.certificate_of(signer) else { return Check::Wrong };
         if !certificate.unknown_critical.is_empty() {
             return Check::Unjudged("Certificate has unsupported critical extension(s)".to_owned());
@@ -226,12 +233,11 @@ impl SignerInfo {
             Ok(scheme) => scheme.name(),
             // The JDK puts together what it is given.
             Err(_) => {
-                let prefix = match self.digest {
-                    Some(digest) => digest.signature_prefix(),
-                    None => self.digest_oid.as_str(),
-                };
-                let known = DigestAlgorithm::from_oid(&self.signature_oid).map(DigestAlgorithm::jca_name);
-                format!("{prefix}with{}", known.unwrap_or(&self.signature_oid))
+                let digest = crypto::algorithm_name(&self.digest_oid).replace('-', "");
+                let signature = crypto::algorithm_name(&self.signature_oid);
+                let key = signature.split_once("with").map_or(signature.as_str(), |(_, key)| key);
+                let key = if key.starts_with("EC") { "ECDSA" } else { key };
+                format!("{digest}with{key}")
             }
         }
     }
@@ -321,9 +327,19 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     let mut fields = value.inside();
     let content_type = fields.next()?.oid()?;
     let content = match fields.optional(tag::CONTEXT_0)? {
-        Some(explicit) => Some(asn1::octets(&explicit.inside().next()?)?),
+        Some(explicit) => {
+            let mut inside = explicit.inside();
+            let octets = asn1::octets(&inside.next()?)?;
+            if !inside.is_empty() {
+                return Err(Asn1Error("several contents"));
+            }
+            Some(octets)
+        }
         None => None,
     };
+    if !fields.is_empty() {
+        return Err(Asn1Error("the content info has more than type and content"));
+    }
     Ok((content_type, content))
 }
 

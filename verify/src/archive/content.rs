@@ -58,24 +58,24 @@ impl ContentReader {
         index: usize,
         sink: &mut dyn FnMut(&[u8]),
     ) -> io::Result<Content> {
-        let declared = archive.entries.get(index).map_or(0, |entry| entry.size);
-        self.read_up_to(source, archive, index, declared, sink)
-    }
-
-    /// The same with another size than the declared one.
-    pub(crate) fn read_up_to(
-        &mut self,
-        source: &Source,
-        archive: &Archive,
-        index: usize,
-        declared: u64,
-        sink: &mut dyn FnMut(&[u8]),
-    ) -> io::Result<Content> {
         let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let found = match index {
             0 => archive.index_of(&entry.name).unwrap_or(index),
             _ => index,
         };
+        self.read_up_to(source, archive, (index, found), entry.size, sink)
+    }
+
+    /// Reads the data of entry `found` as those of entry `index`, and as many as `declared`.
+    pub(crate) fn read_up_to(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        (index, found): (usize, usize),
+        declared: u64,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Content> {
+        let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
             return Ok(Content::default());
         };

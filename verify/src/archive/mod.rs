@@ -204,11 +204,12 @@ impl Archive {
         ContentReader::default().read_whole(source, self, index)
     }
 
-    /// The same, but to the end of the compressed data, whatever the declared size.
-    pub(crate) fn read_whole_stream(
+    /// The same from its own position, whatever its name; `to_the_end` of the data, whatever the declared size.
+    pub(crate) fn read_in_place(
         &self,
         source: &Source,
         index: usize,
+        to_the_end: bool,
         limits: &Limits,
     ) -> io::Result<Result<Vec<u8>, JavaError>> {
         let Some(entry) = self.entries.get(index) else { return Ok(Ok(Vec::new())) };
@@ -217,11 +218,11 @@ impl Archive {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
         let sink: &mut dyn FnMut(&[u8]) = &mut |chunk| bytes.extend_from_slice(chunk);
-        let content =
-            ContentReader::default().read_up_to(source, self, index, limits.signature_file, sink)?;
+        let declared = if to_the_end { limits.signature_file } else { entry.size };
+        let content = ContentReader::default().read_up_to(source, self, (index, index), declared, sink)?;
         Ok(match content.error {
             Some(error) => Err(error),
-            None if content.longer_than_declared => Err(too_large(entry, limits)),
+            None if to_the_end && content.longer_than_declared => Err(too_large(entry, limits)),
             None => Ok(bytes),
         })
     }

@@ -14,6 +14,24 @@ pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
 }
 
+/// A time of last modification in the form of [`long_date`].
+pub(super) fn modification_date(modified: Modified, zone: &TimeZone) -> String {
+    // The calendar repeats itself, days of the week included.
+    const FOUR_CENTURIES: i64 = 146_097 * 24 * 3600 * 1000;
+    let Modified::Utc(millis) = modified else {
+        return long_date(modification_time(modified, zone), zone);
+    };
+    if Timestamp::from_millisecond(millis).is_ok() {
+        return long_date(modification_time(modified, zone), zone);
+    }
+    let year_2000 = 946_684_800_000;
+    let since = millis.saturating_sub(year_2000);
+    let near = Timestamp::from_millisecond(year_2000 + since.rem_euclid(FOUR_CENTURIES));
+    let near = near.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+    let year = i64::from(near.year()) + since.div_euclid(FOUR_CENTURIES) * 400;
+    format!("{} {year}", near.strftime("%a %b %d %H:%M:%S %Z"))
+}
+
 /// A moment as the short format for date and time of the locale en-US.
 pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
     let space = jdk.rules().space_before_meridiem;
@@ -26,7 +44,7 @@ pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
 }
 
 /// The time of last modification as `ZipEntry.getTime` gives it.
-pub(super) fn modification_time(modified: Modified, zone: &TimeZone) -> Timestamp {
+fn modification_time(modified: Modified, zone: &TimeZone) -> Timestamp {
     match modified {
         Modified::Utc(millis) => Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH),
         Modified::Dos(dos) => dos_time(dos, zone).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -87,6 +105,13 @@ mod tests {
         let at = "2024-12-24T15:04:05Z".parse().unwrap();
         assert_eq!(short_date(at, &TimeZone::UTC, Jdk::V17_0_21), "12/24/24, 3:04 PM");
         assert_eq!(short_date(at, &TimeZone::UTC, Jdk::V25), "12/24/24, 3:04\u{202f}PM");
+    }
+
+    #[test]
+    fn dates_go_beyond_the_year_9999() {
+        let date = |millis| modification_date(Modified::Utc(millis), &TimeZone::UTC);
+        assert_eq!(date(0), "Thu Jan 01 00:00:00 UTC 1970");
+        assert_eq!(date(520_509_428_786_000), "Mon Apr 14 16:26:26 UTC 18464");
     }
 
     #[test]

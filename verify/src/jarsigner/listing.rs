@@ -7,7 +7,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::java::{long_date, modification_time, short_date};
+use super::java::{modification_date, short_date};
 use super::text::Text;
 use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
@@ -133,8 +133,8 @@ impl Lines {
         let date = match &mut self.date {
             Some((modified, date)) if *modified == entry.modified() => date,
             other => {
-                let at = modification_time(entry.modified(), &self.zone);
-                &mut other.insert((entry.modified(), long_date(at, &self.zone))).1
+                let date = modification_date(entry.modified(), &self.zone);
+                &mut other.insert((entry.modified(), date)).1
             }
         };
         text.push_str(flags);
@@ -356,10 +356,10 @@ impl<'a> Certificates<'a> {
         let (start, end) = (certificate.not_before(), certificate.not_after());
         let date = |at| short_date(at, self.zone, self.options.compat.jdk);
         let notice = if authority { ONE_YEAR } else { SIX_MONTHS };
-        if at > end {
-            format!("certificate expired on {}", date(end))
-        } else if at < start {
+        if at < start {
             format!("certificate is not valid until {}", date(start))
+        } else if at > end {
+            format!("certificate expired on {}", date(end))
         } else if signed_at.is_none() && ends_within(certificate, now, notice) {
             format!("certificate will expire on {}", date(end))
         } else {
