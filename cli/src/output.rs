@@ -113,7 +113,17 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// Whether progress may be drawn.
 pub(crate) fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
+/// Columns of the terminal behind stderr.
+pub(crate) fn terminal_width() -> usize {
+    #[cfg(unix)]
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col).unwrap_or_default();
+    #[cfg(not(unix))]
+    let columns = 0;
+    // A terminal that does not know says 0.
+    if columns == 0 { 80 } else { columns.into() }
 }
 
 /// A number with its noun.

@@ -37,12 +37,16 @@ pub(crate) struct Upstream {
     pub bytes_per_second: u64,
     /// Most requests at the same time against one host.
     pub connections_per_host: u16,
+    /// Connections for one package, 1 to 16, for an upstream that limits each of them; each counts for the host.
+    pub segments: u16,
     /// Limit for name, connection, proxy and TLS handshake together.
     pub connect_seconds: u32,
     /// Limit from a request to the head of its answer.
     pub answer_seconds: u32,
     /// Limit for silence inside an answer.
     pub idle_seconds: u32,
+    /// Fewest bytes in a second of one answer, on average over twice `idle_seconds`; 0: no such limit.
+    pub minimum_rate: u64,
     /// Limit for one package with all its tries.
     pub total_seconds: u32,
     /// Tries in a row without progress.
@@ -68,9 +72,11 @@ impl Default for Upstream {
             max_package_bytes: 4 << 30,
             bytes_per_second: 0,
             connections_per_host: 4,
+            segments: 1,
             connect_seconds: 10,
             answer_seconds: 30,
             idle_seconds: 30,
+            minimum_rate: 1024,
             total_seconds: 6 * 3600,
             tries: 5,
             on_change: OnChange::Hold,
@@ -102,6 +108,15 @@ impl Upstream {
                 bail!("upstream.{name} must be at least 1");
             }
         }
+        if !(1..=ClientConfig::MAX_SEGMENTS).contains(&self.segments.into()) {
+            bail!("upstream.segments must be 1 to {}", ClientConfig::MAX_SEGMENTS);
+        }
+        if self.segments > self.connections_per_host {
+            bail!(
+                "upstream.segments must not be more than upstream.connections_per_host, which is {}: each of them counts there",
+                self.connections_per_host
+            );
+        }
         proxies::check(&self.proxies())
     }
 
@@ -122,8 +137,10 @@ impl Upstream {
             connect_timeout: seconds(self.connect_seconds),
             answer_timeout: seconds(self.answer_seconds),
             idle_timeout: seconds(self.idle_seconds),
+            minimum_rate: self.minimum_rate,
             total_timeout: seconds(self.total_seconds),
             connections_per_host: self.connections_per_host.into(),
+            segments: self.segments.into(),
             bytes_per_second: NonZeroU64::new(self.bytes_per_second),
             retry: RetryPolicy { attempts: self.tries, jitter_seed: jitter_seed(), ..RetryPolicy::default() },
             ..ClientConfig::default()
@@ -137,5 +154,25 @@ impl Upstream {
             no_proxy: self.no_proxy.as_deref(),
             credentials_file: self.proxy_credentials_file.as_deref(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_bounded_and_fit_into_what_a_host_gets() {
+        let check = |segments, connections_per_host| {
+            let upstream = Upstream { segments, connections_per_host, ..Upstream::default() };
+            upstream.check().map_err(|error| error.to_string())
+        };
+        for good in [(1, 1), (4, 4), (16, 16)] {
+            assert_eq!(check(good.0, good.1), Ok(()));
+        }
+        for bad in [0, 17] {
+            assert!(check(bad, 20).unwrap_err().contains("segments must be 1 to 16"));
+        }
+        assert!(check(8, 4).unwrap_err().contains("connections_per_host, which is 4"));
     }
 }

@@ -4,9 +4,11 @@
 
 pub mod admit;
 pub mod agent;
+pub mod attest;
 pub mod catalog;
 pub mod enrol;
 pub mod fetch;
+pub mod log;
 pub mod package;
 pub mod pipeline;
 pub mod plan;

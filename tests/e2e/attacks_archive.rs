@@ -51,6 +51,8 @@ pub(crate) struct Header {
     pub(crate) compressed: u32,
     pub(crate) size: u32,
     pub(crate) extra: Vec<u8>,
+    /// Lengths of name and extra field that are written instead of the true ones.
+    pub(crate) claims: (Option<u16>, Option<u16>),
 }
 
 impl Zip {
@@ -192,7 +194,7 @@ impl Entry {
             crc: crc.sum(),
             compressed: data.len() as u32,
             size: content.len() as u32,
-            extra: Vec::new(),
+            ..Header::default()
         };
         let (local, central) = (header.clone(), header);
         Self { local, central, data, made_by: 0x0314, external: 0o100_644 << 16, ..Self::default() }
@@ -234,7 +236,6 @@ impl Header {
     /// The fields from "version needed" on.
     fn fixed(bytes: &[u8]) -> Self {
         Self {
-            name: Vec::new(),
             version: u16_at(bytes, 0),
             flags: u16_at(bytes, 2),
             method: u16_at(bytes, 4),
@@ -242,7 +243,7 @@ impl Header {
             crc: u32_at(bytes, 10),
             compressed: u32_at(bytes, 14),
             size: u32_at(bytes, 18),
-            extra: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -253,8 +254,8 @@ impl Header {
         for word in [self.time, self.crc, self.compressed, self.size] {
             bytes.extend(word.to_le_bytes());
         }
-        bytes.extend((self.name.len() as u16).to_le_bytes());
-        bytes.extend((self.extra.len() as u16).to_le_bytes());
+        bytes.extend(self.claims.0.unwrap_or(self.name.len() as u16).to_le_bytes());
+        bytes.extend(self.claims.1.unwrap_or(self.extra.len() as u16).to_le_bytes());
     }
 }
 

@@ -61,15 +61,15 @@ fn spoiled_signatures_and_unsigned_extras_are_refused() {
         ("J14-stray-sig-lower-case", 4, "[stray-signature-file]", |zip| {
             zip.push("meta-inf/sig-evil.sh", EVIL)
         }),
-        ("content-changed", 3, "digest error for upgrade", |zip| zip.entry(SH).replace(EVIL)),
-        ("content-empty", 3, "digest error for upgrade", |zip| zip.entry(SH).replace(b"")),
-        ("wrong-crc-right-content", 3, "[wrong-crc]", |zip| {
+        ("J13-content-changed", 3, "digest error for upgrade", |zip| zip.entry(SH).replace(EVIL)),
+        ("J13-content-emptied", 3, "digest error for upgrade", |zip| zip.entry(SH).replace(b"")),
+        ("J4-wrong-crc-right-content", 3, "[wrong-crc]", |zip| {
             let content = zip.entry(SH).content();
             zip.entry(SH).replace(&content);
             zip.entry(SH).both(|header| header.crc ^= 1);
         }),
-        ("deflate-stream-broken", 3, "[jarsigner]", |zip| zip.entry(SH).data[40..60].fill(0xFF)),
-        ("bytes-behind-the-deflate-stream", 3, "[unused-compressed-bytes]", |zip| {
+        ("J4-deflate-stream-broken", 3, "[jarsigner]", |zip| zip.entry(SH).data[40..60].fill(0xFF)),
+        ("J3-bytes-behind-the-deflate-stream", 3, "[unused-compressed-bytes]", |zip| {
             let content = zip.entry(SH).content();
             let entry = zip.entry(SH);
             entry.replace(&content);

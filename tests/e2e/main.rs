@@ -6,9 +6,27 @@ mod attacks;
 #[cfg(test)]
 mod attacks_archive;
 #[cfg(test)]
+mod attacks_blocks;
+#[cfg(test)]
 mod attacks_bombs;
 #[cfg(test)]
+mod attacks_chains;
+#[cfg(test)]
+mod attacks_compat;
+#[cfg(test)]
+mod attacks_forge;
+#[cfg(test)]
+mod attacks_keys;
+#[cfg(test)]
+mod attacks_lengths;
+#[cfg(test)]
+mod attacks_manifest;
+#[cfg(test)]
 mod attacks_names;
+#[cfg(test)]
+mod attacks_output;
+#[cfg(test)]
+mod attacks_race;
 #[cfg(test)]
 mod attacks_random;
 #[cfg(test)]
@@ -16,7 +34,17 @@ mod attacks_signature;
 #[cfg(test)]
 mod attacks_signed;
 #[cfg(test)]
+mod attacks_signed_names;
+#[cfg(test)]
+mod attacks_stamps;
+#[cfg(test)]
 mod attacks_structure;
+#[cfg(test)]
+mod attacks_table;
+#[cfg(test)]
+mod attacks_vendor;
+#[cfg(test)]
+mod attacks_weak;
 #[cfg(test)]
 mod changed;
 #[cfg(test)]

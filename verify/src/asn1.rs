@@ -75,10 +75,10 @@ impl<'a> Reader<'a> {
         if value.tag == tag { Ok(value) } else { Err(Asn1Error("unexpected tag")) }
     }
 
-    /// The content of the next value, an INTEGER as the JDK takes it: not empty and without needless leading zeros.
+    /// The content of the next value, an INTEGER as the JDK takes it: not empty.
     pub(crate) fn integer(&mut self) -> Result<&'a [u8], Asn1Error> {
         match self.expect(tag::INTEGER)?.content {
-            [] | [0, 0..=0x7f, ..] => Err(Asn1Error("malformed INTEGER")),
+            [] => Err(Asn1Error("malformed INTEGER")),
             content => Ok(content),
         }
     }
@@ -114,6 +114,34 @@ impl<'a> Value<'a> {
     /// A reader for the values inside.
     pub(crate) fn inside(&self) -> Reader<'a> {
         Reader::new(self.content)
+    }
+
+    /// The value with its own length, not those inside, in the shortest form.
+    pub(crate) fn in_shortest_form(&self) -> Vec<u8> {
+        let length = u32::try_from(self.content.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let zeros = length.iter().take_while(|byte| **byte == 0).count();
+        let digits = length.get(zeros..).unwrap_or_default();
+        let header = match digits {
+            [] => vec![self.tag, 0],
+            [short @ ..=0x7f] => vec![self.tag, *short],
+            _ => [&[self.tag, 0x80 | u8::try_from(digits.len()).unwrap_or(4)], digits].concat(),
+        };
+        [&header, self.content].concat()
+    }
+
+    /// The object identifier of an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), which has one parameter at most.
+    pub(crate) fn algorithm(&self) -> Result<String, Asn1Error> {
+        if self.tag != tag::SEQUENCE {
+            return Err(Asn1Error("algorithm identifier expected"));
+        }
+        let mut parts = self.inside();
+        let oid = parts.next()?.oid()?;
+        let parameters = if parts.is_empty() { None } else { Some(parts.next()?) };
+        let full_null = parameters.is_some_and(|value| value.tag == tag::NULL && !value.content.is_empty());
+        if full_null || !parts.is_empty() {
+            return Err(Asn1Error("an algorithm identifier has more than algorithm and parameters"));
+        }
+        Ok(oid)
     }
 
     /// The dotted form of an object identifier.
@@ -362,13 +390,27 @@ mod tests {
     }
 
     #[test]
-    fn integers_have_content_and_no_needless_zeros() {
+    fn integers_have_content() {
         let integer = |bytes: &'static [u8]| Reader::new(bytes).integer().ok();
         assert_eq!(integer(&[2, 1, 0]), Some(&[0][..]));
-        assert_eq!(integer(&[2, 2, 0, 0x80]), Some(&[0, 0x80][..]));
         assert_eq!(integer(&[2, 2, 0xff, 0xff]), Some(&[0xff, 0xff][..]));
         assert_eq!(integer(&[2, 0]), None);
-        assert_eq!(integer(&[2, 2, 0, 1]), None);
+        // A version with needless zeros is one to the JDK.
+        assert_eq!(integer(&[2, 2, 0, 1]), Some(&[0, 1][..]));
+    }
+
+    #[test]
+    fn an_algorithm_has_one_parameter_at_most() {
+        let oid = |bytes: &'static [u8]| Reader::new(bytes).next().unwrap().algorithm().ok();
+        assert_eq!(oid(&[0x30, 4, 6, 2, 42, 3]).as_deref(), Some("1.2.3"));
+        assert_eq!(oid(&[0x30, 6, 6, 2, 42, 3, 5, 0]).as_deref(), Some("1.2.3"));
+        for wrong in [
+            &[0x30, 8, 6, 2, 42, 3, 5, 0, 5, 0][..],
+            &[0x30, 7, 6, 2, 42, 3, 5, 1, 0],
+            &[0x31, 4, 6, 2, 42, 3],
+        ] {
+            assert_eq!(oid(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

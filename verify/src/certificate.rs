@@ -35,8 +35,8 @@ pub(crate) struct Certificate {
     /// Bits in the order of RFC 5280 section 4.2.1.3, digitalSignature first.
     pub(crate) key_usage: Option<Vec<bool>>,
     pub(crate) extended_key_usage: Option<Vec<String>>,
-    /// First byte of the Netscape certificate type extension.
-    pub(crate) netscape_type: Option<u8>,
+    /// Bits of the Netscape certificate type extension.
+    pub(crate) netscape_type: Option<Vec<bool>>,
     /// Critical extensions.
     pub(crate) critical: Vec<String>,
     /// Critical extensions that this program does not process.
@@ -69,7 +69,7 @@ impl Certificate {
 
         let mut fields = tbs.inside();
         let version = match fields.optional(tag::CONTEXT_0)? {
-            Some(explicit) => match explicit.inside().expect(tag::INTEGER)?.content {
+            Some(explicit) => match explicit.inside().serial_number()? {
                 // The JDK takes any; only version 3 has extensions.
                 [number] if *number < 0x7f => number + 1,
                 _ => return Err(Asn1Error("unknown certificate version")),
@@ -82,7 +82,10 @@ impl Certificate {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
         }
         let issuer = fields.expect(tag::SEQUENCE)?;
-        let mut validity = fields.expect(tag::SEQUENCE)?.inside();
+        let validity = fields.expect(tag::SEQUENCE)?.inside().all()?;
+        let [not_before, not_after] = &validity[..] else {
+            return Err(Asn1Error("a validity has two ends"));
+        };
         let subject = fields.expect(tag::SEQUENCE)?;
         let key = fields.expect(tag::SEQUENCE)?;
         if issuer.content.is_empty() {
@@ -94,8 +97,8 @@ impl Certificate {
             serial: serial.to_vec(),
             issuer: DistinguishedName::parse(issuer.raw)?,
             subject: DistinguishedName::parse(subject.raw)?,
-            not_before: asn1_time::parse(&validity.next()?)?,
-            not_after: asn1_time::parse(&validity.next()?)?,
+            not_before: asn1_time::parse(not_before)?,
+            not_after: asn1_time::parse(not_after)?,
             version,
             key: PublicKey::parse(key.raw)?,
             signature_scheme: SignatureScheme::of_certificate(&outer_algorithm)?,
@@ -118,8 +121,12 @@ impl Certificate {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
         }
         let is_short = fields.is_empty();
-        fields.optional(ISSUER_UNIQUE_ID)?;
-        fields.optional(SUBJECT_UNIQUE_ID)?;
+        for tag in [ISSUER_UNIQUE_ID, SUBJECT_UNIQUE_ID] {
+            // The JDK takes both forms for one.
+            if fields.peek().is_some_and(|found| found & !CONSTRUCTED == tag) {
+                bits(&fields.next()?)?;
+            }
+        }
         if version != 3 && !fields.is_empty() {
             return Err(Asn1Error("extensions in a certificate that is not of version 3"));
         }
@@ -172,18 +179,28 @@ impl Certificate {
 
     fn take_extension(&mut self, oid: &str, value: &[u8]) -> Result<(), Asn1Error> {
         let mut reader = Reader::new(value);
+        if KNOWN_EXTENSIONS.contains(&oid) && oid != NAME_CONSTRAINTS {
+            let mut whole = Reader::new(value);
+            whole.next()?;
+            if !whole.is_empty() {
+                return Err(Asn1Error("an extension has more than its value"));
+            }
+        }
         match oid {
             "2.5.29.19" => self.basic_constraints = Some(basic_constraints(&reader.expect(tag::SEQUENCE)?)?),
-            "2.5.29.15" => self.key_usage = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
+            "2.5.29.15" => {
+                // The JDK unwraps it once more.
+                if reader.peek() == Some(tag::OCTET_STRING) {
+                    reader = reader.next()?.inside();
+                }
+                self.key_usage = Some(bits(&reader.expect(tag::BIT_STRING)?)?);
+            }
             "2.5.29.37" => {
                 let purposes = reader.expect(tag::SEQUENCE)?.inside().all()?;
                 self.extended_key_usage =
                     Some(purposes.iter().map(Value::oid).collect::<Result<Vec<_>, _>>()?);
             }
-            "2.16.840.1.113730.1.1" => {
-                let bits = reader.expect(tag::BIT_STRING)?;
-                self.netscape_type = Some(bits.content.get(1).copied().unwrap_or(0));
-            }
+            "2.16.840.1.113730.1.1" => self.netscape_type = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
             "2.5.29.14" => self.subject_key_id = Some(reader.expect(tag::OCTET_STRING)?.content.to_vec()),
             "2.5.29.35" => {
                 for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
@@ -194,7 +211,7 @@ impl Certificate {
                     }
                 }
             }
-            "2.5.29.30" => self.has_name_constraints = true,
+            NAME_CONSTRAINTS => self.has_name_constraints = true,
             SUBJECT_ALTERNATIVE_NAME => {
                 self.has_alternative_names = !reader.expect(tag::SEQUENCE)?.inside().all()?.is_empty();
             }
@@ -255,7 +272,7 @@ impl Certificate {
 
     /// Whether the Netscape certificate type, if stated, allows object signing.
     pub(crate) fn netscape_allows_object_signing(&self) -> bool {
-        self.netscape_type.is_none_or(|bits| bits & 0x10 != 0)
+        self.netscape_type.as_ref().is_none_or(|bits| bits.get(NETSCAPE_OBJECT_SIGNING) == Some(&true))
     }
 
     /// SHA-256 of the certificate.
@@ -330,6 +347,10 @@ pub(crate) const EKU_CODE_SIGNING: &str = "1.3.6.1.5.5.7.3.3";
 pub(crate) const EKU_TIME_STAMPING: &str = "1.3.6.1.5.5.7.3.8";
 /// Any purpose.
 pub(crate) const EKU_ANY: &str = "2.5.29.37.0";
+/// An extension that counts even if it cannot be read.
+const NAME_CONSTRAINTS: &str = "2.5.29.30";
+/// Position of object signing.
+const NETSCAPE_OBJECT_SIGNING: usize = 3;
 /// Position of digitalSignature.
 pub(crate) const KU_DIGITAL_SIGNATURE: usize = 0;
 /// Position of nonRepudiation.
@@ -378,6 +399,7 @@ const PATH_EXTENSIONS: [&str; 9] = [
     "2.5.29.54",
 ];
 const SUBJECT_ALTERNATIVE_NAME: &str = "2.5.29.17";
+const CONSTRUCTED: u8 = 0x20;
 const ISSUER_UNIQUE_ID: u8 = 0x81;
 const SUBJECT_UNIQUE_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;

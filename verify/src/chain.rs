@@ -201,6 +201,7 @@ impl Context<'_> {
             if !is_leaf {
                 check_authority(certificate, &mut remaining)?;
             }
+            policies.process(certificate, is_leaf).map_err(other)?;
             match certificate.validity_at(self.at) {
                 Validity::Valid => {}
                 Validity::Expired => return Err(failure(ChainFailureKind::Expired, "validity check failed")),
@@ -222,13 +223,16 @@ impl Context<'_> {
             if certificate.has_name_constraints && !is_leaf {
                 return Err(other("name constraints are not evaluated, not verified"));
             }
-            policies.process(certificate, is_leaf).map_err(other)?;
             issuer = certificate;
         }
         Ok(())
     }
 
     fn check_algorithms(&self, certificate: &Certificate, issuer: &Certificate) -> Result<(), ChainFailure> {
+        // Without any of these bits the JDK finds no purpose to judge algorithms for.
+        if !certificate.may_use(&[0, 1, 2, 3, 4, 5, 6]) {
+            return Err(other("incorrect KeyUsage extension bits"));
+        }
         let scheme = &certificate.signature_scheme;
         if path_scheme(scheme, self.algorithms_at) == Strength::Disabled {
             if scheme.digest() == Some(DigestAlgorithm::Sha1) {
@@ -267,6 +271,9 @@ impl Context<'_> {
 
 /// CA flag, path length and key usage of an intermediate certificate (RFC 5280 section 6.1.4).
 fn check_authority(certificate: &Certificate, remaining: &mut Option<usize>) -> Result<(), ChainFailure> {
+    if !certificate.may_use(&[KU_KEY_CERT_SIGN]) {
+        return Err(other("CA key usage check failed: keyCertSign bit is not set"));
+    }
     let Some((true, limit)) = certificate.basic_constraints else {
         return Err(other("basic constraints check failed: this is not a CA certificate"));
     };
@@ -283,9 +290,6 @@ fn check_authority(certificate: &Certificate, remaining: &mut Option<usize>) -> 
     }
     if let Some(limit) = limit.map(usize::from) {
         *remaining = Some(remaining.map_or(limit, |left| left.min(limit)));
-    }
-    if !certificate.may_use(&[KU_KEY_CERT_SIGN]) {
-        return Err(other("CA key usage check failed: keyCertSign bit is not set"));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::places::Places;
 use crate::report::{AlgorithmReport, BlockDescription, KeyReport, SignatureFileReport, TokenReport};
 use crate::signature_names::{has_signature_extension, is_signature_related, plain_name};
 use crate::signatures::{Covered, DescribedFile, Signatures, stated_digest_name};
-use crate::signed_data::SignedData;
+use crate::signed_data::{SignedData, SignerInfo};
 use crate::source::Source;
 use crate::timestamp;
 
@@ -34,6 +34,7 @@ pub(crate) fn describe(
 ) -> io::Result<Vec<SignatureFileReport>> {
     let signed = SignedNames { archive, places, signers, names: OnceCell::new() };
     let mut found = Vec::new();
+    let mut files = Vec::new();
     for (index, entry) in archive.entries.iter().enumerate() {
         if found.len() >= limits.signature_blocks {
             break;
@@ -45,14 +46,24 @@ pub(crate) fn describe(
         let base = file.rsplit_once('.').map_or(file, |(base, _)| base);
         let slot = index_of(&mut found, base);
         let Some(report) = found.get_mut(slot) else { continue };
+        let is_file = file.ends_with(".SF");
         let described = signatures.described.iter().find(|described| described.index == index);
-        if let Some(described) = described.filter(|_| file.ends_with(".SF")) {
+        if let Some(described) = described.filter(|_| is_file) {
             report.nonexistent = signed.missing(&signatures.covered, described);
             describe_digest(report, &entry.name, described.digest.clone());
+            files.push(report.base.clone());
             continue;
         }
-        match archive.read_small(source, index, limits)? {
-            Ok(bytes) if file.ends_with(".SF") => describe_file(report, &entry.name, bytes, &signed),
+        // With a verifier the JDK sees as many bytes as declared, without one it sees all.
+        let to_the_end = is_file && signed.is_empty();
+        let bytes = archive.read_in_place(source, index, to_the_end, limits)?;
+        let is_short = |bytes: &[u8]| u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
+        match bytes {
+            Ok(bytes) if is_file => {
+                describe_file(report, &entry.name, bytes, &signed);
+                files.push(report.base.clone());
+            }
+            Ok(bytes) if is_short(&bytes) => unparsable(report, &entry.name),
             Ok(bytes) => describe_block(report, &entry.name, &bytes, limits),
             Err(_) => unparsable(report, &entry.name),
         }
@@ -60,6 +71,10 @@ pub(crate) fn describe(
     for report in &mut found {
         judge(report, now);
     }
+    // Those with a signature file in the order of these files.
+    found.sort_by_cached_key(|report| {
+        files.iter().position(|base| *base == report.base).unwrap_or(usize::MAX)
+    });
     Ok(found)
 }
 
@@ -78,6 +93,10 @@ impl<'a> SignedNames<'a> {
         entries
             .filter(|(_, (_, signers))| !signers.is_empty())
             .map(|(index, (entry, _))| (index, entry.name.as_str()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all().next().is_none()
     }
 
     fn contains(&self, name: &str) -> bool {
@@ -124,14 +143,14 @@ fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], li
     report.block = Some(name.to_owned());
     let Ok(block) = SignedData::parse(bytes, limits) else { return unparsable(report, name) };
     report.block_parses = true;
-    report.description = description(&block, limits);
+    let signer = block.signer_infos.first().filter(|signer| !signer.has_contradictory_parameters());
+    let Some(signer) = signer.filter(|signer| block.certificate_of(signer).is_some()) else { return };
+    let token = signer.timestamp_token.as_deref();
+    report.has_token = token.is_some_and(|token| SignedData::parse(token, limits).is_ok());
+    report.description = description(&block, signer, limits);
 }
 
-fn description(block: &SignedData, limits: &Limits) -> Option<BlockDescription> {
-    let signer = block.signer_infos.first()?;
-    if signer.has_contradictory_parameters() {
-        return None;
-    }
+fn description(block: &SignedData, signer: &SignerInfo, limits: &Limits) -> Option<BlockDescription> {
     let certificate = block.certificate_of(signer)?;
     let timestamp = match &signer.timestamp_token {
         Some(token) => {
@@ -188,7 +207,9 @@ fn judge(report: &mut SignatureFileReport, now: Timestamp) {
     let timestamp = report.description.as_ref().and_then(|description| description.timestamp.as_ref());
     let at = timestamp.map_or(now, |timestamp| timestamp.gen_time);
     if let Some(digest) = &mut report.digest {
-        digest.strength = jar_digest_name(&digest.name, at);
+        // The policy does not know this name.
+        let unjudged = digest.name.eq_ignore_ascii_case("SHA");
+        digest.strength = if unjudged { Strength::Fine } else { jar_digest_name(&digest.name, at) };
     }
     let Some(description) = &mut report.description else { return };
     judge_signature(&mut description.signature, at);
@@ -211,5 +232,6 @@ fn judge_signature(signature: &mut AlgorithmReport, at: Timestamp) {
 
 /// Judges a composed name such as `SHA1withRSA` by its digest.
 fn signature_strength(name: &str, at: Timestamp) -> Strength {
-    name.split_once("with").map_or(Strength::Fine, |(digest, _)| jar_digest_name(digest, at))
+    let parts = name.split("with").filter(|part| *part != name);
+    parts.map(|part| jar_digest_name(part, at)).max().unwrap_or(Strength::Fine)
 }

@@ -1,6 +1,7 @@
 //! Distinguished names: compared and printed as the JDK's `X500Principal` does.
 
 use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::java_text;
 use crate::limits;
 
 /// A distinguished name (X.501): its encoding, its parts, and a form for comparison.
@@ -18,6 +19,10 @@ struct Attribute {
     oid: String,
     /// The text, or the raw value of types that are no text.
     value: Result<String, Vec<u8>>,
+    /// The value as the JDK writes it again.
+    encoded: Vec<u8>,
+    /// Whether the value is of a type that the JDK compares as text.
+    compared_as_text: bool,
 }
 
 impl DistinguishedName {
@@ -38,11 +43,14 @@ impl DistinguishedName {
                 }
                 let mut inside = pair.inside();
                 let oid = inside.expect(tag::OID)?.oid()?;
-                let value = text_of(&inside.next()?);
+                let value = inside.next()?;
+                let compared_as_text = matches!(value.tag, UTF8_STRING | PRINTABLE_STRING);
+                let encoded = value.in_shortest_form();
+                let value = text_of(&value);
                 if !inside.is_empty() {
                     return Err(Asn1Error("an attribute of a name has more than type and value"));
                 }
-                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value });
+                attributes.push(Attribute { raw: pair.raw.to_vec(), oid, value, encoded, compared_as_text });
             }
             relative.push(attributes);
         }
@@ -50,7 +58,8 @@ impl DistinguishedName {
         Ok(Self { raw: raw.to_vec(), relative, canonical })
     }
 
-    /// Whether two names are equal: case and runs of blanks do not count (RFC 5280 section 7.1).
+    /// Whether two names are equal: case and runs of blanks do not count in the most common attributes (RFC 5280 section
+    /// 7.1); in others every byte does.
     pub(crate) fn matches(&self, other: &Self) -> bool {
         self.raw == other.raw || self.canonical == other.canonical
     }
@@ -87,6 +96,22 @@ impl DistinguishedName {
 }
 
 impl Attribute {
+    /// Type and value in a form that is equal for equal attributes.
+    fn canonical(&self) -> String {
+        let text = self.value.as_ref().ok();
+        let text = text.filter(|_| self.compared_as_text && COMPARED_AS_TEXT.contains(&self.oid.as_str()));
+        let Some(text) = text else { return format!("{}=#{}", self.oid, hex::encode(&self.encoded)) };
+        let mut canonical = format!("{}=", self.oid);
+        let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+        for character in words.join(" ").trim_matches(|character| character <= ' ').chars() {
+            if matches!(character, ',' | '+' | '#' | '\\') {
+                canonical.push('\\');
+            }
+            canonical.extend(character.to_uppercase().flat_map(char::to_lowercase));
+        }
+        canonical
+    }
+
     fn to_java_string(&self) -> String {
         let keyword = KEYWORDS
             .iter()
@@ -123,49 +148,46 @@ fn quote(text: &str) -> String {
     if needed { format!("\"{quoted}\"") } else { quoted }
 }
 
-/// Decodes the string types of X.520.
+/// Decodes the string types of X.520 that the JDK takes for text, with its replacements for what is none.
 fn text_of(value: &Value<'_>) -> Result<String, Vec<u8>> {
-    let raw = || value.raw.to_vec();
-    let latin = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+    let bytes = value.content;
     match value.tag {
-        0x0c | 0x12 | 0x13 | 0x16 | 0x1a | 0x1b => Ok(String::from_utf8_lossy(value.content).into_owned()),
-        0x14 => Ok(latin(value.content)),
-        0x1e => {
-            let units: Vec<u16> = value
-                .content
-                .chunks(2)
-                .map(|pair| pair.iter().fold(0, |unit, byte| unit << 8 | u16::from(*byte)))
-                .collect();
-            Ok(String::from_utf16_lossy(&units))
-        }
-        0x1c => value
-            .content
-            .chunks(4)
-            .map(|four| char::from_u32(four.iter().fold(0, |unit, byte| unit << 8 | u32::from(*byte))))
-            .collect::<Option<String>>()
-            .ok_or_else(raw),
-        _ => Err(raw()),
+        UTF8_STRING => Ok(java_text::utf8(bytes)),
+        // These are read as ASCII.
+        PRINTABLE_STRING | 0x16 | 0x1b => Ok(java_text::ascii(bytes)),
+        0x14 => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        0x1e => Ok(java_text::utf16(bytes)),
+        0x1c => Ok(java_text::utf32(bytes)),
+        _ => Err(value.raw.to_vec()),
     }
 }
 
+/// Names are equal for the JDK if these forms are. Only some types of attributes and of strings are compared as text.
 fn canonical(relative: &[Vec<Attribute>]) -> String {
     let mut parts = Vec::with_capacity(relative.len());
     for set in relative {
-        let mut attributes: Vec<String> = set
-            .iter()
-            .map(|attribute| match &attribute.value {
-                Ok(text) => {
-                    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
-                    format!("{}={}", attribute.oid, words.join(" ").to_lowercase())
-                }
-                Err(raw) => format!("{}=#{}", attribute.oid, hex::encode(raw)),
-            })
-            .collect();
+        let mut attributes: Vec<String> = set.iter().map(Attribute::canonical).collect();
         attributes.sort();
         parts.push(attributes.join("+"));
     }
-    parts.join("\u{1}")
+    parts.join(",")
 }
+
+const UTF8_STRING: u8 = 0x0c;
+const PRINTABLE_STRING: u8 = 0x13;
+
+/// The attribute types of RFC 2253 section 2.3: CN, C, L, ST, O, OU, STREET, DC, UID.
+const COMPARED_AS_TEXT: [&str; 9] = [
+    "2.5.4.3",
+    "2.5.4.6",
+    "2.5.4.7",
+    "2.5.4.8",
+    "2.5.4.10",
+    "2.5.4.11",
+    "2.5.4.9",
+    "0.9.2342.19200300.100.1.25",
+    "0.9.2342.19200300.100.1.1",
+];
 
 /// Keywords that the JDK prints.
 const KEYWORDS: [(&str, &str); 18] = [
@@ -214,6 +236,37 @@ mod tests {
         assert!(DistinguishedName::parse(&name).is_err());
         let name = [0x30, 11, 0x31, 9, 0x30, 7, 6, 3, 0x55, 4, 3, 0x0c, 0];
         assert!(DistinguishedName::parse(&name).is_ok());
+    }
+
+    fn name(kind: &[u8], tag: u8, text: &[u8]) -> DistinguishedName {
+        let node = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
+        let pair = [node(6, kind), node(tag, text)].concat();
+        DistinguishedName::parse(&node(0x30, &node(0x31, &node(0x30, &pair)))).unwrap()
+    }
+
+    #[test]
+    fn names_are_equal_if_they_are_to_the_jdk() {
+        const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+        const SERIAL_NUMBER: &[u8] = &[0x55, 4, 5];
+        let known = name(COMMON_NAME, 0x0c, b"A b");
+        assert!(known.matches(&name(COMMON_NAME, 0x13, b" a  B ")));
+        // IA5String, T61String, another type, something that looks like two attributes.
+        for (tag, text) in [(0x16, b"A b"), (0x14, b"A b"), (0x0c, b"A,b"), (0x0c, b"A\0b")] {
+            assert!(!known.matches(&name(COMMON_NAME, tag, text)), "{tag} {text:?}");
+        }
+        let known = name(SERIAL_NUMBER, 0x13, b"AB");
+        assert!(known.matches(&name(SERIAL_NUMBER, 0x13, b"AB")));
+        assert!(!known.matches(&name(SERIAL_NUMBER, 0x13, b"ab")));
+        assert!(!known.matches(&name(SERIAL_NUMBER, 0x0c, b"AB")));
+    }
+
+    #[test]
+    fn values_that_are_no_text_are_shown_as_bytes() {
+        const COUNTRY: &[u8] = &[0x55, 4, 6];
+        assert_eq!(name(COUNTRY, 0x12, b"12").to_java_string(), "C=#12023132");
+        assert_eq!(name(COUNTRY, 0x1a, b"AB").to_java_string(), "C=#1a024142");
+        // Printable strings are ASCII, byte by byte.
+        assert_eq!(name(COUNTRY, 0x13, b"\xc3\xa9").to_java_string(), "C=\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -181,6 +181,12 @@ impl Reading<'_> {
         let Self { source, archive, inputs, rules, depth } = *self;
         report.abort = archive.refusal(rules);
         if report.abort.is_some() {
+            if archive.is_refused_late(rules)
+                && let (_, Some(abort)) =
+                    signatures::examine(source, archive, rules, &inputs.limits, inputs.at, inputs.workers())?
+            {
+                report.abort = Some(abort);
+            }
             return Ok(Found::default());
         }
         // 2. The signatures.
@@ -239,6 +245,10 @@ impl Reading<'_> {
         }
         // The manifest has served; signature files are as large, and come next if they have to be read again.
         signatures.manifest = None;
+        // A listing reads to the end of the compressed data: what is not at its end where it should be is read again.
+        signatures.described.retain(|described| {
+            !archive.entries.get(described.index).is_some_and(|entry| is_odd(&contents.findings, &entry.name))
+        });
         if contents_read {
             report.signature_files = describe::describe(
                 source,
@@ -291,12 +301,22 @@ fn empty_report(source: &Source, inputs: &Inputs<'_>) -> Report {
     }
 }
 
+/// Whether the content of an entry has another length than declared, or an error in it or behind.
+fn is_odd(findings: &[Finding], name: &str) -> bool {
+    findings.iter().any(|finding| match finding {
+        Finding::Unreadable { entry, .. } | Finding::WrongSize { entry, .. } => entry == name,
+        _ => false,
+    })
+}
+
 fn beyond_limits(archive: &Archive, total: u64, limits: &Limits) -> Option<Finding> {
     if let Some(entry) = archive.entries.iter().find(|entry| entry.size > limits.entry_size) {
         return Some(Finding::TooLarge { what: format!("entry {:?}", entry.name), limit: limits.entry_size });
     }
     let related = |name: &str| has_meta_inf_prefix(name) && is_block_or_signature_file(name);
-    let files = archive.entries.iter().filter(|entry| related(&entry.name));
+    // Larger ones are not read at all.
+    let files =
+        archive.entries.iter().filter(|entry| entry.size <= limits.signature_file && related(&entry.name));
     if files.map(|entry| entry.size).fold(0, u64::saturating_add) > limits.signature_files {
         let what = "the sum of all signature files".to_owned();
         return Some(Finding::TooLarge { what, limit: limits.signature_files });

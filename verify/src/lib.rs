@@ -31,6 +31,7 @@ mod hash_order;
 mod inspect;
 pub mod jarsigner;
 mod java_error;
+mod java_text;
 mod jdk;
 mod judge_chains;
 mod keystore;

@@ -13,11 +13,7 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = text.bytes().enumerate();
     let mut bits = 0u32;
     let mut count = 0;
-    let (foreign, length) = (text.bytes().any(|byte| value_of(byte).is_none() && byte != b'='), text.len());
-    if length == 1 && !foreign {
-        return Err("Input byte[] should at least have 2 bytes for base64 bytes".to_owned());
-    }
-    let mut end = length;
+    let mut end = text.len();
     while let Some((at, byte)) = bytes.next() {
         if let Some(value) = value_of(byte) {
             bits = bits << 6 | value;
@@ -27,11 +23,10 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
                 (bits, count) = (0, 0);
             }
         } else if byte == b'=' {
-            // Two digits need a second padding character right behind the first, three need one.
+            // Two digits need a second padding character right behind the first, three need one; one digit fails below.
             let complete = match count {
                 2 => bytes.next().is_some_and(|(_, byte)| byte == b'='),
-                3 => true,
-                _ => false,
+                other => other > 0,
             };
             if !complete {
                 return Err("Input byte array has wrong 4-byte ending unit".to_owned());
@@ -46,9 +41,9 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
         2 => output.extend((bits << 12).to_be_bytes().get(1..2).unwrap_or_default()),
         _ => output.extend((bits << 6).to_be_bytes().get(1..3).unwrap_or_default()),
     }
-    // Behind the padding only foreign characters may follow.
+    // Behind the padding no digit may follow.
     for (at, byte) in text.bytes().enumerate().skip(end) {
-        if value_of(byte).is_some() || byte == b'=' {
+        if value_of(byte).is_some() {
             return Err(format!("Input byte array has incorrect ending byte at {}", at + 1));
         }
     }
@@ -78,7 +73,10 @@ mod tests {
         assert_eq!(decode("q83vEg==\n"), Ok(vec![0xab, 0xcd, 0xef, 0x12]));
         assert_eq!(decode(""), Ok(vec![]));
         assert!(decode("q83vE").is_err_and(|error| error.contains("enough valid bits")));
-        assert!(decode("q83vE===").is_err_and(|error| error.contains("4-byte ending")));
+        assert!(decode("q83vE===").is_err_and(|error| error.contains("enough valid bits")));
+        assert!(decode("A").is_err_and(|error| error.contains("enough valid bits")));
+        assert!(decode("=").is_err_and(|error| error.contains("4-byte ending")));
+        assert_eq!(decode("q83vEjQ=="), Ok(vec![0xab, 0xcd, 0xef, 0x12, 0x34]), "padding behind padding");
         assert!(decode("q83vEg=").is_err_and(|error| error.contains("4-byte ending")));
         assert!(decode("q83vEg==A").is_err_and(|error| error.contains("ending byte at 9")));
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
-use crate::crypto::{Check, PssParameters, SignatureScheme, scheme_of};
+use crate::crypto::{self, Check, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::distinguished_name::DistinguishedName;
 use crate::limits::Limits;
@@ -67,13 +67,20 @@ impl SignedData {
         if info.next()?.oid()? != ID_SIGNED_DATA {
             return Err(Asn1Error("the content is not SignedData"));
         }
-        let mut fields = info.expect(tag::CONTEXT_0)?.inside().expect(tag::SEQUENCE)?.inside();
+        let mut explicit = info.expect(tag::CONTEXT_0)?.inside();
+        let mut fields = explicit.expect(tag::SEQUENCE)?.inside();
+        if !info.is_empty() || !explicit.is_empty() {
+            return Err(Asn1Error("the content info has more than type and content"));
+        }
         fields.integer()?;
-        fields.expect(tag::SET)?.inside().all()?;
+        for digest in fields.expect(tag::SET)?.inside().all()? {
+            digest.algorithm()?;
+        }
         let (content_type, content) = parse_content(&fields.expect(tag::SEQUENCE)?)?;
         let mut certificates = Vec::new();
         if let Some(set) = fields.optional(tag::CONTEXT_0)? {
-            for value in set.inside().all()? {
+            // Other kinds of certificates are passed over.
+            for value in set.inside().all()?.into_iter().filter(|value| value.tag == tag::SEQUENCE) {
                 if certificates.len() >= limits.certificates {
                     return Err(Asn1Error("limit exceeded: too many certificates in a signature block"));
                 }
@@ -155,7 +162,10 @@ impl SignedData {
             }
             signed = &attributes.signed_bytes;
         }
-        // 2. The certificate, and whether it may be used for signatures.
+        // 2. The algorithm, the certificate, and whether it may be used for signatures.
+        if let (true, Err(reason)) = (signer.has_contradictory_parameters(), &signer.scheme) {
+            return Check::Unjudged(reason.clone());
+        }
         let Some(certificate) = self.certificate_of(signer) else { return Check::Wrong };
         if !certificate.unknown_critical.is_empty() {
             return Check::Unjudged("Certificate has unsupported critical extension(s)".to_owned());
@@ -184,12 +194,12 @@ impl SignerInfo {
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
         let serial = parts.serial_number()?.to_vec();
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
-        let digest_oid = digest_algorithm.inside().next()?.oid()?;
+        let digest_oid = digest_algorithm.algorithm()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
         let signed = fields.optional(tag::CONTEXT_0)?;
         let signed = signed.map(|raw| Ok((raw, Attributes::parse(&raw, depth)?))).transpose()?;
         let signature_algorithm = fields.expect(tag::SEQUENCE)?;
-        let signature_oid = signature_algorithm.inside().next()?.oid()?;
+        let signature_oid = signature_algorithm.algorithm()?;
         let signature = asn1::octets(&fields.next()?)?;
         let unsigned = fields.optional(tag::CONTEXT_1)?;
         let unsigned = unsigned.map(|raw| Attributes::parse(&raw, depth)).transpose()?;
@@ -212,16 +222,23 @@ impl SignerInfo {
         })
     }
 
-    /// Whether the parameters of RSASSA-PSS are missing or contradict the digest field.
+    /// Whether the parameters of RSASSA-PSS are missing, or the digest field contradicts the signature algorithm.
     pub(crate) fn has_contradictory_parameters(&self) -> bool {
-        self.scheme.is_err() && self.signature_oid == ID_RSASSA_PSS
+        self.scheme.is_err() && [ID_RSASSA_PSS, ID_ED25519, ID_ED448].contains(&self.signature_oid.as_str())
     }
 
     /// A name for the signature algorithm, whether it can be judged or not.
     pub(crate) fn signature_name(&self) -> String {
         match &self.scheme {
             Ok(scheme) => scheme.name(),
-            Err(_) => self.signature_oid.clone(),
+            // The JDK puts together what it is given.
+            Err(_) => {
+                let digest = crypto::algorithm_name(&self.digest_oid).replace('-', "");
+                let signature = crypto::algorithm_name(&self.signature_oid);
+                let key = signature.split_once("with").map_or(signature.as_str(), |(_, key)| key);
+                let key = if key.starts_with("EC") { "ECDSA" } else { key };
+                format!("{digest}with{key}")
+            }
         }
     }
 
@@ -310,9 +327,19 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
     let mut fields = value.inside();
     let content_type = fields.next()?.oid()?;
     let content = match fields.optional(tag::CONTEXT_0)? {
-        Some(explicit) => Some(asn1::octets(&explicit.inside().next()?)?),
+        Some(explicit) => {
+            let mut inside = explicit.inside();
+            let octets = asn1::octets(&inside.next()?)?;
+            if !inside.is_empty() {
+                return Err(Asn1Error("several contents"));
+            }
+            Some(octets)
+        }
         None => None,
     };
+    if !fields.is_empty() {
+        return Err(Asn1Error("the content info has more than type and content"));
+    }
     Ok((content_type, content))
 }
 
@@ -320,5 +347,7 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
 pub(crate) const READABLE_CONTENT: [&str; 3] =
     ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
+const ID_ED25519: &str = "1.3.101.112";
+const ID_ED448: &str = "1.3.101.113";
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";

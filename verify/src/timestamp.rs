@@ -10,7 +10,7 @@ use crate::certificate::Certificate;
 use crate::crypto::{Check, KeyKind, SignatureScheme};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::limits::{Limits, TOKEN_SIGNER_INFOS};
-use crate::signed_data::{SignedData, SignerInfo};
+use crate::signed_data::{READABLE_CONTENT, SignedData, SignerInfo};
 use crate::signer_attributes::NO_VALUE;
 
 /// A token whose signature and message imprint are right.
@@ -70,6 +70,9 @@ pub(crate) fn verify(
     let no_content = || "the timestamp token has no content".to_owned();
     let content = signed.content.as_deref().ok_or_else(no_content)?;
     let signer = verified_signer(&signed, content)?;
+    if !READABLE_CONTENT.contains(&signed.content_type.as_str()) {
+        return Err(format!("content type is not DATA: {}", signed.content_type).into());
+    }
     let info = TstInfo::parse(content).map_err(malformed)?;
     let imprint = DigestAlgorithm::from_oid(&info.imprint_oid)
         .ok_or_else(|| format!("message imprint algorithm {} is not available", info.imprint_oid))?;
@@ -94,6 +97,9 @@ pub(crate) fn verify(
 /// Reads what a token says without verifying it.
 pub(crate) fn describe(token: &[u8], limits: &Limits) -> Option<TokenDescription> {
     let signed = SignedData::parse(token, limits).ok()?;
+    if !READABLE_CONTENT.contains(&signed.content_type.as_str()) {
+        return None;
+    }
     let info = TstInfo::parse(signed.content.as_deref()?).ok()?;
     let signer = signed.signer_infos.first()?;
     let certificate = signed.certificate_of(signer)?;
@@ -138,7 +144,7 @@ impl TstInfo {
         fields.expect(tag::INTEGER)?;
         let policy = fields.expect(tag::OID)?.oid().ok();
         let mut imprint = fields.expect(tag::SEQUENCE)?.inside();
-        let imprint_oid = imprint.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+        let imprint_oid = imprint.expect(tag::SEQUENCE)?.algorithm()?;
         let hashed = imprint.expect(tag::OCTET_STRING)?.content.to_vec();
         let serial = fields.expect(tag::INTEGER)?.content.to_vec();
         let gen_time = asn1_time::parse(&fields.expect(tag::GENERALIZED_TIME)?)?;

@@ -1,6 +1,6 @@
 //! Differences that have a reason, by the classes of `fixtures/conformance/explained.tsv`.
 
-use super::judge::{Difference, Outcome};
+use super::judge::{Difference, Outcome, masked};
 
 /// One line of the table.
 pub(crate) struct Class {
@@ -17,6 +17,22 @@ impl Class {
     pub(crate) fn worst(&self) -> Difference {
         self.worst
     }
+
+    fn explains(&self, outcome: &Outcome, worst: Difference) -> bool {
+        let (theirs, ours) = (masked(&outcome.theirs.text), masked(&outcome.ours.text));
+        if self.worst == Difference::ExitCode {
+            // Only what we refuse, or call worse than jarsigner does, for the reason that the text states.
+            let is_safe = outcome.ours.exit_code != Some(0) || outcome.theirs.exit_code == Some(0);
+            return is_safe && theirs.contains(&self.theirs) && ours.contains(&self.ours);
+        }
+        // All lines that only one of the texts has.
+        let only = |text: &str, other: &str, part: &str| {
+            text.lines()
+                .filter(|line| !other.lines().any(|known| known == *line))
+                .all(|line| line.contains(part))
+        };
+        worst >= self.worst && only(&theirs, &ours, &self.theirs) && only(&ours, &theirs, &self.ours)
+    }
 }
 
 /// Reads the table; the error names the line.
@@ -29,8 +45,9 @@ pub(crate) fn read(table: &str) -> Result<Vec<Class>, String> {
             "text" => Difference::Sentence,
             _ => return None,
         };
-        let says_something = !theirs.is_empty() || !ours.is_empty();
-        (says_something && !name.is_empty() && !reason.is_empty()).then(|| Class {
+        // What we refuse we give a reason for; of texts both sides are known.
+        let says_enough = !ours.is_empty() && (worst == Difference::ExitCode || !theirs.is_empty());
+        (says_enough && !name.is_empty() && !reason.is_empty()).then(|| Class {
             name: name.to_owned(),
             worst,
             theirs: theirs.to_owned(),
@@ -43,11 +60,7 @@ pub(crate) fn read(table: &str) -> Result<Vec<Class>, String> {
 /// The class that explains all differences of an outcome. What only one of us accepts is never explained if it is us.
 pub(crate) fn explain<'a>(classes: &'a [Class], outcome: &Outcome) -> Option<&'a str> {
     let worst = *outcome.differences.iter().min()?;
-    let fits = |class: &&Class| {
-        worst >= class.worst
-            && outcome.theirs.text.contains(&class.theirs)
-            && outcome.ours.text.contains(&class.ours)
-    };
+    let fits = |class: &&Class| worst >= Difference::ExitCode && class.explains(outcome, worst);
     classes.iter().find(fits).map(|class| class.name.as_str())
 }
 

@@ -1,6 +1,5 @@
 //! One archive, two judges: the JDK's `jarsigner` and this project's, and what admission makes of it.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -22,7 +21,7 @@ use midmirror_verify::{Jdk, TrustStore, jarsigner};
 type AnyError = Box<dyn std::error::Error>;
 
 /// The sentence of an archive whose signatures hold.
-const VERIFIED: &str = "jar verified.";
+pub(crate) const VERIFIED: &str = "jar verified.";
 /// Rules of admission that ask for more than a good signature; set aside here, so that they hide nothing.
 const OTHER_RULES: [&str; 1] = [RULE_AGENT];
 /// A run of ours that takes longer has hung.
@@ -47,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) admitted: bool,
     /// Every way in which the judges differ; none is good.
     pub(crate) differences: Vec<Difference>,
+    /// What the machine of many runs said, where a machine of its own says something else and agrees with us.
+    pub(crate) unconfirmed: Option<Answer>,
     pub(crate) their_time: Duration,
     pub(crate) our_time: Duration,
 }
@@ -101,21 +102,48 @@ impl Judges {
         let file = self.folder.join("mutant.jar");
         fs::write(&file, &mutant.bytes)?;
         let arguments = self.arguments(index, &file);
-        let start = Instant::now();
-        let mut theirs = self.live.run(&arguments)?;
-        let their_time = start.elapsed();
-        let start = Instant::now();
-        let ours = self.ours(&arguments);
-        let our_time = start.elapsed();
+        let Self { live, cacerts, all_anchors, .. } = self;
+        let jdk = Jdk::of_version(live.version()).unwrap_or_default();
+        // Both at the same time.
+        let (theirs, our_side) = thread::scope(|scope| {
+            let our_side = scope.spawn(|| {
+                let (ours, time) = timed(|| our_answer(&arguments, cacerts, jdk));
+                (
+                    ours,
+                    time,
+                    is_admitted(&file, &mutant.bytes, all_anchors).map_err(|error| error.to_string()),
+                )
+            });
+            (timed(|| live.run(&arguments)), our_side.join())
+        });
+        let (theirs, their_time) = theirs;
+        let mut theirs = theirs?;
+        let (ours, our_time, admitted) = our_side.map_err(|_| "admission panicked")?;
+        let admitted = admitted?;
         let is_full = !index.is_multiple_of(8);
-        let admitted = self.is_admitted(&file, &mutant.bytes)?;
         let compare = |theirs: &Answer| differences(&ours, theirs, admitted && is_full);
-        if !compare(&theirs).is_empty() {
+        let mut differences = compare(&theirs);
+        let mut unconfirmed = None;
+        if !differences.is_empty() {
             // Nobody but a machine of its own is the judge.
-            theirs = self.live.run_process(&arguments)?;
+            let suspected = std::mem::replace(&mut theirs, self.live.run_process(&arguments)?);
+            differences = compare(&theirs);
+            if differences.is_empty() {
+                unconfirmed = Some(suspected);
+                self.live.restart();
+            }
         }
-        let differences = compare(&theirs);
-        Ok(Outcome { mutant, arguments, theirs, ours, admitted, differences, their_time, our_time })
+        Ok(Outcome {
+            mutant,
+            arguments,
+            theirs,
+            ours,
+            admitted,
+            differences,
+            unconfirmed,
+            their_time,
+            our_time,
+        })
     }
 
     /// Mostly everything; one in eight with other options.
@@ -137,43 +165,47 @@ impl Judges {
         let line = format!("{options} {} {aliases}", file.display());
         line.split_whitespace().map(str::to_owned).collect()
     }
+}
 
-    fn ours(&self, arguments: &[String]) -> Answer {
-        let (sender, receiver) = channel();
-        let (arguments, trust) = (arguments.to_vec(), Arc::clone(&self.cacerts));
-        let jdk = Jdk::of_version(self.version()).unwrap_or_default();
-        thread::spawn(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| {
-                let environment = jarsigner::Environment::new(&trust, Timestamp::now());
-                jarsigner::run(&arguments, &jarsigner::Environment { jdk, ..environment })
-            }));
-            // Nobody listens any more if it took too long.
-            let _ = sender.send(answer.ok());
-        });
-        match receiver.recv_timeout(TIME_LIMIT) {
-            Ok(Some(output)) => Answer { exit_code: Some(output.exit_code.into()), text: output.stdout },
-            Ok(None) => Answer { exit_code: None, text: "panicked".to_owned() },
-            Err(_) => Answer { exit_code: None, text: "hung".to_owned() },
-        }
-    }
+/// What a function returns, and how long it took.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    (run(), start.elapsed())
+}
 
-    /// Whether this mirror would take it as a package of whoever signed it.
-    fn is_admitted(&self, file: &Path, bytes: &[u8]) -> Result<bool, AnyError> {
-        let judge = |organization: &str| {
-            let policy =
-                AdmissionPolicy { organization: organization.to_owned(), ..AdmissionPolicy::default() };
-            let inputs = AdmissionInputs::new(&self.all_anchors, &policy, Timestamp::now());
-            judge_file(file, None, Sha256Digest::of(bytes), &inputs)
-        };
-        let mut decision = judge("nobody")?;
-        let signers = decision.report().map(|report| report.signers());
-        let own = signers
-            .and_then(|signers| signers.first()?.organizations().first().map(|name| (*name).to_string()));
-        if let Some(own) = own {
-            decision = judge(&own)?;
-        }
-        Ok(decision.refusals().iter().all(|refusal| OTHER_RULES.contains(&refusal.rule)))
+fn our_answer(arguments: &[String], trust: &Arc<TrustStore>, jdk: Jdk) -> Answer {
+    let (sender, receiver) = channel();
+    let (arguments, trust) = (arguments.to_vec(), Arc::clone(trust));
+    thread::spawn(move || {
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            let environment = jarsigner::Environment::new(&trust, Timestamp::now());
+            jarsigner::run(&arguments, &jarsigner::Environment { jdk, ..environment })
+        }));
+        // Nobody listens any more if it took too long.
+        let _ = sender.send(answer.ok());
+    });
+    match receiver.recv_timeout(TIME_LIMIT) {
+        Ok(Some(output)) => Answer { exit_code: Some(output.exit_code.into()), text: output.stdout },
+        Ok(None) => Answer { exit_code: None, text: "panicked".to_owned() },
+        Err(_) => Answer { exit_code: None, text: "hung".to_owned() },
     }
+}
+
+/// Whether this mirror would take it as a package of whoever signed it.
+fn is_admitted(file: &Path, bytes: &[u8], anchors: &TrustStore) -> Result<bool, AnyError> {
+    let judge = |organization: &str| {
+        let policy = AdmissionPolicy { organization: organization.to_owned(), ..AdmissionPolicy::default() };
+        let inputs = AdmissionInputs::new(anchors, &policy, Timestamp::now());
+        judge_file(file, None, Sha256Digest::of(bytes), &inputs)
+    };
+    let mut decision = judge("nobody")?;
+    let signers = decision.report().map(|report| report.signers());
+    let own =
+        signers.and_then(|signers| signers.first()?.organizations().first().map(|name| (*name).to_string()));
+    if let Some(own) = own {
+        decision = judge(&own)?;
+    }
+    Ok(decision.refusals().iter().all(|refusal| OTHER_RULES.contains(&refusal.rule)))
 }
 
 fn differences(ours: &Answer, theirs: &Answer, admitted: bool) -> Vec<Difference> {
@@ -204,51 +236,8 @@ pub(crate) fn sentence(text: &str) -> &str {
 }
 
 /// One error text contains the moment of the run.
-fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut parts = text.split("params date: ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + "params date: " + part.split_once('Z').map_or("", |(_, rest)| rest))
-}
-
-/// Counts of everything that is reported.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) mutants: u64,
-    pub(crate) outcomes: BTreeMap<String, u64>,
-    /// How many there were, and how many of them jarsigner verified with exit code 0.
-    pub(crate) kinds: BTreeMap<&'static str, (u64, u64)>,
-    pub(crate) differences: BTreeMap<Difference, u64>,
-    pub(crate) verified: u64,
-    pub(crate) admitted: u64,
-    pub(crate) their_time: Duration,
-    pub(crate) our_time: Duration,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, outcome: &Outcome) {
-        let sentence = sentence(&outcome.theirs.text);
-        // Of an exception only its class: the rest names entries.
-        let class: Vec<&str> = sentence.splitn(3, ": ").take(2).collect();
-        let class = if sentence.starts_with("jarsigner") { class.join(": ") } else { sentence.to_owned() };
-        let exit = outcome.theirs.exit_code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-        self.mutants += 1;
-        *self.outcomes.entry(format!("{exit:>4}  {class}")).or_default() += 1;
-        let verified = sentence.starts_with(VERIFIED.trim_end_matches('.'));
-        let verified = verified && outcome.theirs.exit_code == Some(0);
-        self.verified += u64::from(verified);
-        self.admitted += u64::from(outcome.admitted);
-        let mut kinds = outcome.mutant.kinds.clone();
-        kinds.sort_unstable();
-        kinds.dedup();
-        for kind in kinds {
-            let counts = self.kinds.entry(kind).or_default();
-            counts.0 += 1;
-            counts.1 += u64::from(verified);
-        }
-        for difference in &outcome.differences {
-            *self.differences.entry(*difference).or_default() += 1;
-        }
-        self.their_time += outcome.their_time;
-        self.our_time += outcome.our_time;
-    }
 }

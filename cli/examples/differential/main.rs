@@ -12,15 +12,16 @@
 
 mod explained;
 mod judge;
+mod summary;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::judge::{Counts, Judges, Outcome, is_reproduced};
+use crate::judge::{Judges, Outcome, is_reproduced};
+use crate::summary::Summary;
 
 #[derive(Parser)]
 #[command(about = "Compares jarsigner and midmirror on randomly changed archives")]
@@ -40,7 +41,7 @@ struct Options {
     /// Folder for differences
     #[arg(long, default_value = "differences")]
     keep: PathBuf,
-    /// Home of a JDK of 17 to 23, if not the one on the path
+    /// Home of a JDK of 17 or newer, if not the one on the path
     #[arg(long)]
     jdk: Option<PathBuf>,
 }
@@ -55,38 +56,30 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         println!("its texts are not reproduced: expect differences");
     }
     let classes = explained::read(explained::TABLE)?;
-    let mut explained = BTreeMap::<&str, u64>::new();
-    let mut unexplained = 0;
-    let mut counts = Counts::default();
+    let mut summary = Summary::default();
     let range = match options.only {
         Some(index) => index..index + 1,
         None => options.from..options.from + options.count,
     };
     for index in range {
         let outcome = judges.judge(options.seed, index)?;
-        counts.add(&outcome);
         let class = explained::explain(&classes, &outcome);
-        let differs = !outcome.differences.is_empty() && class.is_none();
-        if let Some(class) = class {
-            *explained.entry(class).or_default() += 1;
-        }
+        summary.add(&outcome, class);
+        let differs = !outcome.differences.is_empty();
         if differs {
-            unexplained += 1;
-            println!(
-                "{index}: {:?}: {} {:?}",
-                outcome.differences, outcome.mutant.base, outcome.mutant.kinds
-            );
+            let (base, kinds) = (&outcome.mutant.base, &outcome.mutant.kinds);
+            let class = class.map(|class| format!(", explained by {class}")).unwrap_or_default();
+            println!("{index}: {:?}: {base} {kinds:?}{class}", outcome.differences);
         }
-        if differs || options.only.is_some() {
+        if outcome.unconfirmed.is_some() {
+            println!("{index}: jarsigner in one machine says something else than by itself");
+        }
+        if differs || outcome.unconfirmed.is_some() || options.only.is_some() {
             keep(&options.keep.join(format!("{}-{index}", options.seed)), &outcome)?;
         }
     }
-    report(&counts);
-    for (class, count) in &explained {
-        println!("explained: {count} by {class}");
-    }
-    println!("unexplained: {unexplained}");
-    Ok(ExitCode::from(u8::from(unexplained > 0)))
+    println!("\n{summary}");
+    Ok(ExitCode::from(u8::from(summary.unexplained() > 0)))
 }
 
 fn keep(folder: &Path, outcome: &Outcome) -> std::io::Result<()> {
@@ -94,6 +87,9 @@ fn keep(folder: &Path, outcome: &Outcome) -> std::io::Result<()> {
     fs::write(folder.join("mutant.jar"), &outcome.mutant.bytes)?;
     fs::write(folder.join("jarsigner.txt"), &outcome.theirs.text)?;
     fs::write(folder.join("midmirror.txt"), &outcome.ours.text)?;
+    if let Some(answer) = &outcome.unconfirmed {
+        fs::write(folder.join("unconfirmed.txt"), format!("{:?}\n{}", answer.exit_code, answer.text))?;
+    }
     let about = format!(
         "base: {}\nchanges: {:?}\narguments: {}\njarsigner ends {:?}, midmirror {:?}; admitted: {}\ndifferences: {:?}\n",
         outcome.mutant.base,
@@ -105,31 +101,4 @@ fn keep(folder: &Path, outcome: &Outcome) -> std::io::Result<()> {
         outcome.differences,
     );
     fs::write(folder.join("about.txt"), about)
-}
-
-fn report(counts: &Counts) {
-    println!(
-        "\n{} mutants; {} verified with exit code 0; {} admissible",
-        counts.mutants, counts.verified, counts.admitted
-    );
-    let milliseconds = |time: std::time::Duration| {
-        time.as_secs_f64() * 1000.0 / f64::from(u32::try_from(counts.mutants.max(1)).unwrap_or(u32::MAX))
-    };
-    println!(
-        "jarsigner {:.1} ms, midmirror {:.1} ms a file",
-        milliseconds(counts.their_time),
-        milliseconds(counts.our_time)
-    );
-    println!("\nexit  what jarsigner says");
-    for (outcome, count) in &counts.outcomes {
-        println!("{count:>6} {outcome}");
-    }
-    println!("\n  made verified  change");
-    for (kind, (made, verified)) in &counts.kinds {
-        println!("{made:>6} {verified:>8}  {kind}");
-    }
-    match counts.differences.is_empty() {
-        true => println!("\nnothing differs"),
-        false => println!("\ndifferences: {:?}", counts.differences),
-    }
 }

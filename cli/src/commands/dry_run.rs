@@ -57,8 +57,8 @@ fn print(preview: &Preview, asked: bool) -> Exit {
         output::size(bytes),
         output::size(preview.available)
     ));
-    if bytes > preview.available {
-        output::note("warning: there is not enough room for all of them");
+    if !preview.has_room() {
+        output::note("warning: there is not enough room for all of them, and for the 64 MiB that stay free");
         return Exit::Storage;
     }
     match failed {

@@ -79,39 +79,61 @@ impl Meter {
 
     pub(crate) fn file_line(&self, now: Instant) -> Option<String> {
         let file = self.file.as_ref()?;
-        let (rate, eta) = self.file_speed(now);
         let mut line = format!("{}: {}", file.name, size(file.received));
         if let Some(total) = file.total {
-            let percent = file.received.saturating_mul(100).checked_div(total).unwrap_or(100);
-            line += &format!(" of {}, {percent} %", size(total));
+            line += &format!(" of {}, {} %", size(total), file.percent(total));
         }
-        if let Some(rate) = rate {
-            line += &format!(", {}/s", size(rate));
-        }
-        if let Some(eta) = eta {
-            line += &format!(", {} left", time(eta));
+        for words in self.speed_words(now) {
+            line += &format!(", {words}");
         }
         Some(line)
     }
 
-    /// The time left of all of it is known only when the last file is on its way: nobody has told the sizes before.
+    /// The name of the file and what is to be said of it, most wanted first.
+    pub(super) fn file_words(&self, now: Instant) -> Option<(&str, Vec<String>)> {
+        let file = self.file.as_ref()?;
+        let mut words = self.speed_words(now);
+        match file.total {
+            Some(total) => {
+                words.insert(0, format!("{} %", file.percent(total)));
+                words.push(format!("{} of {}", size(file.received), size(total)));
+            }
+            None => words.insert(0, size(file.received)),
+        }
+        Some((&file.name, words))
+    }
+
+    fn speed_words(&self, now: Instant) -> Vec<String> {
+        let (rate, eta) = self.file_speed(now);
+        let rate = rate.map(|rate| format!("{}/s", size(rate)));
+        rate.into_iter().chain(eta.map(|eta| format!("{} left", time(eta)))).collect()
+    }
+
     pub(crate) fn total_line(&self, now: Instant) -> String {
+        self.total_words(now).join(", ")
+    }
+
+    /// The time left of all of it is known only when the last file is on its way: nobody has told the sizes before.
+    pub(super) fn total_words(&self, now: Instant) -> Vec<String> {
         let fetched = self.earlier.saturating_add(self.file.as_ref().map_or(0, FileMeter::fetched));
-        let mut line = format!("{} of {} packages done, {} fetched", self.done, self.packages, size(fetched));
+        let packages = format!("{} of {} packages done", self.done, self.packages);
+        let mut words = vec![packages, format!("{} fetched", size(fetched))];
         let began = self.began.unwrap_or(now);
-        if let Some(rate) = rate(fetched, now.duration_since(began)) {
-            line += &format!(", {}/s", size(rate));
-        }
+        words.extend(rate(fetched, now.duration_since(began)).map(|rate| format!("{}/s", size(rate))));
         if let (Some(eta), true) = (self.file_speed(now).1, self.done + 1 == self.packages) {
-            line += &format!(", {} left", time(eta));
+            words.push(format!("{} left", time(eta)));
         }
-        line
+        words
     }
 }
 
 impl FileMeter {
     fn fetched(&self) -> u64 {
         self.received.saturating_sub(self.from)
+    }
+
+    fn percent(&self, total: u64) -> u64 {
+        self.received.saturating_mul(100).checked_div(total).unwrap_or(100)
     }
 }
 

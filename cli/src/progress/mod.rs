@@ -1,5 +1,6 @@
 //! What is seen of a run while it goes on: two lines on a terminal, now and then a line elsewhere, or JSON events.
 
+mod drawing;
 mod events;
 mod meter;
 
@@ -18,6 +19,7 @@ use crate::commands::outcomes;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 
+use drawing::{Drawing, fit};
 pub(crate) use events::ProgressEvent;
 use meter::Meter;
 
@@ -39,7 +41,7 @@ enum Kind {
 struct State {
     meter: Meter,
     last: Option<Instant>,
-    drawn: bool,
+    drawing: Drawing,
     events: Option<Events>,
 }
 
@@ -65,7 +67,7 @@ impl Progress {
             ProgressKind::Auto if output::is_terminal() => Kind::Terminal,
             ProgressKind::Auto | ProgressKind::Plain => Kind::Lines,
         };
-        let state = State { meter: Meter::new(packages), last: None, drawn: false, events };
+        let state = State { meter: Meter::new(packages), last: None, drawing: Drawing::default(), events };
         Ok(Self { kind, state: Mutex::new(state) })
     }
 
@@ -126,26 +128,23 @@ impl State {
             return;
         }
         self.last = Some(now);
-        let Some(file) = self.meter.file_line(now) else { return };
         match kind {
             Kind::Terminal => {
-                self.clear();
-                // Lines that are too long are cut by the terminal, so that two lines stay two.
-                let mut err = io::stderr().lock();
-                let _closed = write!(err, "\x1b[?7l{file}\r\n{}\x1b[?7h\r", self.meter.total_line(now));
-                let _closed = err.flush();
-                self.drawn = true;
+                let Some((name, words)) = self.meter.file_words(now) else { return };
+                let width = output::terminal_width();
+                let lines = [fit(name, &words, width), fit("", &self.meter.total_words(now), width)];
+                write(&self.drawing.draw(lines, width));
             }
-            _ => output::note(format!("{file}; {}", self.meter.total_line(now))),
+            _ => {
+                let Some(file) = self.meter.file_line(now) else { return };
+                output::note(format!("{file}; {}", self.meter.total_line(now)));
+            }
         }
     }
 
     /// Takes away the two lines.
     fn clear(&mut self) {
-        if std::mem::take(&mut self.drawn) {
-            let mut err = io::stderr().lock();
-            let _closed = write!(err, "\r\x1b[2K\x1b[1A\x1b[2K");
-        }
+        write(&self.drawing.clear(output::terminal_width()));
     }
 
     fn emit(&mut self, event: &Event<'_>) {
@@ -170,6 +169,11 @@ impl State {
             let _gone = events.to.write_all(line.as_bytes()).and_then(|()| events.to.flush());
         }
     }
+}
+
+/// In one piece, so that nothing comes between.
+fn write(text: &str) {
+    let _closed = io::stderr().lock().write_all(text.as_bytes());
 }
 
 impl Events {

@@ -11,9 +11,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
+use super::config::ClientConfig;
 use super::connect::timed_out;
 use super::error::{FetchError, ResponseProblem};
 use super::limits::Limits;
+use super::pace::{Pace, TooSlow};
 use super::retry::retry_after;
 
 /// A response whose body is read under the idle and total limits.
@@ -22,6 +24,8 @@ pub(crate) struct Answer {
     url: Url,
     response: Response<Incoming>,
     idle: Duration,
+    pace: Pace,
+    minimum_rate: u64,
     deadline: Deadline,
     limits: Limits,
     _place: Option<OwnedSemaphorePermit>,
@@ -31,12 +35,14 @@ impl Answer {
     pub(crate) fn new(
         url: Url,
         response: Response<Incoming>,
-        idle: Duration,
+        config: &ClientConfig,
         deadline: Deadline,
         limits: Limits,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { url, response, idle, deadline, limits, _place: place }
+        let (idle, minimum_rate) = (config.idle_timeout, config.minimum_rate);
+        let pace = Pace::new(minimum_rate, idle.saturating_mul(IDLE_TIMES_IN_WINDOW));
+        Self { url, response, idle, pace, minimum_rate, deadline, limits, _place: place }
     }
 
     /// The URL that answered, after redirects.
@@ -93,12 +99,14 @@ impl Answer {
     /// The next piece of the body; `None` at its proper end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
         loop {
+            let began = Instant::now();
             let frame = self.response.body_mut().frame();
             match self.deadline.watch(&self.url, self.idle, "no byte", frame).await? {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(FetchError::network(&self.url, error)),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
+                        self.check_pace(data.len(), began.elapsed())?;
                         self.limits.pay(data.len()).await;
                         return Ok(Some(data));
                     }
@@ -107,6 +115,14 @@ impl Answer {
             }
         }
     }
+
+    fn check_pace(&mut self, bytes: usize, waited: Duration) -> Result<(), FetchError> {
+        self.pace.note(bytes, waited).map_err(|TooSlow(found)| FetchError::TooSlow {
+            url: self.url.to_string(),
+            found,
+            minimum: self.minimum_rate,
+        })
+    }
 }
 
 /// An error of one try, with the pause that the server asked for.
@@ -114,6 +130,13 @@ impl Answer {
 pub(crate) struct Failure {
     pub(crate) error: FetchError,
     pub(crate) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// Whether the server answered, but not with what was asked for.
+    pub(crate) fn is_status(&self) -> bool {
+        matches!(self.error, FetchError::Status { .. })
+    }
 }
 
 impl From<FetchError> for Failure {
@@ -176,3 +199,6 @@ impl Deadline {
 pub(crate) fn bad_answer(url: &Url, problem: ResponseProblem) -> FetchError {
     FetchError::Response { url: url.to_string(), problem }
 }
+
+/// The rate is an average over so many times the longest silence.
+const IDLE_TIMES_IN_WINDOW: u32 = 2;

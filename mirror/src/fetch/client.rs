@@ -2,7 +2,8 @@
 //!
 //! Attacks considered:
 //! - a redirect to http, to another host, or in a circle: [`HttpClient::check_redirect`], `max_redirects`
-//! - an endless or silent answer (T3, T4): idle and total limits in [`Answer::chunk`], size caps at the callers
+//! - an endless, silent or dripping answer (T3, T4): idle limit, minimum rate and total limit in [`Answer::chunk`], size
+//!   caps at the callers
 //! - a transformed body (compression bomb): any `Content-Encoding` is refused at the callers
 //! - a man in the middle: certificate checks cannot be turned off; credentials never stand in a URL
 //! - a user's credentials sent to where a redirect leads: only to the origin they are for, and only over https
@@ -51,6 +52,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .http1_max_headers(100)
+            .http1_max_buf_size(READ_BUFFER)
             .build(Connector::new(&config, &user_agent)?);
         let limits = Limits::new(config.bytes_per_second, config.connections_per_host);
         Ok(Self { client, config, limits, user_agent })
@@ -135,8 +137,8 @@ impl HttpClient {
             let place = deadline.allow(url, self.limits.place(&current)).await?;
             let response = self.send(method, &current, &headers, deadline).await?;
             if !is_redirect(response.status()) {
-                let (idle, limits) = (self.config.idle_timeout, self.limits.clone());
-                return Ok(Answer::new(current, response, idle, deadline.clone(), limits, place));
+                let (deadline, limits) = (deadline.clone(), self.limits.clone());
+                return Ok(Answer::new(current, response, &self.config, deadline, limits, place));
             }
             let target = redirect_target(&current, response.headers())
                 .ok_or_else(|| bad_answer(&current, ResponseProblem::Location))?;
@@ -287,6 +289,9 @@ impl HttpClient {
         self.check_url(to)
     }
 }
+
+/// Most bytes that a connection holds before they are taken, and so the longest head of an answer.
+const READ_BUFFER: usize = 128 << 10;
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)

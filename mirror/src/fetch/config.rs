@@ -24,12 +24,19 @@ pub struct ClientConfig {
     pub answer_timeout: Duration,
     /// Limit for silence in the middle of a body (attack T4 of the list, "slow drip", together with the next).
     pub idle_timeout: Duration,
+    /// Fewest bytes of a body in a second, on average over twice the idle limit (T4); 0: no such limit. Only time in
+    /// which the client waits for the server counts, not what [`ClientConfig::bytes_per_second`] takes.
+    pub minimum_rate: u64,
     /// Limit for one download with all its retries.
     pub total_timeout: Duration,
     /// How many redirects are followed.
     pub max_redirects: u8,
     /// Requests that run at the same time against one host, over all clones of a client.
     pub connections_per_host: usize,
+    /// Connections for one download, at most [`ClientConfig::MAX_SEGMENTS`]; each counts for `connections_per_host`.
+    pub segments: usize,
+    /// Most bytes that wait in memory because a download's earlier ones are still missing.
+    pub read_ahead: usize,
     /// Most bytes of bodies in a second, over all clones of a client; `None`: no limit.
     pub bytes_per_second: Option<NonZeroU64>,
     /// When to try again.
@@ -66,6 +73,11 @@ pub struct RetryPolicy {
     pub jitter_seed: u64,
 }
 
+impl ClientConfig {
+    /// More connections than this for one file are an attack on the server rather than help.
+    pub const MAX_SEGMENTS: usize = 16;
+}
+
 impl Default for ClientConfig {
     fn default() -> Self {
         Self {
@@ -77,9 +89,12 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(10),
             answer_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(30),
+            minimum_rate: 1024,
             total_timeout: Duration::from_secs(6 * 3600),
             max_redirects: 5,
             connections_per_host: 4,
+            segments: 1,
+            read_ahead: 8 << 20,
             bytes_per_second: None,
             retry: RetryPolicy::default(),
             user_agent: concat!("midmirror/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -3,9 +3,10 @@
 //! Attacks considered:
 //! - endless body, wrong length, lying `Content-Length` (T3): the expected length, the announced length and the
 //!   size cap are checked before the first byte and at every piece
-//! - slow drip (T4): idle and total limits of the client
-//! - a part of another version spliced in: `Range` only with `If-Range`, and the validators and `Content-Range` of a
-//!   206 must agree; the digest over all bytes decides where one is expected, the signature in any case
+//! - slow drip (T4): idle limit, minimum rate and total limit of the client
+//! - a part of another version spliced in: `Range` only with `If-Range` (but for the first of several ranges, which
+//!   shows the version), and the validators and `Content-Range` of a 206 must agree; the digest over all bytes decides
+//!   where one is expected, the signature in any case
 //! - a body that is cut without notice: an end that nobody announced is no end ([`ResponseProblem::UnknownLength`])
 //! - a full disk: the free space is asked for before the first byte, for the announced length or else the size cap
 //! - a login page in place of the package (captive portal): refused by its type and its first bytes
@@ -13,18 +14,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, DATE, ETAG, IF_RANGE, LAST_MODIFIED, RANGE, SERVER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
-use tokio::sync::mpsc;
+use http::Method;
 use url::Url;
 
-use super::answer::{Answer, Deadline, Failure, bad_answer, begins_like_a_web_page};
+use super::answer::{Answer, Deadline, Failure};
 use super::client::HttpClient;
-use super::error::{FetchError, ResponseProblem};
-use super::part_file::{PartFile, Sidecar, beside, check_space, discard};
+use super::error::FetchError;
+use super::part_file::{PartFile, Sidecar, beside, discard};
+use super::place::{Place, Span, place};
 use super::retry::Backoff;
-use super::validator::{ContentRange, Validators, content_range};
+use super::segments;
+use super::transfer::Stop;
 use crate::Sha256Digest;
 
 /// What is known of a file before it is fetched.
@@ -102,23 +102,36 @@ impl HttpClient {
         expectation: &Expectation,
         progress: &ProgressFn<'_>,
     ) -> Result<Downloaded, FetchError> {
-        let (sidecar, deadline, answered) = (Sidecar::new(url), self.deadline(), url.clone());
-        Download { client: self, url, path: part, expectation, progress, sidecar, deadline, answered }
-            .run()
-            .await
+        let download = Download {
+            client: self,
+            url,
+            path: part,
+            expectation,
+            progress,
+            sidecar: Sidecar::new(url),
+            deadline: self.deadline(),
+            answered: url.clone(),
+            connections: segments::connections(self.config()),
+            assembled: false,
+        };
+        download.run().await
     }
 }
 
-struct Download<'a> {
-    client: &'a HttpClient,
-    url: &'a Url,
-    path: &'a Path,
-    expectation: &'a Expectation,
-    progress: &'a ProgressFn<'a>,
-    sidecar: Sidecar,
-    deadline: Deadline,
+pub(super) struct Download<'a> {
+    pub(super) client: &'a HttpClient,
+    pub(super) url: &'a Url,
+    pub(super) path: &'a Path,
+    pub(super) expectation: &'a Expectation,
+    pub(super) progress: &'a ProgressFn<'a>,
+    pub(super) sidecar: Sidecar,
+    pub(super) deadline: Deadline,
     /// The URL that answered last.
-    answered: Url,
+    pub(super) answered: Url,
+    /// Connections to be used at once; only ever becomes less.
+    pub(super) connections: usize,
+    /// Whether several answers were put together to one file.
+    pub(super) assembled: bool,
 }
 
 impl Download<'_> {
@@ -136,12 +149,12 @@ impl Download<'_> {
                 }
                 Err(error) => {
                     discard(self.path)?;
-                    // Old bytes may be the ones to blame, so one clean start; new bytes cannot be mended.
-                    if resumed_from == 0 {
+                    // Old bytes or the seams may be to blame, so one clean start; new bytes cannot be mended.
+                    if resumed_from == 0 && !self.assembled {
                         return Err(error);
                     }
                     tracing::warn!(url = %self.url, error = %error, "continued download is wrong, starting anew");
-                    resumed_from = 0;
+                    (resumed_from, self.assembled, self.connections) = (0, false, 1);
                     part = self.open().await?;
                 }
             }
@@ -170,8 +183,13 @@ impl Download<'_> {
             let result;
             (part, result) = self.attempt(part).await?;
             let Err(failure) = result else { return Ok(part) };
-            if part.length() >= before.saturating_add(PROGRESS) {
+            let progressed = part.length() >= before.saturating_add(PROGRESS);
+            if progressed {
                 backoff.reset();
+            }
+            // Many a server that is busy, or a network that gets nowhere, would do with fewer connections.
+            if !progressed || failure.is_status() {
+                self.connections = (self.connections / 2).max(1);
             }
             if part.length() > 0 && self.sidecar.validators.if_range().is_none() {
                 part.restart()?;
@@ -183,221 +201,66 @@ impl Download<'_> {
 
     /// One try. Both sides of the pair are needed after a failure; only a broken disk is an outright error.
     async fn attempt(&mut self, mut part: PartFile) -> Result<(PartFile, Result<(), Failure>), FetchError> {
-        let answer = loop {
-            let request = self.request_headers(part.length());
+        loop {
+            let (span, answer) = match self.ask(&mut part).await? {
+                Ok(asked) => asked,
+                Err(failure) => return Ok((part, Err(failure))),
+            };
+            let result;
+            (part, result) = self.transfer(answer, span, part).await?;
+            return match result {
+                Ok(()) => Ok((part, Ok(()))),
+                Err(Stop::Body(error)) => Ok((part, Err(error.into()))),
+                Err(Stop::Request(failure)) => Ok((part, Err(failure))),
+                // Ends: with one connection there are no other ranges that may be of another version.
+                Err(Stop::Elsewhere) => {
+                    tracing::warn!(url = %self.url, "ranges do not fit together, starting anew with one connection");
+                    self.connections = 1;
+                    part.restart()?;
+                    continue;
+                }
+            };
+        }
+    }
+
+    /// Asks until there is an answer that continues the part.
+    async fn ask(&mut self, part: &mut PartFile) -> Result<Result<(Span, Answer), Failure>, FetchError> {
+        loop {
+            let have = part.length();
+            let span = self.next_span(have);
+            let request = span.headers(&self.sidecar.validators);
             let answer = match self.client.request(&Method::GET, self.url, &request, &self.deadline).await {
                 Ok(answer) => answer,
-                Err(error) => return Ok((part, Err(error.into()))),
+                Err(error) => return Ok(Err(error.into())),
             };
-            match self.place(&answer, part.length()) {
+            match place(&answer, self.url, span, (have > 0).then_some(&self.sidecar)) {
                 Ok(Place::Beginning) => {
-                    if part.length() > 0 {
+                    if have > 0 {
                         part.restart()?;
                     }
-                    break answer;
+                    self.connections = 1;
+                    return Ok(Ok((Span { first: 0, last: None }, answer)));
                 }
-                Ok(Place::Continuation) => break answer,
+                Ok(Place::Span) => return Ok(Ok((span, answer))),
                 // Ends: the next request asks for the whole, and a partial answer to that is an error.
-                Ok(Place::Nowhere) => part.restart()?,
-                Err(failure) => return Ok((part, Err(failure))),
-            }
-        };
-        self.transfer(answer, part).await
-    }
-
-    fn request_headers(&self, have: u64) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        if have == 0 {
-            return headers;
-        }
-        let range = HeaderValue::try_from(format!("bytes={have}-"));
-        if let (Ok(range), Some(validator)) = (range, self.sidecar.validators.if_range()) {
-            headers.insert(RANGE, range);
-            headers.insert(IF_RANGE, validator);
-        }
-        headers
-    }
-
-    /// Decides where the body of an answer belongs.
-    fn place(&self, answer: &Answer, have: u64) -> Result<Place, Failure> {
-        match answer.status() {
-            StatusCode::OK => Ok(Place::Beginning),
-            StatusCode::PARTIAL_CONTENT if have > 0 => {
-                let validators = Validators::of(answer.headers());
-                let range = content_range(answer.headers()).filter(|range| {
-                    range.first == have
-                        && self.sidecar.length.is_none_or(|length| length == range.total)
-                        && announced(answer.headers())
-                            .is_none_or(|length| length == range.last - range.first + 1)
-                });
-                let fits = range.is_some() && validators.agree_with(&self.sidecar.validators);
-                Ok(if fits { Place::Continuation } else { Place::Nowhere })
-            }
-            StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => Ok(Place::Nowhere),
-            status => Err(answer.failure().unwrap_or_else(|| {
-                let problem = ResponseProblem::UnexpectedPartial;
-                match status {
-                    StatusCode::PARTIAL_CONTENT => bad_answer(self.url, problem),
-                    other => FetchError::Status { url: self.url.to_string(), status: other.as_u16() },
+                Ok(Place::Nowhere) => {
+                    self.connections = 1;
+                    part.restart()?;
                 }
-                .into()
-            })),
+                Err(failure) => return Ok(Err(failure)),
+            }
         }
     }
 
-    /// Checks what the answer announces, then moves its body to the file.
-    async fn transfer(
-        &mut self,
-        answer: Answer,
-        part: PartFile,
-    ) -> Result<(PartFile, Result<(), Failure>), FetchError> {
-        self.answered = answer.url().clone();
-        let total = match self.check_announcement(&answer) {
-            Ok(total) => total,
-            Err(error) => return Ok((part, Err(error.into()))),
-        };
-        // Without an announced length the largest that is accepted must fit.
-        let most = total.or(self.expectation.length).unwrap_or(self.expectation.max);
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        check_space(folder, most.saturating_sub(part.length()))?;
-        if part.length() == 0 {
-            self.sidecar.validators = Validators::of(answer.headers());
-            self.sidecar.length = total;
-            self.sidecar.headers = headers_to_keep(answer.headers());
-            let (sidecar, path) = (self.sidecar.clone(), self.path.to_owned());
-            beside(self.path, move || sidecar.save(&path)).await?;
-        }
-        let have = part.length();
-        // Bounded: the network waits for the disk, and memory stays constant.
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let writer = tokio::task::spawn_blocking(move || part.receive(receiver));
-        let pumped = self.pump(answer, sender, have, total).await;
-        let (part, written) = writer
-            .await
-            .map_err(|error| FetchError::io("work on", self.path, std::io::Error::other(error)))?;
-        written?;
-        let received = part.length();
-        let result = match (pumped, total) {
-            (Ok(()), Some(expected)) if received < expected => {
-                Err(FetchError::Short { url: self.url.to_string(), expected, received })
-            }
-            (Err(FetchError::Unreachable { source, .. }), Some(expected)) => {
-                tracing::debug!(url = %self.url, received, expected, cause = %source, "body was cut");
-                Err(FetchError::Short { url: self.url.to_string(), expected, received })
-            }
-            (other, _) => other,
-        };
-        Ok((part, result.map_err(Failure::from)))
-    }
-
-    /// Returns the length of the whole; nothing has been written yet.
-    fn check_announcement(&self, answer: &Answer) -> Result<Option<u64>, FetchError> {
-        answer.check_encoding()?;
-        answer.check_type()?;
-        let total = match (answer.status(), content_range(answer.headers())) {
-            (StatusCode::PARTIAL_CONTENT, Some(ContentRange { total, .. })) => Some(total),
-            _ => announced(answer.headers()),
-        };
-        if let Some(total) = total {
-            self.check_length(total)?;
-        } else if answer.version() <= Version::HTTP_11
-            && !answer.headers().contains_key(TRANSFER_ENCODING)
-            && self.expectation.length.is_none()
-            && self.expectation.sha256.is_none()
-        {
-            return Err(bad_answer(self.url, ResponseProblem::UnknownLength));
-        }
-        Ok(total)
-    }
-
-    async fn pump(
-        &self,
-        mut answer: Answer,
-        sender: mpsc::Sender<Bytes>,
-        have: u64,
-        total: Option<u64>,
-    ) -> Result<(), FetchError> {
-        let mut received = have;
-        (self.progress)(FetchEvent::Progress(Progress { received, total }));
-        while let Some(piece) = answer.chunk().await? {
-            if received == 0 && begins_like_a_web_page(&piece) {
-                return Err(bad_answer(self.url, ResponseProblem::WebPage));
-            }
-            received = received.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-            self.check_not_beyond(received, total)?;
-            if sender.send(piece).await.is_err() {
-                // The writer has failed and says why itself.
-                return Ok(());
-            }
-            (self.progress)(FetchEvent::Progress(Progress { received, total }));
-        }
-        Ok(())
-    }
-
-    fn check_not_beyond(&self, received: u64, total: Option<u64>) -> Result<(), FetchError> {
-        if received > self.expectation.max {
-            return Err(FetchError::TooLarge { url: self.url.to_string(), limit: self.expectation.max });
-        }
-        match total.or(self.expectation.length) {
-            Some(expected) if received > expected => {
-                Err(FetchError::WrongLength { url: self.url.to_string(), expected, received })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_length(&self, received: u64) -> Result<(), FetchError> {
-        let url = || self.url.to_string();
-        match self.expectation.length {
-            Some(expected) if expected != received => {
-                Err(FetchError::WrongLength { url: url(), expected, received })
-            }
-            _ if received > self.expectation.max => {
-                Err(FetchError::TooLarge { url: url(), limit: self.expectation.max })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check(&self, (found, length): (Sha256Digest, u64)) -> Result<(Sha256Digest, u64), FetchError> {
-        self.check_length(length)?;
-        match self.expectation.sha256 {
-            Some(expected) if expected != found => {
-                Err(FetchError::WrongDigest { origin: self.url.to_string(), expected, found })
-            }
-            _ => Ok((found, length)),
+    /// The rest of the file, or its next range.
+    fn next_span(&self, have: u64) -> Span {
+        let length = if have > 0 { self.sidecar.length } else { None };
+        match self.connections {
+            0 | 1 => Span { first: have, last: None },
+            _ => segments::span(have, segments::range_length(self.client.config()), length),
         }
     }
 }
-
-/// Where the body of an answer belongs.
-enum Place {
-    Beginning,
-    Continuation,
-    Nowhere,
-}
-
-/// `Content-Length`, unless the body comes in chunks, which then decide alone (RFC 9112, 6.3).
-pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return None;
-    }
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn headers_to_keep(headers: &HeaderMap) -> Vec<(String, String)> {
-    KEPT.iter()
-        .filter_map(|name: &HeaderName| {
-            let value = headers.get(name)?.to_str().ok()?;
-            Some((name.as_str().to_owned(), value.chars().take(300).collect()))
-        })
-        .collect()
-}
-
-const KEPT: [HeaderName; 4] = [DATE, ETAG, LAST_MODIFIED, SERVER];
-
-/// Pieces between network and disk; hyper's pieces are at most 0.4 MB.
-const QUEUE: usize = 16;
 
 /// Bytes after which a failure no longer counts as one more in a row.
 const PROGRESS: u64 = 1 << 20;

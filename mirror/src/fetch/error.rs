@@ -137,6 +137,16 @@ pub enum FetchError {
         /// The rule that forbids it.
         refusal: Refusal,
     },
+    /// The host sends, but so little that the download would never end.
+    #[error("{url} sends {found} bytes a second, which is less than the {minimum} of minimum_rate")]
+    TooSlow {
+        /// What was asked for.
+        url: String,
+        /// The average that was found.
+        found: u64,
+        /// The least that is put up with.
+        minimum: u64,
+    },
     /// The time limit for the whole download is over.
     #[error("{url} was not complete after {seconds} seconds")]
     TotalTime {
@@ -270,6 +280,7 @@ impl FetchError {
             Self::Unreachable { .. }
             | Self::Proxy { .. }
             | Self::Tls { .. }
+            | Self::TooSlow { .. }
             | Self::TotalTime { .. }
             | Self::Short { .. } => true,
             Self::Status { status, .. } => *status >= 500 || *status == 429 || *status == 408,
@@ -279,12 +290,12 @@ impl FetchError {
 
     /// Whether the same request may succeed a little later without anybody doing anything.
     ///
-    /// Tried again: no connection, silence, a cut body, garbled HTTP, 408, 429, 500, 502, 503, 504, and what a proxy
+    /// Tried again: no connection, silence, a drip, a cut body, garbled HTTP, 408, 429, 500, 502, 503, 504, and what a proxy
     /// may get over. Not tried again: every other status, certificates and TLS, redirects that are not followed,
     /// encodings, lengths, digests, limits, and all that is wrong on this machine.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Short { .. } => true,
+            Self::Unreachable { .. } | Self::Short { .. } | Self::TooSlow { .. } => true,
             Self::Proxy { problem, .. } => problem.is_transient(),
             Self::Response { problem: ResponseProblem::NotHttp, .. } => true,
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),

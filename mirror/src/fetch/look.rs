@@ -6,8 +6,9 @@ use url::Url;
 
 use super::FetchRecord;
 use super::client::HttpClient;
-use super::download::{ProgressFn, announced};
+use super::download::ProgressFn;
 use super::error::FetchError;
+use super::place::announced;
 use super::quarantine::validators_in;
 use super::retry::Backoff;
 use super::validator::Validators;

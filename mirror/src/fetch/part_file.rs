@@ -160,11 +160,16 @@ pub(crate) fn available_space(folder: &Path) -> Result<u64, FetchError> {
 /// Checks that a folder's disk can take so many more bytes and still has the reserve left.
 pub(crate) fn check_space(folder: &Path, needed: u64) -> Result<(), FetchError> {
     let available = available_space(folder)?;
-    let needed = needed.saturating_add(RESERVE);
-    if available < needed {
-        return Err(FetchError::NoSpace { path: folder.to_owned(), needed, available });
+    match missing_space(available, needed) {
+        Some(needed) => Err(FetchError::NoSpace { path: folder.to_owned(), needed, available }),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Bytes that would have to be free for so many more, the reserve included, if fewer are.
+pub(crate) fn missing_space(available: u64, needed: u64) -> Option<u64> {
+    let needed = needed.saturating_add(RESERVE);
+    (available < needed).then_some(needed)
 }
 
 /// Runs work that waits for the disk beside the asynchronous tasks.

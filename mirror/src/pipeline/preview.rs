@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{PipelineError, Site};
-use crate::fetch::{HttpClient, Look, Seen};
+use crate::fetch::{HttpClient, Look, Seen, missing_space};
 use crate::plan::PlannedPackage;
 
 /// What a sync would do.
@@ -58,6 +58,12 @@ impl Preview {
             })
             .fold(0, u64::saturating_add)
     }
+
+    /// Whether a sync would find room for the bytes that are known of, by the rule that it has itself: some stay free.
+    pub fn has_room(&self) -> bool {
+        let fetches = self.items.iter().any(|item| matches!(item.state, PreviewState::ToFetch { .. }));
+        !fetches || missing_space(self.available, self.known_bytes()).is_none()
+    }
 }
 
 /// Finds out what a sync would do. Without a client nothing is asked of the upstream.
@@ -90,4 +96,25 @@ pub async fn preview(
         items.push(PreviewItem { package: package.clone(), state });
     }
     Ok(Preview { items, available: crate::fetch::available_space(site.store.root_dir())? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan_url;
+
+    #[test]
+    fn dry_run_counts_the_reserve_as_the_fetch_does() {
+        const URL: &str = "https://install.service-now.com/glide/distribution/builds/package/app-signed/mid-core/2026/\
+                           06/19/mid-core.australia-02-11-2026__patch3-hotfix1-06-18-2026_06-19-2026_0938.universal.\
+                           universal.zip";
+        let preview = |state, available| {
+            let item = PreviewItem { package: plan_url(URL).unwrap(), state };
+            Preview { items: vec![item], available }
+        };
+        let to_fetch = PreviewState::ToFetch { length: Some(100 << 20) };
+        assert!(preview(to_fetch.clone(), 164 << 20).has_room());
+        assert!(!preview(to_fetch, (164 << 20) - 1).has_room(), "64 MiB stay free");
+        assert!(preview(PreviewState::InStore { length: 100 << 20 }, 0).has_room(), "nothing is written");
+    }
 }

@@ -315,3 +315,46 @@ async fn silence_and_slowness_end() {
         .unwrap_err();
     assert!(matches!(error, FetchError::TotalTime { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_drip_ends_by_the_minimum_rate_and_is_continued_and_without_one_by_the_total_time() {
+    let upstream = Upstream::start("127.0.0.1", |request, number| match (number, request.range_start()) {
+        (0, None) => Reply::full(&body(), TAG).dripping(),
+        (_, Some(start)) => Reply::part(&body(), start, TAG),
+        (_, None) => Reply::full(&body(), TAG).dripping(),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("p");
+    let mut config = config(&upstream);
+    config.idle_timeout = Duration::from_millis(200);
+    config.retry.attempts = 1;
+    let expectation = Expectation::default();
+    let url = upstream.url("p.zip");
+    let client = HttpClient::new(config.clone()).unwrap();
+    let error = client.download(&url, &part, &expectation, &|_| {}).await.unwrap_err();
+    assert!(matches!(&error, FetchError::TooSlow { found: 1..1024, minimum: 1024, .. }), "{error:?}");
+    assert!(error.is_unreachable() && error.to_string().contains("minimum_rate"), "{error}");
+    let there = std::fs::metadata(&part).unwrap().len();
+    let done = client.download(&url, &part, &expectation, &|_| {}).await.unwrap();
+    assert_eq!((done.sha256, done.resumed_from), (Sha256Digest::of(&body()), there));
+
+    config.minimum_rate = 0;
+    config.total_timeout = Duration::from_millis(900);
+    let client = HttpClient::new(config).unwrap();
+    let error = client.download(&upstream.url("q.zip"), &part, &expectation, &|_| {}).await.unwrap_err();
+    assert!(matches!(error, FetchError::TotalTime { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn our_own_rate_limit_is_no_slowness_of_the_server() {
+    let upstream = Upstream::start("127.0.0.1", |_, _| Reply::full(&body()[..300_000], TAG));
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&upstream);
+    config.idle_timeout = Duration::from_millis(100);
+    config.minimum_rate = 1_000_000;
+    config.bytes_per_second = std::num::NonZeroU64::new(300_000);
+    let client = HttpClient::new(config).unwrap();
+    let part = folder.path().join("p");
+    let done = client.download(&upstream.url("p"), &part, &Expectation::default(), &|_| {}).await.unwrap();
+    assert_eq!(done.length, 300_000);
+}

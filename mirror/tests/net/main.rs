@@ -24,6 +24,8 @@ mod real_proxies;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]
+mod segments;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod speed;

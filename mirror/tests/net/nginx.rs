@@ -1,10 +1,13 @@
 //! A real web server: TLS, ranges, limited rate, compression, and a file that is replaced.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
 use midmirror_mirror::Sha256Digest;
-use midmirror_mirror::fetch::{ClientConfig, Downloaded, Expectation, FetchError, HttpClient, Roots};
+use midmirror_mirror::fetch::{
+    ClientConfig, Downloaded, Expectation, FetchError, HttpClient, RetryPolicy, Roots,
+};
 use url::Url;
 
 use crate::certificates::{Authority, Certificate};
@@ -72,3 +75,52 @@ async fn file_that_was_replaced_meanwhile_is_fetched_anew() {
     let done = site.download(LONG).await.unwrap();
     assert_eq!(done.sha256, Sha256Digest::of(&new));
 }
+
+/// What the log says of requests: when they began and ended, in milliseconds, and on which connection.
+fn times(log: &str) -> Vec<(f64, f64, &str)> {
+    log.lines()
+        .filter(|line| line.contains("\" 206 "))
+        .map(|line| {
+            let mut words = line.rsplit(' ');
+            let (took, end) = (words.next().unwrap(), words.next().unwrap());
+            let (took, end): (f64, f64) = (took.parse().unwrap(), end.parse().unwrap());
+            (end - took, end, words.next().unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_connections_are_at_work_at_once_as_configured() {
+    let Some(mut site) = Site::start("limit_rate 200k;").await else { return };
+    site.config = segmented(site.config, 4);
+    let done = site.download(LONG).await.unwrap();
+    assert_eq!(done.sha256, Sha256Digest::of(&body()));
+    let log = site.nginx.log_lines(RANGES).await;
+    let times = times(&log);
+    let at_once =
+        |moment: f64| times.iter().filter(|(begin, end, _)| (*begin..*end).contains(&moment)).count();
+    let most = times.iter().map(|(begin, ..)| at_once(*begin)).max();
+    assert_eq!(most, Some(4), "{log}");
+    let connections: BTreeSet<_> = times.iter().map(|(.., connection)| connection).collect();
+    assert!(connections.len() < RANGES, "connections are used again: {log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_allows_fewer_connections_gets_fewer() {
+    let Some(mut site) = Site::start("limit_rate 400k; limit_conn clients 2;").await else { return };
+    site.config = segmented(site.config, 8);
+    let done = site.download(LONG).await.unwrap();
+    assert_eq!(done.sha256, Sha256Digest::of(&body()));
+    let log = site.nginx.log_with("\" 503 ").await;
+    assert!(!log.contains("\" 200 "), "no start anew: {log}");
+}
+
+fn segmented(config: ClientConfig, segments: usize) -> ClientConfig {
+    let retry = RetryPolicy { longest_pause: Duration::from_millis(5), ..RetryPolicy::default() };
+    let read_ahead = segments * RANGE;
+    ClientConfig { segments, connections_per_host: segments, read_ahead, retry, ..config }
+}
+
+const RANGE: usize = 256 << 10;
+/// Of the three million bytes of the file.
+const RANGES: usize = 12;

@@ -75,7 +75,10 @@ impl Program {
         fs::write(folder.path().join("key.pem"), &identity.key_pem).unwrap();
         let config = format!(
             "daemon off;\nmaster_process off;\npid DIR/pid;\nerror_log DIR/error.log;\nevents {{}}\nhttp {{\n\
-             access_log DIR/access.log;\nclient_body_temp_path DIR/a;\nproxy_temp_path DIR/b;\n\
+             log_format timed '$remote_addr - $remote_user [$time_local] \"$request\" $status $body_bytes_sent \
+             \"$http_referer\" \"$http_user_agent\" $connection $msec $request_time';\n\
+             limit_conn_zone $binary_remote_addr zone=clients:1m;\n\
+             access_log DIR/access.log timed;\nclient_body_temp_path DIR/a;\nproxy_temp_path DIR/b;\n\
              fastcgi_temp_path DIR/c;\nuwsgi_temp_path DIR/d;\nscgi_temp_path DIR/e;\n\
              server {{\nlisten 127.0.0.1:{port} ssl http2;\nssl_certificate DIR/cert.pem;\n\
              ssl_certificate_key DIR/key.pem;\nroot DIR/www;\n{directives}\n}}\n}}\n"
@@ -100,13 +103,22 @@ impl Program {
 
     /// The access log, once it contains a text.
     pub(crate) async fn log_with(&self, text: &str) -> String {
+        self.log_that(|log| log.contains(text)).await
+    }
+
+    /// The access log, once it has so many lines.
+    pub(crate) async fn log_lines(&self, count: usize) -> String {
+        self.log_that(|log| log.lines().count() >= count).await
+    }
+
+    async fn log_that(&self, is_there: impl Fn(&str) -> bool) -> String {
         let patience = Instant::now() + Duration::from_secs(10);
         loop {
             let log = fs::read_to_string(self.path("access.log")).unwrap_or_default();
-            if log.contains(text) {
+            if is_there(&log) {
                 return log;
             }
-            assert!(Instant::now() < patience, "{text:?} is missing in the log:\n{log}");
+            assert!(Instant::now() < patience, "something is missing in the log:\n{log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -30,6 +30,12 @@ impl Request {
     pub(crate) fn range_start(&self) -> Option<usize> {
         self.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
     }
+
+    /// Both ends of `Range: bytes=N-M`; without the second it is a large number.
+    pub(crate) fn range(&self) -> Option<(usize, usize)> {
+        let (first, last) = self.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
+        Some((first.parse().unwrap(), if last.is_empty() { usize::MAX } else { last.parse().unwrap() }))
+    }
 }
 
 /// What the server does with one request: sends these bytes, then what its ending says.
@@ -78,6 +84,16 @@ impl Reply {
         let mut all = vec![("Content-Length", length.as_str()), ("Content-Range", range.as_str())];
         all.extend_from_slice(headers);
         Self::head("206 Partial Content", &all).and(&body[start..])
+    }
+
+    /// The bytes from one end to the other, both included, or to the end of the body.
+    pub(crate) fn range(body: &[u8], (first, last): (usize, usize), headers: &[(&str, &str)]) -> Self {
+        let last = last.min(body.len() - 1);
+        let range = format!("bytes {first}-{last}/{}", body.len());
+        let length = (last + 1 - first).to_string();
+        let mut all = vec![("Content-Length", length.as_str()), ("Content-Range", range.as_str())];
+        all.extend_from_slice(headers);
+        Self::head("206 Partial Content", &all).and(&body[first..=last])
     }
 
     pub(crate) fn and(mut self, more: &[u8]) -> Self {

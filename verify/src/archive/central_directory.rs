@@ -85,18 +85,28 @@ impl EntryHeader {
 pub(super) struct Contested {
     /// The first comment that is not UTF-8: its fault as Java states it.
     pub(super) bad_comment: Option<JavaError>,
+    /// The entry with that comment.
+    pub(super) bad_comment_at: usize,
     /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
     pub(super) long_header: bool,
 }
 
 impl Contested {
-    fn note(&mut self, header: &EntryHeader, window: &[u8], at: usize, window_start: usize, next: usize) {
+    fn note(
+        &mut self,
+        index: usize,
+        header: &EntryHeader,
+        window: &[u8],
+        (at, next): (usize, usize),
+        window_start: usize,
+    ) {
         let comment_start = next - usize::from(header.comment_length);
         let comment = window.get(comment_start..next).unwrap_or_default();
         if self.bad_comment.is_none()
             && let Err(error) = std::str::from_utf8(comment)
         {
             self.bad_comment = Some(JavaError::malformed_utf8(comment, &error, window_start + comment_start));
+            self.bad_comment_at = index;
         }
         self.long_header |= window_start + next - at > usize::from(u16::MAX);
     }
@@ -127,9 +137,9 @@ pub(super) fn read(
             window = source.read_vec_at(start.saturating_add(offset), WINDOW.min(length - at))?;
             window_start = at;
         }
-        match parse_header(&window, at - window_start) {
+        match parse_header(&window, at - window_start, window_start) {
             Ok((header, next)) => {
-                contested.note(&header, &window, at, window_start, next);
+                contested.note(entries.len(), &header, &window, (at, next), window_start);
                 entries.push(header);
                 at = window_start + next;
             }
@@ -143,7 +153,8 @@ pub(super) fn read(
     })
 }
 
-fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), JavaError> {
+/// `start` is where `directory` begins in the central directory.
+fn parse_header(directory: &[u8], at: usize, start: usize) -> Result<(EntryHeader, usize), JavaError> {
     let short = || JavaError::zip("invalid CEN header (bad header size)");
     let header = directory.get(at..at + HEADER_LENGTH).ok_or_else(short)?;
     let half = |position| u16_at(header, position).ok_or_else(short);
@@ -165,7 +176,7 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
     let raw_name = directory.get(at + HEADER_LENGTH..name_end).ok_or_else(short)?;
     let extra = directory.get(name_end..extra_end).ok_or_else(short)?;
     let sizes = [word(24)?, word(20)?, word(42)?];
-    check_extra_fields(extra, sizes)?;
+    check_extra_fields(extra, sizes, start + at)?;
     if directory.len() < next {
         return Err(short());
     }
@@ -189,40 +200,47 @@ fn parse_header(directory: &[u8], at: usize) -> Result<(EntryHeader, usize), Jav
 }
 
 /// The JDK's checks of extra fields (17.0.8 and later).
-fn check_extra_fields(extra: &[u8], sizes: [u32; 3]) -> Result<(), JavaError> {
-    let bad_zip64 = || JavaError::zip("Invalid CEN header (invalid zip64 extra data field size)");
+fn check_extra_fields(extra: &[u8], sizes: [u32; 3], header_start: usize) -> Result<(), JavaError> {
     let mut at = 0usize;
     while at + 4 <= extra.len() {
         let (Some(id), Some(size)) = (u16_at(extra, at), u16_at(extra, at + 2)) else { break };
         let start = at + 4;
         let end = start + usize::from(size);
         if end > extra.len() {
-            return Err(JavaError::zip("Invalid CEN header (extra data field size too long)"));
+            return Err(JavaError::zip(format!(
+                "Invalid CEN header (invalid extra data field size for tag: 0x{id:04x} at {header_start})"
+            )));
         }
         if id == ZIP64_EXTRA {
             let data = extra.get(start..end).unwrap_or_default();
-            check_zip64_block(data, sizes).ok_or_else(bad_zip64)?;
+            check_zip64_block(data, sizes).map_err(JavaError::zip)?;
         }
         at = end;
     }
     Ok(())
 }
 
-fn check_zip64_block(data: &[u8], [size, compressed_size, offset]: [u32; 3]) -> Option<()> {
+/// The error is the JDK's text.
+fn check_zip64_block(data: &[u8], [size, compressed_size, offset]: [u32; 3]) -> Result<(), &'static str> {
+    const BAD_SIZE: &str = "Invalid CEN header (invalid zip64 extra data field size)";
+    let values = [
+        (size, "Invalid zip64 extra block size value"),
+        (compressed_size, "Invalid zip64 extra block compressed size value"),
+    ];
     if data.is_empty() {
-        return (size != u32::MAX && compressed_size != u32::MAX && offset != u32::MAX).then_some(());
+        let marked = [size, compressed_size, offset].contains(&u32::MAX);
+        return if marked { Err(BAD_SIZE) } else { Ok(()) };
     }
     if !matches!(data.len(), 8 | 16 | 24 | 28) {
-        return None;
+        return Err(BAD_SIZE);
     }
-    let mut at = 0;
-    for marked in [size == u32::MAX, compressed_size == u32::MAX] {
-        if marked {
-            i64::try_from(u64_at(data, at)?).ok()?;
-            at += 8;
+    let marked = values.into_iter().filter(|(value, _)| *value == u32::MAX);
+    for ((_, negative), at) in marked.zip([0, 8]) {
+        if i64::try_from(u64_at(data, at).ok_or(BAD_SIZE)?).is_err() {
+            return Err(negative);
         }
     }
-    Some(())
+    Ok(())
 }
 
 /// Replaces the marker 0xFFFFFFFF by the 64-bit values of the ZIP64 extra field, as far as they are there.

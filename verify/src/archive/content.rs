@@ -63,6 +63,19 @@ impl ContentReader {
             0 => archive.index_of(&entry.name).unwrap_or(index),
             _ => index,
         };
+        self.read_up_to(source, archive, (index, found), entry.size, sink)
+    }
+
+    /// Reads the data of entry `found` as those of entry `index`, and as many as `declared`.
+    pub(crate) fn read_up_to(
+        &mut self,
+        source: &Source,
+        archive: &Archive,
+        (index, found): (usize, usize),
+        declared: u64,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<Content> {
+        let Some(entry) = archive.entries.get(index) else { return Ok(Content::default()) };
         let (Some(stored), Some(data)) = (archive.entries.get(found), archive.data.get(found)) else {
             return Ok(Content::default());
         };
@@ -75,7 +88,7 @@ impl ContentReader {
             window: &mut self.window,
             position,
             remaining: stored.compressed_size,
-            declared: entry.size,
+            declared,
             crc: 0,
             content: Content::default(),
             sink,
@@ -89,7 +102,7 @@ impl ContentReader {
         }
         let mut content = run.content;
         content.crc_matches = run.crc == entry.crc32;
-        content.longer_than_declared = content.length > entry.size;
+        content.longer_than_declared = content.length > declared;
         Ok(content)
     }
 

@@ -156,6 +156,14 @@ impl Archive {
         }
     }
 
+    /// Whether that JDK finds out about the comment it refuses after it has looked at the signatures: it does with the first
+    /// entry.
+    pub(crate) fn is_refused_late(&self, rules: &Rules) -> bool {
+        !rules.checks_entry_comments
+            && self.contested.bad_comment.is_some()
+            && self.contested.bad_comment_at > 0
+    }
+
     /// Adds a finding for every name or mode that must not reach a disk.
     pub(crate) fn examine_names(&self, findings: &mut Vec<Finding>) {
         names::examine(&self.entries, findings);
@@ -191,14 +199,42 @@ impl Archive {
     ) -> io::Result<Result<Vec<u8>, JavaError>> {
         let Some(entry) = self.entries.get(index) else { return Ok(Ok(Vec::new())) };
         if entry.size > limits.signature_file {
-            return Ok(Err(JavaError::io(format!(
-                "Unsupported size: {} for JarEntry {}. Allowed max size: {} bytes. You can use the \
-                 jdk.jar.maxSignatureFileSize system property to increase the default value.",
-                entry.size, entry.name, limits.signature_file
-            ))));
+            return Ok(Err(too_large(entry, limits)));
         }
         ContentReader::default().read_whole(source, self, index)
     }
+
+    /// The same from its own position, whatever its name; `to_the_end` of the data, whatever the declared size.
+    pub(crate) fn read_in_place(
+        &self,
+        source: &Source,
+        index: usize,
+        to_the_end: bool,
+        limits: &Limits,
+    ) -> io::Result<Result<Vec<u8>, JavaError>> {
+        let Some(entry) = self.entries.get(index) else { return Ok(Ok(Vec::new())) };
+        if entry.size > limits.signature_file {
+            return Ok(Err(too_large(entry, limits)));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
+        let sink: &mut dyn FnMut(&[u8]) = &mut |chunk| bytes.extend_from_slice(chunk);
+        let declared = if to_the_end { limits.signature_file } else { entry.size };
+        let content = ContentReader::default().read_up_to(source, self, (index, index), declared, sink)?;
+        Ok(match content.error {
+            Some(error) => Err(error),
+            None if to_the_end && content.longer_than_declared => Err(too_large(entry, limits)),
+            None => Ok(bytes),
+        })
+    }
+}
+
+/// What is said of a signature related file that is too large.
+fn too_large(entry: &EntryHeader, limits: &Limits) -> JavaError {
+    JavaError::io(format!(
+        "Unsupported size: {} for JarEntry {}. Allowed max size: {} bytes. You can use the \
+         jdk.jar.maxSignatureFileSize system property to increase the default value.",
+        entry.size, entry.name, limits.signature_file
+    ))
 }
 
 /// So many times searching takes less than making a table.

@@ -179,8 +179,8 @@ impl Evaluation {
         }
         self.signer_end = earliest(self.signer_end, certificate.not_after());
         match signed_at.unwrap_or(now) {
-            at if at > certificate.not_after() => self.expired = true,
             at if at < certificate.not_before() => self.not_yet_valid = true,
+            at if at > certificate.not_after() => self.expired = true,
             _ if signed_at.is_none() => self.expiring |= ends_within(certificate, now, SIX_MONTHS),
             _ => {}
         }
@@ -191,9 +191,12 @@ impl Evaluation {
             return;
         }
         self.timestamp_end = earliest(self.timestamp_end, certificate.not_after());
+        if now < certificate.not_before() {
+            return;
+        }
         if now > certificate.not_after() {
             self.timestamp_expired = true;
-        } else if now >= certificate.not_before() {
+        } else {
             self.timestamp_expiring |= ends_within(certificate, now, ONE_YEAR);
         }
     }
@@ -213,8 +216,8 @@ impl Evaluation {
     /// Algorithms of the signature as it describes itself.
     fn look_at_file(&mut self, file: &SignatureFileReport, jdk: Jdk) {
         self.nonexistent |= file.digest.is_some() && file.block_parses && !file.nonexistent.is_empty();
+        self.token_present |= file.digest.is_some() && file.has_token;
         let (Some(digest), Some(description)) = (&file.digest, &file.description) else { return };
-        self.token_present |= description.timestamp.is_some();
         let timestamp = description.timestamp.as_ref();
         let digests = [Some((digest, false)), timestamp.map(|token| (&token.digest, true))];
         for (digest, of_timestamp) in digests.into_iter().flatten() {

@@ -187,5 +187,9 @@ const NOT_IN_KEYSTORE: &str =
 
 /// A date as `YYYY-MM-DD`.
 fn day(at: Timestamp, zone: &TimeZone) -> String {
+    if at == Timestamp::MAX {
+        // A certificate without an end, see `asn1_time`.
+        return "9999-12-31".to_owned();
+    }
     at.to_zoned(zone.clone()).date().to_string()
 }

@@ -79,8 +79,9 @@ impl PublicKey {
         let mut fields = Reader::new(spki).expect(tag::SEQUENCE)?.inside();
         let algorithm = fields.expect(tag::SEQUENCE)?;
         let bits = bit_string(fields.expect(tag::BIT_STRING)?.content)?;
+        let oid = algorithm.algorithm()?;
         let mut parts = algorithm.inside();
-        let oid = parts.expect(tag::OID)?.oid()?;
+        parts.next()?;
         let kind = match oid.as_str() {
             "1.2.840.113549.1.1.1" => KeyKind::Rsa { bits: rsa_bits(&bits)? },
             "1.2.840.113549.1.1.10" => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
@@ -240,8 +241,9 @@ pub(crate) struct PssParameters {
 impl SignatureScheme {
     /// The algorithm of a certificate's signature.
     pub(crate) fn of_certificate(algorithm: &Value<'_>) -> Result<Self, Asn1Error> {
+        let oid = algorithm.algorithm()?;
         let mut parts = algorithm.inside();
-        let oid = parts.expect(tag::OID)?.oid()?;
+        parts.next()?;
         if let Some((_, scheme)) = scheme_of(&oid) {
             return Ok(scheme);
         }
@@ -305,6 +307,27 @@ impl PssParameters {
         }
         Ok(parameters)
     }
+}
+
+/// What the JDK calls an algorithm, or what else stands in its place.
+pub(crate) fn algorithm_name(oid: &str) -> String {
+    let other = |oid: &str| match oid {
+        "1.2.840.113549.1.1.1" => Some("RSA"),
+        "1.2.840.113549.1.1.10" => Some("RSASSA-PSS"),
+        "1.2.840.10045.2.1" => Some("EC"),
+        "1.2.840.10040.4.1" => Some("DSA"),
+        "1.2.840.113549.1.7.1" => Some("Data"),
+        "1.2.840.113549.1.7.2" => Some("SignedData"),
+        "1.2.840.113549.1.9.4" => Some("MessageDigest"),
+        "1.2.840.113549.1.9.16.1.4" => Some("TimeStampTokenInfo"),
+        "2.16.840.1.101.3.4.2.12" => Some("SHAKE256"),
+        _ => None,
+    };
+    if let Some((_, scheme)) = scheme_of(oid) {
+        return scheme.name();
+    }
+    let digest = || DigestAlgorithm::from_oid(oid).map(DigestAlgorithm::jca_name);
+    other(oid).or_else(digest).unwrap_or(oid).to_owned()
 }
 
 /// Key part and scheme of an object identifier that names both.

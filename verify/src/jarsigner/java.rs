@@ -14,6 +14,24 @@ pub(super) fn long_date(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %b %d %H:%M:%S %Z %Y").to_string()
 }
 
+/// A time of last modification in the form of [`long_date`].
+pub(super) fn modification_date(modified: Modified, zone: &TimeZone) -> String {
+    // The calendar repeats itself, days of the week included.
+    const FOUR_CENTURIES: i64 = 146_097 * 24 * 3600 * 1000;
+    let Modified::Utc(millis) = modified else {
+        return long_date(modification_time(modified, zone), zone);
+    };
+    if Timestamp::from_millisecond(millis).is_ok() {
+        return long_date(modification_time(modified, zone), zone);
+    }
+    let year_2000 = 946_684_800_000;
+    let since = millis.saturating_sub(year_2000);
+    let near = Timestamp::from_millisecond(year_2000 + since.rem_euclid(FOUR_CENTURIES));
+    let near = near.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(zone.clone());
+    let year = i64::from(near.year()) + since.div_euclid(FOUR_CENTURIES) * 400;
+    format!("{} {year}", near.strftime("%a %b %d %H:%M:%S %Z"))
+}
+
 /// A moment as the short format for date and time of the locale en-US.
 pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
     let space = jdk.rules().space_before_meridiem;
@@ -26,7 +44,7 @@ pub(super) fn short_date(at: Timestamp, zone: &TimeZone, jdk: Jdk) -> String {
 }
 
 /// The time of last modification as `ZipEntry.getTime` gives it.
-pub(super) fn modification_time(modified: Modified, zone: &TimeZone) -> Timestamp {
+fn modification_time(modified: Modified, zone: &TimeZone) -> Timestamp {
     match modified {
         Modified::Utc(millis) => Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH),
         Modified::Dos(dos) => dos_time(dos, zone).unwrap_or(Timestamp::UNIX_EPOCH),
@@ -37,15 +55,17 @@ pub(super) fn modification_time(modified: Modified, zone: &TimeZone) -> Timestam
 fn dos_time(dos: u32, zone: &TimeZone) -> Option<Timestamp> {
     let field = |shift: u32, mask: u32| i64::from(dos >> shift & mask);
     let year = i16::try_from(1980 + field(25, 0x7f)).ok()?;
-    let start = Date::new(year, 1, 1).ok()?.at(0, 0, 0, 0);
-    let shift = Span::new()
-        .try_months(field(21, 0x0f) - 1)
-        .and_then(|span| span.try_days(field(16, 0x1f) - 1))
-        .and_then(|span| span.try_hours(field(11, 0x1f)))
+    let mut at = Date::new(year, 1, 1).ok()?.at(0, 0, 0, 0);
+    // One after the other, because the parts of a span have one sign.
+    let day = [Span::new().try_months(field(21, 0x0f) - 1), Span::new().try_days(field(16, 0x1f) - 1)];
+    let time = Span::new()
+        .try_hours(field(11, 0x1f))
         .and_then(|span| span.try_minutes(field(5, 0x3f)))
-        .and_then(|span| span.try_seconds(field(0, 0x1f) * 2))
-        .ok()?;
-    Some(start.checked_add(shift).ok()?.to_zoned(zone.clone()).ok()?.timestamp())
+        .and_then(|span| span.try_seconds(field(0, 0x1f) * 2));
+    for span in day.into_iter().chain([time]) {
+        at = at.checked_add(span.ok()?).ok()?;
+    }
+    Some(at.to_zoned(zone.clone()).ok()?.timestamp())
 }
 
 /// What Java says of a file that cannot be opened by its path.
@@ -88,8 +108,26 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_date_is_the_last_day_of_november() {
+    fn dates_go_beyond_the_year_9999() {
+        let date = |millis| modification_date(Modified::Utc(millis), &TimeZone::UTC);
+        assert_eq!(date(0), "Thu Jan 01 00:00:00 UTC 1970");
+        assert_eq!(date(520_509_428_786_000), "Mon Apr 14 16:26:26 UTC 18464");
+    }
+
+    #[test]
+    fn dates_out_of_range_run_over() {
         let at = modification_time(Modified::Dos(0), &TimeZone::UTC);
         assert_eq!(at.to_string(), "1979-11-30T00:00:00Z");
+        // Day 0 is the day before the first, but hours count forward; what is too much runs over.
+        for (dos, text) in [
+            (1_482_709_952, "2024-02-29T11:30:00Z"),
+            (1_476_460_543, "2023-12-01T08:04:02Z"),
+            (1_509_947_392, "2025-04-01T07:00:00Z"),
+            (4_294_967_295, "2108-04-01T08:04:02Z"),
+            (1_482_620_928, "2024-03-02T00:00:00Z"),
+        ] {
+            let at = modification_time(Modified::Dos(dos), &TimeZone::UTC);
+            assert_eq!(at.to_string(), text);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::java::{long_date, modification_time, short_date};
+use super::java::{modification_date, short_date};
 use super::text::Text;
 use super::{Print, TextOptions, Verbosity};
 use crate::algorithm_policy::Strength;
@@ -133,8 +133,8 @@ impl Lines {
         let date = match &mut self.date {
             Some((modified, date)) if *modified == entry.modified() => date,
             other => {
-                let at = modification_time(entry.modified(), &self.zone);
-                &mut other.insert((entry.modified(), long_date(at, &self.zone))).1
+                let date = modification_date(entry.modified(), &self.zone);
+                &mut other.insert((entry.modified(), date)).1
             }
         };
         text.push_str(flags);
@@ -265,17 +265,20 @@ impl<'a> Certificates<'a> {
         number
     }
 
-    /// The text for an entry. The first time a signer is printed, the line with the time of signing is missing.
+    /// The text for an entry. In the first entry with a signer, the line with the time of signing is missing, even if the
+    /// entry has that signer twice.
     fn text(&mut self, entry: &EntryReport) -> String {
         let mut text = String::from("\n");
+        let earlier = self.seen.len();
         for index in entry.signers() {
             let (Some(signer), Some(flags)) =
                 (self.report.signers().get(*index), self.evaluation.signers.get(*index))
             else {
                 continue;
             };
-            if let Some((_, known)) = self.seen.iter().find(|(seen, _)| seen == index) {
-                if let Some(timestamp) = signer.timestamp() {
+            let seen = self.seen.iter().enumerate().find(|(_, (seen, _))| seen == index);
+            if let Some((position, (_, known))) = seen {
+                if let Some(timestamp) = signer.timestamp().filter(|_| position < earlier) {
                     let date = short_date(timestamp.gen_time(), self.zone, self.options.compat.jdk);
                     let _ = writeln!(text, "{TAB}[entry was signed on {date}]");
                 }
@@ -353,10 +356,10 @@ impl<'a> Certificates<'a> {
         let (start, end) = (certificate.not_before(), certificate.not_after());
         let date = |at| short_date(at, self.zone, self.options.compat.jdk);
         let notice = if authority { ONE_YEAR } else { SIX_MONTHS };
-        if at > end {
-            format!("certificate expired on {}", date(end))
-        } else if at < start {
+        if at < start {
             format!("certificate is not valid until {}", date(start))
+        } else if at > end {
+            format!("certificate expired on {}", date(end))
         } else if signed_at.is_none() && ends_within(certificate, now, notice) {
             format!("certificate will expire on {}", date(end))
         } else {

@@ -7,7 +7,16 @@ pub(super) fn format(format: &str) -> Result<String, (String, String)> {
     let mut rest = format;
     while let Some((_, after)) = rest.split_once('%') {
         match Specifier::parse(after) {
-            Some(specifier) => rest = specifier.rest,
+            Some(specifier) => {
+                if let Some(flag) = specifier.unfit_flag() {
+                    let conversion = specifier.conversion;
+                    let error = format!(
+                        "java.util.FormatFlagsConversionMismatchException: Conversion = {conversion}, Flags = {flag}"
+                    );
+                    return Err((String::new(), error));
+                }
+                rest = specifier.rest;
+            }
             None => {
                 let conversion =
                     after.chars().find(|c| !c.is_ascii_digit() && !FLAGS.contains(*c)).unwrap_or('%');
@@ -40,6 +49,7 @@ pub(super) fn format(format: &str) -> Result<String, (String, String)> {
 /// `%[index$][flags][width][.precision][t]conversion`
 struct Specifier<'a> {
     conversion: char,
+    flags: &'a str,
     rest: &'a str,
 }
 
@@ -49,12 +59,30 @@ impl<'a> Specifier<'a> {
         let digits = |text: &'a str| text.trim_start_matches(|c: char| c.is_ascii_digit());
         let indexed = digits(after).strip_prefix('$').unwrap_or(after);
         let flagged = indexed.trim_start_matches(|c: char| FLAGS.contains(c));
+        let flags = indexed.strip_suffix(flagged).unwrap_or_default();
         let wide = digits(flagged);
         let precise = wide.strip_prefix('.').map_or(wide, digits);
         let dated = precise.strip_prefix(['t', 'T']).unwrap_or(precise);
         let conversion = dated.chars().next()?;
         let known = "bBhHsScCdoxXeEfgGaA%n".contains(conversion) || dated.len() < precise.len();
-        known.then(|| Self { conversion, rest: dated.get(conversion.len_utf8()..).unwrap_or_default() })
+        known.then(|| Self {
+            conversion,
+            flags,
+            rest: dated.get(conversion.len_utf8()..).unwrap_or_default(),
+        })
+    }
+}
+
+impl Specifier<'_> {
+    /// A flag that characters, texts and truth values do not have.
+    fn unfit_flag(&self) -> Option<char> {
+        let unfit = match self.conversion {
+            'c' | 'C' => "#+ 0,(",
+            'b' | 'B' | 'h' | 'H' => "#+ 0,(",
+            's' | 'S' => "+ 0,(",
+            _ => return None,
+        };
+        unfit.chars().find(|flag| self.flags.contains(*flag))
     }
 }
 
@@ -69,6 +97,8 @@ mod tests {
         assert_eq!(format("a 100%% b%n"), Ok("a 100% b\n".to_owned()));
         let error = "java.util.MissingFormatArgumentException: Format specifier '%s'".to_owned();
         assert_eq!(format("CN=100%safe"), Err(("CN=100".to_owned(), error)));
+        let error = "java.util.FormatFlagsConversionMismatchException: Conversion = c, Flags =  ".to_owned();
+        assert_eq!(format("CN=per 100% cent"), Err((String::new(), error)));
         let error = "java.util.UnknownFormatConversionException: Conversion = 'q'".to_owned();
         assert_eq!(format("50%q"), Err((String::new(), error)));
     }

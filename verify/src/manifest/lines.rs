@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::java_error::JavaError;
+use crate::java_text;
 
 /// Lines with their ends, at most 512 bytes long.
 pub(super) struct Lines<'a> {
@@ -82,7 +83,7 @@ impl<'a> Lines<'a> {
                 continue;
             }
             let Some(name) = header_name(name) else {
-                let name = String::from_utf8_lossy(name);
+                let name = java_text::utf8(name);
                 return Err(self.error(&format!("invalid header field name: {name}")));
             };
             header(name, value);
@@ -124,9 +125,9 @@ pub(super) fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
         // Checking alone is many times faster than looking for something to replace.
         Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(bytes),
+            Err(_) => Cow::Owned(java_text::utf8(bytes)),
         },
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        Cow::Owned(bytes) => Cow::Owned(java_text::utf8(&bytes)),
     }
 }
 

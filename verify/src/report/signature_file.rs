@@ -23,6 +23,8 @@ pub struct SignatureFileReport {
     /// The file that cannot be parsed.
     pub(crate) unparsable: Option<String>,
     pub(crate) block_parses: bool,
+    /// Whether the first SignerInfo has a timestamp token that can be read, whatever is in it.
+    pub(crate) has_token: bool,
     /// Names in the signature file without a signed entry.
     pub(crate) nonexistent: Vec<String>,
 }

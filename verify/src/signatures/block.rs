@@ -10,7 +10,7 @@ use crate::asn1::{Reader, tag};
 use crate::crypto::Check;
 use crate::hash_order::hash_order;
 use crate::java_error::JavaError;
-use crate::limits::exceeded;
+use crate::limits::{exceeded, is_exceeded};
 use crate::manifest::{Attributes, Manifest, RawSections};
 use crate::signature_names::plain_name;
 use crate::signed_data::{SignedData, SignerInfo};
@@ -90,10 +90,18 @@ impl Stage<'_> {
             );
         }
         let mut sections = Vec::new();
+        let mut end = Ok(());
         if !whole {
             for (slot, name) in hash_order(file.names().collect(), |(_, name)| name) {
-                if self.covers_section(&name, &file.attributes(slot), at)? {
-                    sections.push(slot);
+                match self.covers_section(&name, &file.attributes(slot), at) {
+                    Ok(true) => sections.push(slot),
+                    Ok(false) => {}
+                    // The JDK stops here, and keeps what it has.
+                    Err(Failure::Ignored(reason)) if !is_exceeded(&reason) => {
+                        end = ignored(reason);
+                        break;
+                    }
+                    Err(failure) => return Err(failure),
                 }
             }
             sections.sort_unstable();
@@ -108,6 +116,7 @@ impl Stage<'_> {
                 self.found.covered.add(plain_name(&name), &mut signers);
             }
         }
+        end?;
         if let Some(name) = &self.found.manifest_name {
             self.found.covered.add(name, &mut signers);
         }

@@ -251,7 +251,10 @@ impl<'a> Stage<'a> {
             let Some(entry) = archive.entries.get(index) else { continue };
             let index = archive.index_of(&entry.name).unwrap_or(index);
             // Many entries of one name are one large entry many times.
-            if let Err(reason) = self.spend(archive.entries.get(index).map_or(0, |entry| entry.size), 1) {
+            let size = archive.entries.get(index).map_or(0, |entry| entry.size);
+            // What is too large is not read.
+            let cost = if size > self.limits.signature_file { 0 } else { size };
+            if let Err(reason) = self.spend(cost, 1) {
                 return Ok(Err(self.beyond(&entry.name, reason)));
             }
             let read = match ahead.take_if(|ahead| ahead.index == index) {
