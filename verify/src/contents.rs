@@ -48,9 +48,24 @@ pub(crate) struct Contents {
 struct Outcome {
     compared: Compared,
     /// What came out, if there is anything to say about it.
-    odd: Option<Box<Content>>,
-    /// SHA-256 of the content, if it is asked for.
-    sha256: Option<Box<[u8; 32]>>,
+    odd: Option<Content>,
+}
+
+/// An entry as it should be: nothing is kept of it.
+static RIGHT: Outcome = Outcome { compared: Compared::Right, odd: None };
+
+/// What was read of all entries.
+struct Outcomes {
+    /// `None` for those that are as they should be.
+    outcomes: Vec<Option<Box<Outcome>>>,
+    /// SHA-256 of each content, if it is asked for.
+    sha256: Vec<Option<[u8; 32]>>,
+}
+
+impl Outcomes {
+    fn iter(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().map(|outcome| outcome.as_deref().unwrap_or(&RIGHT))
+    }
 }
 
 /// How the digests of an entry compare with those that the manifest states.
@@ -72,12 +87,12 @@ pub(crate) fn examine(
     inputs: &Inputs<'_>,
 ) -> io::Result<Contents> {
     let plan = Plan::new(archive, signatures, places, inputs.at);
-    let outcomes = read_all(source, archive, &plan, inputs)?;
-    let mut contents = Contents::default();
-    if inputs.compare_contents {
-        let as_declared =
-            |outcome: &Outcome| outcome.sha256.as_deref().copied().filter(|_| outcome.odd.is_none());
-        contents.sha256 = outcomes.iter().map(as_declared).collect();
+    let mut outcomes = read_all(source, archive, &plan, inputs)?;
+    let mut contents = Contents { sha256: std::mem::take(&mut outcomes.sha256), ..Contents::default() };
+    for (sha256, _) in
+        contents.sha256.iter_mut().zip(outcomes.iter()).filter(|(_, outcome)| outcome.odd.is_some())
+    {
+        *sha256 = None;
     }
     note_findings(archive, &outcomes, &mut contents.findings);
     contents.clean = contents.findings.is_empty();
@@ -169,23 +184,26 @@ fn read_all(
     archive: &Archive,
     plan: &Plan<'_>,
     inputs: &Inputs<'_>,
-) -> io::Result<Vec<Outcome>> {
+) -> io::Result<Outcomes> {
     let order = ReadingOrder::new(archive, 0..archive.entries.len(), |index| index);
     let total: u64 = archive.entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
     // Starting a thread costs more than hashing a small archive.
     let workers = if total < SMALL_ARCHIVE { 1 } else { inputs.workers().min(order.len()).max(1) };
-    let outcomes: Vec<OnceLock<Outcome>> = archive.entries.iter().map(|_| OnceLock::new()).collect();
+    let outcomes: Vec<OnceLock<Option<Box<Outcome>>>> =
+        archive.entries.iter().map(|_| OnceLock::new()).collect();
+    let kept = if inputs.compare_contents { outcomes.len() } else { 0 };
+    let digests: Vec<OnceLock<[u8; 32]>> = (0..kept).map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut reader = ContentReader::default();
         for index in std::iter::from_fn(|| order.take()).flatten() {
-            let outcome = read_one(source, archive, plan, *index, &mut reader, inputs.compare_contents);
-            match (outcome, outcomes.get(*index)) {
-                (Ok(outcome), Some(slot)) => {
-                    slot.get_or_init(|| outcome);
+            match read_one(source, archive, plan, *index, &mut reader, digests.get(*index)) {
+                Ok(outcome) => {
+                    if let Some(slot) = outcomes.get(*index) {
+                        slot.get_or_init(|| outcome);
+                    }
                 }
-                (Ok(_), None) => {}
-                (Err(error), _) => {
+                Err(error) => {
                     order.stop();
                     failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                     break;
@@ -206,8 +224,9 @@ fn read_all(
         return Err(error);
     }
     // An entry that nobody has read must not pass for one with nothing wrong.
-    let read: Option<Vec<Outcome>> = outcomes.into_iter().map(OnceLock::into_inner).collect();
-    read.ok_or_else(|| io::Error::other("an entry was not read"))
+    let read: Option<Vec<Option<Box<Outcome>>>> = outcomes.into_iter().map(OnceLock::into_inner).collect();
+    let outcomes = read.ok_or_else(|| io::Error::other("an entry was not read"))?;
+    Ok(Outcomes { outcomes, sha256: digests.into_iter().map(OnceLock::into_inner).collect() })
 }
 
 fn read_one(
@@ -216,18 +235,20 @@ fn read_one(
     plan: &Plan<'_>,
     index: usize,
     reader: &mut ContentReader,
-    keep_sha256: bool,
-) -> io::Result<Outcome> {
+    sha256: Option<&OnceLock<[u8; 32]>>,
+) -> io::Result<Option<Box<Outcome>>> {
+    let keep = |digest: Option<Vec<u8>>| {
+        if let (Some(slot), Some(Ok(digest))) = (sha256, digest.map(<[u8; 32]>::try_from)) {
+            slot.get_or_init(|| digest);
+        }
+    };
+    let keeps = sha256.is_some();
     let Some(number) = plan.number(index) else {
         let mut hashers: Vec<Hasher> =
-            DigestAlgorithm::Sha256.hasher().filter(|_| keep_sha256).into_iter().collect();
+            DigestAlgorithm::Sha256.hasher().filter(|_| keeps).into_iter().collect();
         let content = reader.digest(source, archive, index, &mut hashers)?;
-        let sha256 = hashers.into_iter().next().map(Hasher::finish);
-        return Ok(Outcome {
-            compared: Compared::NotCovered,
-            odd: odd(archive, index, content),
-            sha256: sha256.and_then(boxed),
-        });
+        keep(hashers.into_iter().next().map(Hasher::finish));
+        return Ok(unless_right(Compared::NotCovered, odd(archive, index, content)));
     };
     let covered = &plan.signatures.covered;
     let name = covered.name(number);
@@ -243,16 +264,17 @@ fn read_one(
     let mut computed = expected.iter().filter(|expected| expected.digest.is_computed());
     // Usually the manifest states it, and it is computed anyway.
     let sha256_at = computed.position(|expected| expected.digest == DigestAlgorithm::Sha256);
-    if keep_sha256 && sha256_at.is_none() {
+    if keeps && sha256_at.is_none() {
         hashers.extend(DigestAlgorithm::Sha256.hasher());
     }
     let content = reader.digest(source, archive, index, &mut hashers)?;
     let mut found: Vec<Vec<u8>> = hashers.into_iter().map(Hasher::finish).collect();
-    let sha256 = match sha256_at {
-        _ if !keep_sha256 => None,
-        Some(position) => found.get(position).cloned(),
-        None => found.pop(),
-    };
+    if keeps {
+        keep(match sha256_at {
+            Some(position) => found.get(position).cloned(),
+            None => found.pop(),
+        });
+    }
     let time = covered.set_of(number).and_then(|set| plan.times.get(set));
     let compared = match time.map(|time| compare(name, expected, &found, *time)) {
         Some(Ok(true)) => Compared::Right,
@@ -260,26 +282,27 @@ fn read_one(
         Some(Err(error)) => Compared::Wrong(Box::new(error)),
         None => Compared::NotCovered,
     };
-    Ok(Outcome { compared, odd: odd(archive, index, content), sha256: sha256.and_then(boxed) })
+    Ok(unless_right(compared, odd(archive, index, content)))
 }
 
-fn boxed(digest: Vec<u8>) -> Option<Box<[u8; 32]>> {
-    digest.try_into().ok().map(Box::new)
+fn unless_right(compared: Compared, odd: Option<Content>) -> Option<Box<Outcome>> {
+    let right = matches!(compared, Compared::Right) && odd.is_none();
+    (!right).then(|| Box::new(Outcome { compared, odd }))
 }
 
 /// The content, if there is anything to say about it.
-fn odd(archive: &Archive, index: usize, content: Content) -> Option<Box<Content>> {
+fn odd(archive: &Archive, index: usize, content: Content) -> Option<Content> {
     let fine = content.error.is_none()
         && content.late_error.is_none()
         && content.crc_matches
         && !content.longer_than_declared
         && content.unused_compressed == 0
         && archive.entries.get(index).is_some_and(|entry| entry.size == content.length);
-    (!fine).then(|| Box::new(content))
+    (!fine).then_some(content)
 }
 
-fn note_findings(archive: &Archive, outcomes: &[Outcome], findings: &mut Vec<Finding>) {
-    for (entry, outcome) in archive.entries.iter().zip(outcomes) {
+fn note_findings(archive: &Archive, outcomes: &Outcomes, findings: &mut Vec<Finding>) {
+    for (entry, outcome) in archive.entries.iter().zip(outcomes.iter()) {
         let Some(content) = &outcome.odd else { continue };
         let name = || entry.name.clone();
         if let Some(error) = content.error.as_ref().or(content.late_error.as_ref()) {
@@ -303,7 +326,7 @@ fn judge(
     archive: &Archive,
     signatures: &Signatures,
     plan: &Plan<'_>,
-    outcomes: &[Outcome],
+    outcomes: &Outcomes,
     contents: &mut Contents,
 ) {
     let covered = &signatures.covered;
@@ -313,7 +336,7 @@ fn judge(
         verified.add(number);
     }
     let mut own: Vec<Option<u32>> = Vec::with_capacity(archive.entries.len());
-    for (index, (entry, outcome)) in archive.entries.iter().zip(outcomes).enumerate() {
+    for (index, (entry, outcome)) in archive.entries.iter().zip(outcomes.iter()).enumerate() {
         if let Some(content) = &outcome.odd {
             let described = is_signature_related(&entry.name) && has_signature_extension(&entry.name);
             let late = content.late_error.as_ref().filter(|_| covered.is_empty());

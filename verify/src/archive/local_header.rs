@@ -326,5 +326,8 @@ fn check_tiling(
     } else if expected > directory_start {
         findings.push(Finding::OverlappingEntries { entry: "the central directory".to_owned() });
     }
-    extents.into_iter().map(|extent| extent.index).collect()
+    // Collecting would keep the memory of the extents.
+    let mut order = Vec::with_capacity(extents.len());
+    order.extend(extents.iter().map(|extent| extent.index));
+    order
 }

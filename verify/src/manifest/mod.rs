@@ -108,6 +108,11 @@ impl Manifest {
         self.slot_of_entry(name).is_some()
     }
 
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sections.len()
+    }
+
     /// The names of all sections in order of first appearance, with what [`Self::attributes`] knows them by.
     pub(crate) fn names(&self) -> impl Iterator<Item = (u32, Cow<'_, str>)> {
         (0u32..).zip(&self.sections).map(|(slot, section)| (slot, section.name(&self.bytes)))

@@ -109,8 +109,11 @@ impl Covered {
 
     /// Has signers vouch for all names of a signature file.
     pub(super) fn add_file(&mut self, file: &Manifest, addition: &mut Addition) {
-        let plain = file.names().all(|(_, name)| plain_name(&name) == name);
-        let length = file.names().map(|(_, name)| name.len()).sum();
+        let mut length = 0;
+        let plain = file.names().all(|(_, name)| {
+            length += name.len();
+            plain_name(&name) == name
+        });
         if !self.is_empty() || !plain || u32::try_from(length).is_err() {
             for (_, name) in file.names() {
                 self.add(plain_name(&name), addition);
@@ -119,6 +122,7 @@ impl Covered {
         }
         // The first file is mostly the only one, and its table of names serves here, too.
         self.text.reserve_exact(length);
+        self.names.reserve_exact(file.len());
         for (_, name) in file.names() {
             let set = self.set_with(None, addition);
             self.text.push_str(&name);
@@ -143,7 +147,7 @@ impl Covered {
 
     /// Whether the first names are those of a file, in its order; then their number.
     pub(super) fn begins_with(&self, file: &Manifest) -> Option<u32> {
-        let names = u32::try_from(file.names().count()).ok()?;
+        let names = u32::try_from(file.len()).ok()?;
         let same = file.names().all(|(slot, name)| self.number_near(&name, slot) == Some(slot));
         same.then_some(names)
     }
