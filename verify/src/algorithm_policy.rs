@@ -38,7 +38,12 @@ pub(crate) fn jar_digest(digest: DigestAlgorithm, at: Timestamp) -> Strength {
 }
 
 /// Judges a digest algorithm by the name a manifest uses; unknown names are fine, they are merely not computed.
+///
+/// The JDK's policy knows the names SHA1 and SHA-1, but not SHA, which is the same algorithm.
 pub(crate) fn jar_digest_name(name: &str, at: Timestamp) -> Strength {
+    if name.eq_ignore_ascii_case("SHA") {
+        return Strength::Fine;
+    }
     DigestAlgorithm::from_jca(name).map_or(Strength::Fine, |digest| jar_digest(digest, at))
 }
 
@@ -98,5 +103,7 @@ mod tests {
         assert_eq!(jar_digest(DigestAlgorithm::Sha1, edge), Strength::Disabled);
         assert_eq!(jar_digest(DigestAlgorithm::Sha1, before), Strength::Legacy);
         assert_eq!(jar_digest(DigestAlgorithm::Sha256, edge), Strength::Fine);
+        assert_eq!(jar_digest_name("sha-1", edge), Strength::Disabled);
+        assert_eq!(jar_digest_name("SHA", edge), Strength::Fine, "as jarsigner has it");
     }
 }

@@ -78,6 +78,7 @@ impl Certificate {
         };
         let serial = fields.serial_number()?;
         let inner_algorithm = fields.expect(tag::SEQUENCE)?;
+        inner_algorithm.algorithm()?;
         if !same_algorithm(&inner_algorithm, &outer_algorithm)? {
             return Err(Asn1Error("the two signature algorithms of the certificate differ"));
         }

@@ -57,7 +57,8 @@ pub(crate) fn describe(
         // With a verifier the JDK sees as many bytes as declared, without one it sees all.
         let to_the_end = is_file && signed.is_empty();
         let bytes = archive.read_in_place(source, index, to_the_end, limits)?;
-        let is_short = |bytes: &[u8]| u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
+        let is_short =
+            |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
         match bytes {
             Ok(bytes) if is_file => {
                 describe_file(report, &entry.name, bytes, &signed);
@@ -207,9 +208,7 @@ fn judge(report: &mut SignatureFileReport, now: Timestamp) {
     let timestamp = report.description.as_ref().and_then(|description| description.timestamp.as_ref());
     let at = timestamp.map_or(now, |timestamp| timestamp.gen_time);
     if let Some(digest) = &mut report.digest {
-        // The policy does not know this name.
-        let unjudged = digest.name.eq_ignore_ascii_case("SHA");
-        digest.strength = if unjudged { Strength::Fine } else { jar_digest_name(&digest.name, at) };
+        digest.strength = jar_digest_name(&digest.name, at);
     }
     let Some(description) = &mut report.description else { return };
     judge_signature(&mut description.signature, at);

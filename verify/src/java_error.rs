@@ -42,6 +42,12 @@ impl JavaError {
         Self { class, message: "Index 0 out of bounds for length 0".to_owned() }
     }
 
+    /// A digest of nothing.
+    pub(crate) fn no_input() -> Self {
+        let class = "java.lang.NullPointerException";
+        Self { class, message: "Cannot read the array length because \"input\" is null".to_owned() }
+    }
+
     /// A value that cannot be decoded.
     pub(crate) fn illegal_argument(message: impl Into<String>) -> Self {
         Self { class: "java.lang.IllegalArgumentException", message: message.into() }

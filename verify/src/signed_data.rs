@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha512_224, Sha512_256};
 
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
@@ -140,6 +141,15 @@ impl SignedData {
         chain
     }
 
+    /// Whether the signed attributes of a SignerInfo are such that the content gets digested.
+    pub(crate) fn asks_for_digest(&self, signer: &SignerInfo) -> bool {
+        signer.digest.is_some()
+            && signer.signed_attributes.as_ref().is_some_and(|attributes| {
+                attributes.content_type.as_ref() == Some(&self.content_type)
+                    && attributes.message_digest.is_some()
+            })
+    }
+
     /// Checks one SignerInfo over `content`, in the JDK's order.
     pub(crate) fn check(&self, signer: &SignerInfo, content: &[u8]) -> Check {
         let mut signed: &[u8] = content;
@@ -154,6 +164,15 @@ impl SignedData {
             let Some(message_digest) = &attributes.message_digest else {
                 return Check::Unjudged("the messageDigest attribute is missing".to_owned());
             };
+            // Digests of which only the JDK has signatures, too.
+            let wrong = match signer.digest_oid.as_str() {
+                "2.16.840.1.101.3.4.2.5" => Sha512_224::digest(content)[..] != message_digest[..],
+                "2.16.840.1.101.3.4.2.6" => Sha512_256::digest(content)[..] != message_digest[..],
+                _ => false,
+            };
+            if wrong {
+                return Check::Wrong;
+            }
             let Some(digest) = signer.digest else {
                 return Check::Unjudged(format!("digest algorithm {} is not available", signer.digest_oid));
             };

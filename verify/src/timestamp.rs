@@ -47,6 +47,8 @@ pub(crate) enum TokenFailure {
     Ignored(String),
     /// An attribute without a value, at which jarsigner breaks off.
     NoValue,
+    /// No content to be digested, at which jarsigner breaks off.
+    NoContent,
 }
 
 impl From<String> for TokenFailure {
@@ -67,8 +69,13 @@ pub(crate) fn verify(
     };
     let limits = Limits { signer_infos: limits.signer_infos.min(TOKEN_SIGNER_INFOS), ..limits.clone() };
     let signed = SignedData::parse(token, &limits).map_err(malformed)?;
-    let no_content = || "the timestamp token has no content".to_owned();
-    let content = signed.content.as_deref().ok_or_else(no_content)?;
+    let Some(content) = signed.content.as_deref() else {
+        // The JDK digests what is not there, if it comes that far.
+        return Err(match signed.signer_infos.first() {
+            Some(signer) if signed.asks_for_digest(signer) => TokenFailure::NoContent,
+            _ => "the timestamp token has no content".to_owned().into(),
+        });
+    };
     let signer = verified_signer(&signed, content)?;
     if !READABLE_CONTENT.contains(&signed.content_type.as_str()) {
         return Err(format!("content type is not DATA: {}", signed.content_type).into());
@@ -141,13 +148,20 @@ pub(crate) struct TstInfo {
 impl TstInfo {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Asn1Error> {
         let mut fields = Reader::new(bytes).expect(tag::SEQUENCE)?.inside();
-        fields.expect(tag::INTEGER)?;
+        fields.integer()?;
         let policy = fields.expect(tag::OID)?.oid().ok();
         let mut imprint = fields.expect(tag::SEQUENCE)?.inside();
         let imprint_oid = imprint.expect(tag::SEQUENCE)?.algorithm()?;
         let hashed = imprint.expect(tag::OCTET_STRING)?.content.to_vec();
-        let serial = fields.expect(tag::INTEGER)?.content.to_vec();
+        let serial = fields.integer()?.to_vec();
         let gen_time = asn1_time::parse(&fields.expect(tag::GENERALIZED_TIME)?)?;
+        // Of what may follow the JDK reads up to the nonce.
+        while fields.peek().is_some_and(|found| found != tag::INTEGER) {
+            fields.next()?;
+        }
+        if !fields.is_empty() {
+            fields.integer()?;
+        }
         Ok(Self { policy, imprint_oid, imprint: hashed, serial, gen_time })
     }
 }

@@ -200,7 +200,7 @@ impl TrustStore {
     /// Whether an anchor has the same subject and key.
     pub(crate) fn contains_key(&self, certificate: &Certificate) -> bool {
         self.with_subject(certificate.subject.canonical())
-            .any(|anchor| anchor.certificate.key.spki == certificate.key.spki)
+            .any(|anchor| anchor.certificate.key.is_same(&certificate.key))
     }
 
     /// All certificates of the set.

@@ -107,6 +107,22 @@ impl PublicKey {
         Ok(Self { kind, spki: spki.to_vec(), bits })
     }
 
+    /// Whether two keys are equal to the JDK, which writes them again: NULL and no parameters are the same, as are longer
+    /// forms of lengths.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parameters = |key: &Self| -> Result<Vec<u8>, Asn1Error> {
+            let mut algorithm =
+                Reader::new(&key.spki).expect(tag::SEQUENCE)?.inside().expect(tag::SEQUENCE)?.inside();
+            algorithm.next()?;
+            let value = if algorithm.is_empty() { None } else { Some(algorithm.next()?) };
+            Ok(value
+                .filter(|value| value.tag != tag::NULL)
+                .map(|value| value.raw.to_vec())
+                .unwrap_or_default())
+        };
+        self.kind == other.kind && self.bits == other.bits && parameters(self) == parameters(other)
+    }
+
     /// SHA-256 of the encoded `SubjectPublicKeyInfo`, in hexadecimal.
     pub(crate) fn sha256(&self) -> String {
         use sha2::Digest as _;
@@ -320,6 +336,8 @@ pub(crate) fn algorithm_name(oid: &str) -> String {
         "1.2.840.113549.1.7.2" => Some("SignedData"),
         "1.2.840.113549.1.9.4" => Some("MessageDigest"),
         "1.2.840.113549.1.9.16.1.4" => Some("TimeStampTokenInfo"),
+        "2.16.840.1.101.3.4.2.5" => Some("SHA-512/224"),
+        "2.16.840.1.101.3.4.2.6" => Some("SHA-512/256"),
         "2.16.840.1.101.3.4.2.12" => Some("SHAKE256"),
         _ => None,
     };

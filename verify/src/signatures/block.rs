@@ -154,6 +154,7 @@ impl Stage<'_> {
                     Some(token)
                 }
                 Err(TokenFailure::Ignored(reason)) => return ignored(reason),
+                Err(TokenFailure::NoContent) => return Err(JavaError::no_input().into()),
                 Err(TokenFailure::NoValue) => return Err(JavaError::no_first_value().into()),
             },
             None => None,
