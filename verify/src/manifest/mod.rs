@@ -77,6 +77,7 @@ impl Manifest {
             return Err(beyond(limits::HEADERS, "headers"));
         }
         repeated.sort();
+        sections.shrink_to_fit();
         Ok(Self { bytes, sections, repeated, index })
     }
 
