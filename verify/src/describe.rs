@@ -56,7 +56,14 @@ pub(crate) fn describe(
         }
         // With a verifier the JDK sees as many bytes as declared, without one it sees all.
         let to_the_end = is_file && signed.is_empty();
-        let bytes = archive.read_in_place(source, index, to_the_end, limits)?;
+        let bytes = match index {
+            // A block in first place is looked up by its name.
+            0 if !is_file => {
+                let found = archive.index_of(&entry.name).unwrap_or(index);
+                archive.read_in_place(source, found, to_the_end, limits)?
+            }
+            _ => archive.read_in_place(source, index, to_the_end, limits)?,
+        };
         let is_short =
             |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
         match bytes {

@@ -30,7 +30,16 @@ impl Policies {
                 let name = |policy: &Value<'_>| policy.inside().next()?.oid();
                 self.named = Some(policies.iter().map(name).collect::<Result<_, _>>()?);
             }
-            "2.5.29.33" => self.has_mappings = true,
+            "2.5.29.33" => {
+                self.has_mappings = true;
+                for mapping in reader.expect(tag::SEQUENCE)?.inside().all()? {
+                    let policies = mapping.inside().all()?;
+                    let are_two = policies.len() == 2 && policies.iter().all(|policy| policy.tag == tag::OID);
+                    if mapping.tag != tag::SEQUENCE || !are_two {
+                        return Err(Asn1Error("malformed policy mappings"));
+                    }
+                }
+            }
             "2.5.29.36" => {
                 for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
                     if field.tag == REQUIRE_EXPLICIT {

@@ -227,7 +227,11 @@ impl SignerInfo {
         let signed_attributes = signed
             .map(|(raw, attributes)| SignedAttributes::new(&raw, &attributes, &digest_oid, &signature_oid))
             .transpose()?;
-        let scheme = scheme(&signature_algorithm, &signature_oid, digest, &digest_oid);
+        let is_direct = signed_attributes.is_none();
+        let scheme = match is_for_edwards_curves(&digest_algorithm, &digest_oid, &signature_oid, is_direct) {
+            Ok(true) => scheme(&signature_algorithm, &signature_oid, digest, &digest_oid),
+            _ => Err("incompatible digest algorithm".to_owned()),
+        };
         Ok(Self {
             issuer,
             serial,
@@ -290,9 +294,10 @@ impl SignedAttributes {
         }
         if let Some(protection) = attributes.value(ID_ALGORITHM_PROTECTION) {
             let mut parts = protection.inside();
-            let digest = parts.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
+            let digest = parts.expect(tag::SEQUENCE)?.algorithm()?;
             let signature = parts.optional(tag::CONTEXT_1)?;
-            let signature = signature.map(|value| value.inside().next()?.oid()).transpose()?;
+            let signature =
+                signature.map(|value| Value { tag: tag::SEQUENCE, ..value }.algorithm()).transpose()?;
             if digest != digest_oid || signature.as_deref() != Some(signature_oid) {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
@@ -305,6 +310,27 @@ impl SignedAttributes {
             signing_time: value(ID_SIGNING_TIME).map(|value| asn1_time::parse(&value)).transpose()?,
         })
     }
+}
+
+/// Whether the digest field is what EdDSA asks for, parameters included (RFC 8419 section 3.1); of other signature
+/// algorithms always.
+fn is_for_edwards_curves(
+    digest: &Value<'_>,
+    digest_oid: &str,
+    signature_oid: &str,
+    is_direct: bool,
+) -> Result<bool, Asn1Error> {
+    const LENGTH_512: &[u8] = &[tag::INTEGER, 2, 2, 0];
+    let mut parts = digest.inside();
+    parts.next()?;
+    let parameters = if parts.is_empty() { None } else { Some(parts.next()?) };
+    let parameters = parameters.filter(|value| value.tag != tag::NULL).map(|value| value.raw);
+    Ok(match (signature_oid, is_direct) {
+        (ID_ED25519, _) => parameters.is_none(),
+        (ID_ED448, true) => digest_oid == ID_SHAKE256 && parameters.is_none(),
+        (ID_ED448, false) => digest_oid == ID_SHAKE256_LEN && parameters == Some(LENGTH_512),
+        _ => true,
+    })
 }
 
 /// The signature algorithm: the digest field decides the digest, the signature field the kind of key.
@@ -366,6 +392,8 @@ fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Err
 pub(crate) const READABLE_CONTENT: [&str; 3] =
     ["1.2.840.113549.1.7.1", "1.2.840.1113549.1.7.1", "1.2.840.113549.1.9.16.1.4"];
 
+const ID_SHAKE256: &str = "2.16.840.1.101.3.4.2.12";
+const ID_SHAKE256_LEN: &str = "2.16.840.1.101.3.4.2.18";
 const ID_ED25519: &str = "1.3.101.112";
 const ID_ED448: &str = "1.3.101.113";
 const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";

@@ -108,7 +108,7 @@ pub(crate) fn describe(token: &[u8], limits: &Limits) -> Option<TokenDescription
         return None;
     }
     let info = TstInfo::parse(signed.content.as_deref()?).ok()?;
-    let signer = signed.signer_infos.first()?;
+    let signer = signed.signer_infos.first().filter(|signer| !signer.has_contradictory_parameters())?;
     let certificate = signed.certificate_of(signer)?;
     Some(TokenDescription {
         gen_time: info.gen_time,
