@@ -165,7 +165,10 @@ fn read_all(
     let outcomes: Vec<OnceLock<Outcome>> = order.iter().map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
-        let mut reader = ContentReader::default();
+        let mut reader = match plan.signatures.covered.is_empty() {
+            true => ContentReader::reading_beyond(),
+            false => ContentReader::default(),
+        };
         while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
             let outcome = read_one(source, archive, plan, *index, &mut reader, inputs.compare_contents);
             match (outcome, outcomes.get(*index)) {

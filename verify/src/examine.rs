@@ -246,6 +246,9 @@ impl Reading<'_> {
                 archive.entries.iter().zip(&contents.signers).filter(|(_, signers)| !signers.is_empty());
             let signed: HashSet<&str> = signed.map(|(entry, _)| entry.name.as_str()).collect();
             report.signature_files = describe::describe(source, archive, &signed, &inputs.limits, inputs.at)?;
+            if report.abort.is_none() && report.signature_files.iter().any(|file| file.breaks_off) {
+                report.abort = Some(JavaError::no_first_value());
+            }
             if depth == Depth::Everything {
                 report.findings.extend(second_reader::compare(
                     source,
