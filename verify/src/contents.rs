@@ -195,7 +195,10 @@ fn read_all(
     let digests: Vec<OnceLock<[u8; 32]>> = (0..kept).map(|_| OnceLock::new()).collect();
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
-        let mut reader = ContentReader::default();
+        let mut reader = match plan.signatures.covered.is_empty() {
+            true => ContentReader::reading_beyond(),
+            false => ContentReader::default(),
+        };
         for index in std::iter::from_fn(|| order.take()).flatten() {
             match read_one(source, archive, plan, *index, &mut reader, digests.get(*index)) {
                 Ok(outcome) => {

@@ -18,6 +18,7 @@ use crate::report::{AlgorithmReport, BlockDescription, KeyReport, SignatureFileR
 use crate::signature_names::{has_signature_extension, is_signature_related, plain_name};
 use crate::signatures::{Covered, DescribedFile, Signatures, stated_digest_name};
 use crate::signed_data::{SignedData, SignerInfo};
+use crate::signer_attributes::NO_VALUE;
 use crate::source::Source;
 use crate::timestamp;
 
@@ -149,7 +150,13 @@ fn describe_digest(report: &mut SignatureFileReport, name: &str, digest: Option<
 
 fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], limits: &Limits) {
     report.block = Some(name.to_owned());
-    let Ok(block) = SignedData::parse(bytes, limits) else { return unparsable(report, name) };
+    let block = match SignedData::parse(bytes, limits) {
+        Ok(block) => block,
+        Err(error) => {
+            report.breaks_off = error == NO_VALUE;
+            return unparsable(report, name);
+        }
+    };
     report.block_parses = true;
     let signer = block.signer_infos.first().filter(|signer| !signer.has_contradictory_parameters());
     let Some(signer) = signer.filter(|signer| block.certificate_of(signer).is_some()) else { return };

@@ -260,6 +260,9 @@ impl Reading<'_> {
                 inputs.at,
             )?;
             signatures.covered = Covered::default();
+            if report.abort.is_none() && report.signature_files.iter().any(|file| file.breaks_off) {
+                report.abort = Some(JavaError::no_first_value());
+            }
             if depth == Depth::Everything {
                 report.findings.extend(second_reader::compare(
                     source,

@@ -88,7 +88,9 @@ impl SignedData {
                 certificates.push(Certificate::parse(value.raw)?);
             }
         }
-        fields.optional(tag::CONTEXT_1)?;
+        if let Some(lists) = fields.optional(tag::CONTEXT_1)? {
+            lists.inside().all()?.iter().try_for_each(check_revocation_list)?;
+        }
         let mut signer_infos = Vec::new();
         for value in fields.expect(tag::SET)?.inside().all()? {
             if signer_infos.len() >= limits.signer_infos {
@@ -212,6 +214,9 @@ impl SignerInfo {
         let mut parts = identifier.inside();
         let issuer = DistinguishedName::parse(parts.expect(tag::SEQUENCE)?.raw)?;
         let serial = parts.serial_number()?.to_vec();
+        if !parts.is_empty() {
+            return Err(Asn1Error("a signer is named by more than issuer and serial number"));
+        }
         let digest_algorithm = fields.expect(tag::SEQUENCE)?;
         let digest_oid = digest_algorithm.algorithm()?;
         let digest = DigestAlgorithm::from_oid(&digest_oid);
@@ -222,6 +227,9 @@ impl SignerInfo {
         let signature = asn1::octets(&fields.next()?)?;
         let unsigned = fields.optional(tag::CONTEXT_1)?;
         let unsigned = unsigned.map(|raw| Attributes::parse(&raw, depth)).transpose()?;
+        if !fields.is_empty() {
+            return Err(Asn1Error("a SignerInfo has more than its fields"));
+        }
         let timestamp_token = unsigned.and_then(|attributes| attributes.value(ID_TIMESTAMP_TOKEN));
         let timestamp_token = timestamp_token.map(|token| token.raw.to_vec());
         let signed_attributes = signed
@@ -296,8 +304,13 @@ impl SignedAttributes {
             let mut parts = protection.inside();
             let digest = parts.expect(tag::SEQUENCE)?.algorithm()?;
             let signature = parts.optional(tag::CONTEXT_1)?;
-            let signature =
-                signature.map(|value| Value { tag: tag::SEQUENCE, ..value }.algorithm()).transpose()?;
+            let signature = signature.map(|value| Value { tag: tag::SEQUENCE, ..value });
+            let parameters = signature.filter(|_| signature_oid == ID_RSASSA_PSS).map(|value| {
+                let mut parts = value.inside();
+                parts.next().and_then(|_| PssParameters::parse(&mut parts))
+            });
+            parameters.transpose()?;
+            let signature = signature.map(|value| value.algorithm()).transpose()?;
             if digest != digest_oid || signature.as_deref() != Some(signature_oid) {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
@@ -310,6 +323,23 @@ impl SignedAttributes {
             signing_time: value(ID_SIGNING_TIME).map(|value| asn1_time::parse(&value)).transpose()?,
         })
     }
+}
+
+/// Whether a value has the outer form of a revocation list (RFC 5280 section 5.1). Nobody uses it, but the JDK reads it.
+fn check_revocation_list(list: &Value<'_>) -> Result<(), Asn1Error> {
+    let parts = list.inside().all()?;
+    let [to_be_signed, algorithm, signature] = &parts[..] else {
+        return Err(Asn1Error("a revocation list has three parts"));
+    };
+    algorithm.algorithm()?;
+    let mut fields = to_be_signed.inside();
+    fields.optional(tag::INTEGER)?;
+    fields.next()?.algorithm()?;
+    DistinguishedName::parse(fields.expect(tag::SEQUENCE)?.raw)?;
+    asn1_time::parse(&fields.next()?)?;
+    let tags = [list.tag, to_be_signed.tag, signature.tag];
+    let is_whole = tags == [tag::SEQUENCE, tag::SEQUENCE, tag::BIT_STRING];
+    if is_whole { Ok(()) } else { Err(Asn1Error("malformed revocation list")) }
 }
 
 /// Whether the digest field is what EdDSA asks for, parameters included (RFC 8419 section 3.1); of other signature

@@ -29,6 +29,8 @@ pub(crate) struct Content {
 
 /// Buffers for reading entries one after the other.
 pub(crate) struct ContentReader {
+    /// How many bytes behind the declared size are read: a fault among them is one to a JDK that has nothing to verify.
+    beyond: u64,
     input: Vec<u8>,
     output: Vec<u8>,
     inflate: Inflate,
@@ -38,6 +40,7 @@ pub(crate) struct ContentReader {
 impl Default for ContentReader {
     fn default() -> Self {
         Self {
+            beyond: 0,
             input: vec![0; BUFFER],
             output: vec![0; BUFFER],
             inflate: Inflate::new(false, 15),
@@ -47,6 +50,11 @@ impl Default for ContentReader {
 }
 
 impl ContentReader {
+    /// A reader that also looks at what lies behind the declared size, within bounds.
+    pub(crate) fn reading_beyond() -> Self {
+        Self { beyond: 16 << 20, ..Self::default() }
+    }
+
     /// Reads entry `index` as the JDK does while it walks through the directory: each entry from its own position. Only
     /// the first is looked up by its name, because in between the JDK has looked at the signature files.
     ///
@@ -89,6 +97,7 @@ impl ContentReader {
             position,
             remaining: stored.compressed_size,
             declared,
+            beyond: self.beyond,
             crc: 0,
             content: Content::default(),
             sink,
@@ -146,6 +155,7 @@ struct Run<'a> {
     position: u64,
     remaining: u64,
     declared: u64,
+    beyond: u64,
     crc: u32,
     content: Content,
     sink: &'a mut dyn FnMut(&[u8]),
@@ -222,7 +232,8 @@ impl Run<'_> {
             }
             // Up to the declared size first, so that a failure behind it is told apart; then one byte more.
             let room = match self.declared.saturating_sub(self.content.length) {
-                0 => 1,
+                0 if self.beyond == 0 => 1,
+                0 => output.len(),
                 room => usize::try_from(room).unwrap_or(usize::MAX).min(output.len()),
             };
             let Some(target) = output.get_mut(..room) else { return Ok(()) };
@@ -244,7 +255,7 @@ impl Run<'_> {
                         self.content.unused_compressed = self.remaining + left - pad;
                         return Ok(());
                     }
-                    if self.content.length > self.declared {
+                    if self.content.length > self.declared.saturating_add(self.beyond) {
                         return Ok(());
                     }
                     if produced == 0 && used == 0 && consumed < filled {

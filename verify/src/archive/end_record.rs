@@ -68,6 +68,10 @@ pub(crate) fn find(source: &Source) -> std::io::Result<Result<EndRecord, JavaErr
         return Ok(Err(JavaError::end_of_file("")));
     }
     apply_zip64(source, &mut record)?;
+    if record.position == 0 {
+        // Nothing stands before the record, so the JDK does not look at what it says.
+        (record.directory_length, record.directory_offset, record.entries) = (0, 0, 0);
+    }
     record.other_signatures = usize::from(record.ignored_zip64)
         + others.iter().filter(|(position, fits)| *fits || record.is_misplaced(*position)).count();
     Ok(Ok(record))

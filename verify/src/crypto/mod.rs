@@ -79,6 +79,9 @@ impl PublicKey {
         let mut fields = Reader::new(spki).expect(tag::SEQUENCE)?.inside();
         let algorithm = fields.expect(tag::SEQUENCE)?;
         let bits = bit_string(fields.expect(tag::BIT_STRING)?.content)?;
+        if !fields.is_empty() {
+            return Err(Asn1Error("bytes after the public key"));
+        }
         let oid = algorithm.algorithm()?;
         let mut parts = algorithm.inside();
         parts.next()?;

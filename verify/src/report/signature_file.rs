@@ -25,6 +25,9 @@ pub struct SignatureFileReport {
     pub(crate) block_parses: bool,
     /// Whether the first SignerInfo has a timestamp token that can be read, whatever is in it.
     pub(crate) has_token: bool,
+    /// Whether an attribute without a value makes jarsigner break off while it describes the block.
+    #[serde(skip)]
+    pub(crate) breaks_off: bool,
     /// Names in the signature file without a signed entry.
     pub(crate) nonexistent: Vec<String>,
 }
