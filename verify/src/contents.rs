@@ -196,7 +196,7 @@ fn read_all(
     let failure: Mutex<Option<io::Error>> = Mutex::new(None);
     let work = || {
         let mut reader = match plan.signatures.covered.is_empty() {
-            true => ContentReader::reading_beyond(),
+            true => ContentReader::reading_beyond(archive.entries.len()),
             false => ContentReader::default(),
         };
         for index in std::iter::from_fn(|| order.take()).flatten() {

@@ -50,9 +50,11 @@ impl Default for ContentReader {
 }
 
 impl ContentReader {
-    /// A reader that also looks at what lies behind the declared size, within bounds.
-    pub(crate) fn reading_beyond() -> Self {
-        Self { beyond: 16 << 20, ..Self::default() }
+    /// A reader that also looks at what lies behind the declared size, for an archive of so many entries: within a bound
+    /// for all of them together, since sizes that are not declared count for no other limit.
+    pub(crate) fn reading_beyond(entries: usize) -> Self {
+        let entries = u64::try_from(entries).unwrap_or(u64::MAX).max(1);
+        Self { beyond: LARGEST_BEYOND.min(ALL_BEYOND / entries), ..Self::default() }
     }
 
     /// Reads entry `index` as the JDK does while it walks through the directory: each entry from its own position. Only
@@ -283,6 +285,9 @@ pub(crate) fn inflate_fault(inflate: &Inflate) -> JavaError {
 }
 
 const BUFFER: usize = 64 * 1024;
+/// How far behind the declared size of one entry, and of all together, is read.
+const LARGEST_BEYOND: u64 = 16 << 20;
+const ALL_BEYOND: u64 = 64 << 20;
 /// What a declared size may reserve at most, before anything is there.
 const LARGEST_RESERVE: usize = 16_000_000;
 
@@ -290,6 +295,16 @@ const LARGEST_RESERVE: usize = 16_000_000;
 mod tests {
     use super::*;
     use crate::limits::Limits;
+
+    #[test]
+    fn what_is_read_behind_declared_sizes_is_bounded_in_all() {
+        for entries in [0, 1, 4, 5, 1000, 1_000_000] {
+            let each = ContentReader::reading_beyond(entries).beyond;
+            let all = each * u64::try_from(entries).unwrap();
+            assert!(each <= 16 << 20 && all <= 64 << 20, "{entries}: {each}");
+        }
+        assert_eq!(ContentReader::reading_beyond(4).beyond, 16 << 20);
+    }
 
     #[test]
     fn a_stored_entry_is_read_one_byte_behind_its_declared_size_at_most() {
