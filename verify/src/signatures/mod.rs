@@ -195,7 +195,12 @@ impl<'a> Stage<'a> {
         // 1. The manifest. Without signature files the JDK reads it last.
         let Some(name) = self.found.manifest_name.clone() else { return Ok(Ok(())) };
         let index = archive.index_of(&name).unwrap_or_default();
-        match self.read(source, archive, index)?.and_then(Manifest::parse) {
+        let bytes = match self.found.files.is_empty() {
+            // Nor does it ask then whether the manifest is as long as declared.
+            true => archive.read_in_place(source, index, true, self.limits)?,
+            false => self.read(source, archive, index)?,
+        };
+        match bytes.and_then(Manifest::parse) {
             Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if self.found.files.is_empty() => {
                 self.found.late_error = Some(error);
