@@ -9,7 +9,7 @@ use super::judge::{Difference, Judges, is_reproduced};
 
 /// Seeds that nothing was fixed against.
 const SEEDS: [u64; 2] = [20_011, 20_012];
-const COUNT: u64 = 150;
+const COUNT: u64 = 300;
 
 #[test]
 fn no_changed_archive_is_good_to_us_and_bad_to_the_live_jarsigner() {

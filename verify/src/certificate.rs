@@ -292,7 +292,7 @@ pub(crate) enum Validity {
 }
 
 /// Whether two algorithm identifiers are equal; absent parameters and NULL are the same.
-fn same_algorithm(one: &Value<'_>, other: &Value<'_>) -> Result<bool, Asn1Error> {
+pub(crate) fn same_algorithm(one: &Value<'_>, other: &Value<'_>) -> Result<bool, Asn1Error> {
     let parts = |value: &Value<'_>| -> Result<(Vec<u8>, Vec<u8>), Asn1Error> {
         let mut parts = value.inside();
         let oid = parts.expect(tag::OID)?.content.to_vec();

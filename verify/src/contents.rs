@@ -40,6 +40,8 @@ pub(crate) struct Contents {
     /// Whether every entry has been read to its end, and has the declared size and CRC-32.
     pub(crate) clean: bool,
     pub(crate) abort: Option<JavaError>,
+    /// The entry at which that happened.
+    pub(crate) abort_at: usize,
     /// SHA-256 of each content that is as declared; only if the second reader compares contents.
     pub(crate) sha256: Vec<Option<[u8; 32]>>,
 }
@@ -347,7 +349,7 @@ fn judge(
             let is_read = entry.size > 0 || covered.is_empty();
             if let Some(error) = content.error.as_ref().or(late).filter(|_| is_read) {
                 if !described {
-                    contents.abort = Some(error.clone());
+                    (contents.abort, contents.abort_at) = (Some(error.clone()), index);
                     break;
                 }
                 contents.unreadable.insert(index, error.clone());
@@ -357,7 +359,7 @@ fn judge(
         own.push(match (&outcome.compared, plan.number(index)) {
             (Compared::Right, Some(number)) => verified.add(number).then_some(number),
             (Compared::Wrong(error), _) => {
-                contents.abort = Some((**error).clone());
+                (contents.abort, contents.abort_at) = (Some((**error).clone()), index);
                 break;
             }
             _ => None,

@@ -181,11 +181,17 @@ impl Reading<'_> {
         let Self { source, archive, inputs, rules, depth } = *self;
         report.abort = archive.refusal(rules);
         if report.abort.is_some() {
-            if archive.is_refused_late(rules)
-                && let (_, Some(abort)) =
-                    signatures::examine(source, archive, rules, &inputs.limits, inputs.at, inputs.workers())?
-            {
-                report.abort = Some(abort);
+            let refused_at = archive.refused_at(rules);
+            if refused_at > 0 {
+                // What ends the run before that.
+                let (signatures, mut abort) =
+                    signatures::examine(source, archive, rules, &inputs.limits, inputs.at, inputs.workers())?;
+                if abort.is_none() {
+                    let places = Places::find(archive, &signatures, inputs.workers());
+                    let contents = contents::examine(source, archive, &signatures, &places, inputs)?;
+                    abort = contents.abort.filter(|_| contents.abort_at < refused_at);
+                }
+                report.abort = abort.or(report.abort.take());
             }
             return Ok(Found::default());
         }

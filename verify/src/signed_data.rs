@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha512_224, Sha512_256};
 
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
-use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION};
+use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION, same_algorithm};
 use crate::crypto::{self, Check, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::distinguished_name::DistinguishedName;
@@ -68,7 +68,8 @@ impl SignedData {
         if info.next()?.oid()? != ID_SIGNED_DATA {
             return Err(Asn1Error("the content is not SignedData"));
         }
-        let mut explicit = info.expect(tag::CONTEXT_0)?.inside();
+        // The JDK does not look at the tag around a content.
+        let mut explicit = info.next()?.inside();
         let mut fields = explicit.expect(tag::SEQUENCE)?.inside();
         if !info.is_empty() || !explicit.is_empty() {
             return Err(Asn1Error("the content info has more than type and content"));
@@ -233,7 +234,9 @@ impl SignerInfo {
         let timestamp_token = unsigned.and_then(|attributes| attributes.value(ID_TIMESTAMP_TOKEN));
         let timestamp_token = timestamp_token.map(|token| token.raw.to_vec());
         let signed_attributes = signed
-            .map(|(raw, attributes)| SignedAttributes::new(&raw, &attributes, &digest_oid, &signature_oid))
+            .map(|(raw, attributes)| {
+                SignedAttributes::new(&raw, &attributes, &digest_algorithm, &signature_algorithm)
+            })
             .transpose()?;
         let is_direct = signed_attributes.is_none();
         let scheme = match is_for_edwards_curves(&digest_algorithm, &digest_oid, &signature_oid, is_direct) {
@@ -293,8 +296,8 @@ impl SignedAttributes {
     fn new(
         raw: &Value<'_>,
         attributes: &Attributes<'_>,
-        digest_oid: &str,
-        signature_oid: &str,
+        digest_algorithm: &Value<'_>,
+        signature_algorithm: &Value<'_>,
     ) -> Result<Self, Asn1Error> {
         let mut signed_bytes = raw.raw.to_vec();
         if let Some(first) = signed_bytes.first_mut() {
@@ -302,16 +305,19 @@ impl SignedAttributes {
         }
         if let Some(protection) = attributes.value(ID_ALGORITHM_PROTECTION) {
             let mut parts = protection.inside();
-            let digest = parts.expect(tag::SEQUENCE)?.algorithm()?;
+            let digest = parts.expect(tag::SEQUENCE)?;
             let signature = parts.optional(tag::CONTEXT_1)?;
             let signature = signature.map(|value| Value { tag: tag::SEQUENCE, ..value });
-            let parameters = signature.filter(|_| signature_oid == ID_RSASSA_PSS).map(|value| {
-                let mut parts = value.inside();
-                parts.next().and_then(|_| PssParameters::parse(&mut parts))
-            });
-            parameters.transpose()?;
-            let signature = signature.map(|value| value.algorithm()).transpose()?;
-            if digest != digest_oid || signature.as_deref() != Some(signature_oid) {
+            digest.algorithm()?;
+            let mut agrees = same_algorithm(&digest, digest_algorithm)?;
+            if let Some(signature) = signature
+                && signature.algorithm()? == ID_RSASSA_PSS
+            {
+                let mut parts = signature.inside();
+                parts.next().and_then(|_| PssParameters::parse(&mut parts))?;
+            }
+            agrees &= signature.is_some_and(|value| same_algorithm(&value, signature_algorithm) == Ok(true));
+            if !agrees {
                 return Err(Asn1Error("CMSAlgorithmProtection contradicts the SignerInfo"));
             }
         }
@@ -401,16 +407,16 @@ fn scheme(
 fn parse_content(value: &Value<'_>) -> Result<(String, Option<Vec<u8>>), Asn1Error> {
     let mut fields = value.inside();
     let content_type = fields.next()?.oid()?;
-    let content = match fields.optional(tag::CONTEXT_0)? {
-        Some(explicit) => {
-            let mut inside = explicit.inside();
+    let content = match fields.is_empty() {
+        false => {
+            let mut inside = fields.next()?.inside();
             let octets = asn1::octets(&inside.next()?)?;
             if !inside.is_empty() {
                 return Err(Asn1Error("several contents"));
             }
             Some(octets)
         }
-        None => None,
+        true => None,
     };
     if !fields.is_empty() {
         return Err(Asn1Error("the content info has more than type and content"));

@@ -34,6 +34,7 @@ use crate::java_error::JavaError;
 use crate::jdk::Rules;
 use crate::limits::Limits;
 use crate::name_index::NameIndex;
+use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block_or_signature_file};
 use crate::source::Source;
 
 use central_directory::{BAD_NAME, Contested};
@@ -156,12 +157,16 @@ impl Archive {
         }
     }
 
-    /// Whether that JDK finds out about the comment it refuses after it has looked at the signatures: it does with the first
-    /// entry.
-    pub(crate) fn is_refused_late(&self, rules: &Rules) -> bool {
-        !rules.checks_entry_comments
-            && self.contested.bad_comment.is_some()
-            && self.contested.bad_comment_at > 0
+    /// The entry at which that JDK finds out about a comment that it refuses. With the first entry it looks at the manifest,
+    /// signature files and blocks.
+    pub(crate) fn refused_at(&self, rules: &Rules) -> usize {
+        let at = self.contested.bad_comment_at;
+        let is_read_first = self.entries.get(at).is_none_or(|entry| {
+            has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name)
+                || entry.name.eq_ignore_ascii_case(MANIFEST_NAME)
+        });
+        let is_late = self.contested.bad_comment.is_some() && !rules.checks_entry_comments && !is_read_first;
+        if is_late { at } else { 0 }
     }
 
     /// Adds a finding for every name or mode that must not reach a disk.

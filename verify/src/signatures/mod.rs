@@ -224,7 +224,14 @@ impl<'a> Stage<'a> {
             let is_large = entry.size >= LARGE_FILE && !is_block(&entry.name.to_uppercase());
             archive.index_of(&entry.name).filter(|_| is_large)
         });
-        let (manifest, ahead) = read_first(source, archive, index, first, self.limits);
+        let (manifest, ahead) = match self.found.files.is_empty() {
+            // Nor does it ask then whether the manifest is as long as declared.
+            true => {
+                let bytes = archive.read_in_place(source, index, true, self.limits)?;
+                (Ok(bytes.and_then(Manifest::parse)), None)
+            }
+            false => read_first(source, archive, index, first, self.limits),
+        };
         match manifest? {
             Ok(manifest) => self.found.manifest = Some(manifest),
             Err(error) if self.found.files.is_empty() => {

@@ -1,0 +1,36 @@
+//! Archives that were once judged or described in another way than by `jarsigner`: what it printed, and its exit code.
+//!
+//! Each case is an archive named after what is odd about it. All were found by random changes (`fixtures/src/mutate`), most of
+//! them signed by certificates that the trust store does not know.
+
+use std::fs;
+use std::path::Path;
+
+use midmirror_verify::{Jdk, TrustStore, jarsigner};
+
+#[test]
+fn odd_archives_are_judged_and_described_as_by_jarsigner() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd");
+    let nothing = TrustStore::empty("nothing");
+    let now = "2026-11-30T04:00:00Z".parse().unwrap();
+    let environment =
+        jarsigner::Environment { jdk: Jdk::V17_0_15, ..jarsigner::Environment::new(&nothing, now) };
+    let keystore = folder.join("../data/anchors.p12");
+    let codes = fs::read_to_string(folder.join("exit-codes.tsv")).unwrap();
+    let mut differing = Vec::new();
+    for (name, code) in codes.lines().map(|line| line.split_once('\t').unwrap()) {
+        let line = format!(
+            "-verify -verbose -certs -strict -storepass changeit -keystore {} {}",
+            keystore.display(),
+            folder.join(name).with_extension("jar").display()
+        );
+        let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let output = jarsigner::run(&arguments, &environment);
+        let text = fs::read_to_string(folder.join(name).with_extension("txt")).unwrap();
+        if output.exit_code.to_string() != code || output.stdout != text {
+            differing.push(format!("{name}: {} {}", output.exit_code, output.stdout));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert!(codes.lines().count() >= 40);
+}
