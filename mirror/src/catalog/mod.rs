@@ -25,6 +25,7 @@ mod metadata;
 mod publish;
 mod source;
 mod state;
+mod sums;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;

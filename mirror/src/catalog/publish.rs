@@ -18,6 +18,7 @@ use super::keys::{RoleKey, SigningKeys};
 use super::lifetimes::Lifetimes;
 use super::metadata::{self, Role, SPECIFICATION};
 use super::source::FolderSource;
+use super::sums;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
@@ -89,6 +90,7 @@ pub fn publish(
     let timestamp = folder.join(TIMESTAMP_FILE);
     let timestamp = std::fs::read(&timestamp).map_err(CatalogError::folder(&timestamp))?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), now))?;
+    sums::write(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &entries, &publication, now)?;
     if outcome != PublicationOutcome::Unchanged {
         let version = publication.versions.timestamp;
         info!(version, packages = publication.packages, expires = %publication.expires, "catalog published");

@@ -15,6 +15,8 @@
 //!     fetch.json              where the bytes came from
 //!   repository/               the signed catalog, see `catalog`
 //!   log/                      what was done, see `log`
+//!   SHA256SUMS, SHA256SUMS.minisig, midmirror.pub
+//!                             digests of the packages in the catalog, signed; see `attest::sums`
 //!   quarantine/ATTEMPT/       unverified bytes, one folder per attempt; belongs to `fetch`
 //!   index/v1/                 lookups; may be deleted at any time, nothing is known only here
 //! ```
@@ -177,6 +179,14 @@ impl Store {
     /// paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
         Ok(newest(self.admissions()?))
+    }
+
+    /// Where the bytes with a digest are, from the root of the store; with slashes everywhere.
+    pub(crate) fn blob_name(&self, digest: &Sha256Digest) -> String {
+        let path = self.blob_path(digest);
+        let parts = path.strip_prefix(&self.root).unwrap_or(&path).components();
+        let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
     }
 
     /// The folder of the log.

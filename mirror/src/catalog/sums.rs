@@ -1,0 +1,48 @@
+//! The lowest rung beside the catalog: `SHA256SUMS` of what it lists, signed so that `minisign` and `signify` verify it.
+//!
+//! Every package stands there twice, under its place in the store and under its vendor path: `sha256sum --check
+//! --ignore-missing` finds what is there, in a copy of the store as in a copy of what it serves. A list does not expire, and an
+//! older one is as well signed as this one: who needs more uses the catalog.
+
+use jiff::Timestamp;
+
+use super::error::CatalogError;
+use super::publish::Publication;
+use crate::attest::{StoreKey, sums};
+use crate::catalog::CatalogEntry;
+use crate::store::Store;
+use crate::store::durable::{self, FileMode};
+
+/// Writes list, signature and key, if the list is not the one that is there.
+pub(super) fn write(
+    store: &Store,
+    key: &StoreKey,
+    entries: &[CatalogEntry],
+    publication: &Publication,
+    now: Timestamp,
+) -> Result<(), CatalogError> {
+    let blobs: Vec<String> = entries.iter().map(|entry| store.blob_name(&entry.sha256)).collect();
+    let in_store = blobs.iter().zip(entries).map(|(name, entry)| (name.as_str(), entry.sha256));
+    let by_vendor = entries.iter().map(|entry| (entry.path.as_str(), entry.sha256));
+    // Two names of the same bytes have one place.
+    let mut names: Vec<_> = in_store.chain(by_vendor).collect();
+    names.sort_unstable();
+    names.dedup();
+    let list = sums::list(names);
+    let place = |name: &str| store.root_dir().join(name);
+    if std::fs::read(place(sums::SUMS_FILE)).is_ok_and(|there| there == list.as_bytes()) {
+        return Ok(());
+    }
+    let version = publication.versions.targets;
+    let comment = format!("midmirror store {}, catalog version {version}, {now}", store.id());
+    let files = [
+        (sums::KEY_FILE, sums::public_key(key)),
+        (sums::SIGNATURE_FILE, sums::sign(&list, &comment, key)),
+        // Last: whoever is stopped before it does it again.
+        (sums::SUMS_FILE, list),
+    ];
+    for (name, text) in files {
+        durable::replace(&place(name), text.as_bytes(), FileMode::Shared)?;
+    }
+    Ok(())
+}
