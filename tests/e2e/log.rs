@@ -63,6 +63,7 @@ fn log_that_was_cut_rewritten_or_changed_is_found_out() {
     changed[place + 7..place + 12].copy_from_slice(b"true ");
     overwrite(&file, &changed);
     site.run(&["log", "verify"]).expect(11).says("DAMAGED").says("entry 1");
+    site.run(&["store", "check"]).expect(11).says("DAMAGED  the log: ");
     overwrite(&file, &before);
     site.run(&["log", "verify"]).expect(0);
 

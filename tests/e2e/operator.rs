@@ -211,7 +211,7 @@ fn damaged_bytes_and_evidence_can_be_mended_as_the_hints_say() {
     site.run(&["sync", stamp]).expect(11).says("numbered folder");
     fs::remove_dir_all(&evidence).unwrap();
     site.run(&["sync", stamp]).expect(0).says("1 stored");
-    site.run(&["store", "check", "--full"]).expect(0);
+    site.run(&["store", "check", "--full"]).expect(0).says("admitted again as admission");
 }
 
 #[test]

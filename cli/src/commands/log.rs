@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use midmirror_mirror::catalog::{Event, LogEntry, TrustedCatalog, check_log, log_of, read_events};
+use midmirror_mirror::catalog::{Event, LogEntry, LogFault, TrustedCatalog, check_log, log_of, read_events};
 use midmirror_mirror::store::Store;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -117,7 +117,7 @@ fn verify(
     let report = check_log(store, catalog, earlier.as_deref())?;
     let (_, key) = log_of(store, catalog)?;
     let problems: Vec<String> = report.faults.iter().map(|fault| printable(&fault.to_string())).collect();
-    let sound = problems.is_empty();
+    let sound = !report.faults.iter().any(LogFault::is_damage);
     let entries = report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     if json {
         let root = report.checkpoint.as_ref().map(|checkpoint| checkpoint.root.to_hex());
@@ -129,8 +129,8 @@ fn verify(
             problems,
         })?;
     } else {
-        for problem in &problems {
-            output::data(format!("DAMAGED  {problem}"));
+        for (fault, problem) in report.faults.iter().zip(&problems) {
+            output::data(format!("{:<8} {problem}", if fault.is_damage() { "DAMAGED" } else { "note" }));
         }
         if let Some(checkpoint) = &report.checkpoint {
             output::data(format!(

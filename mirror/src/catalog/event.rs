@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogVersions, Publication};
+use super::{CatalogEntry, CatalogVersions, Publication};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
@@ -164,6 +164,16 @@ impl Event {
         match self {
             Self::Admitted { evidence, .. } | Self::Accepted { evidence, .. } => Some(evidence),
             _ => None,
+        }
+    }
+
+    /// Whether it is about these bytes under this path.
+    pub(super) fn is_about(&self, entry: &CatalogEntry) -> bool {
+        match self {
+            Self::Admitted { path, sha256, .. } | Self::Accepted { path, sha256, .. } => {
+                *path == entry.path && *sha256 == entry.sha256
+            }
+            _ => false,
         }
     }
 

@@ -70,6 +70,13 @@ impl<'a> Journal<'a> {
     }
 }
 
+/// The last admission that the log of a store tells of, whoever has signed it; 0 if there is none or it cannot be read. No
+/// number is used twice, also when the evidence of the newest one was lost.
+pub(crate) fn last_admission(store: &Store) -> u64 {
+    let folder = LogFolder::new(&store.log_dir());
+    folder.unverified_size().and_then(|size| last(&folder.at(size)).ok()).unwrap_or_default().0
+}
+
 /// The last admission and the last version of the catalog that a log tells of.
 fn last(log: &LogAt<'_>) -> Result<(u64, u64), LogError> {
     let (mut admission, mut published) = (None, None);

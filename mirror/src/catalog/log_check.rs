@@ -33,7 +33,12 @@ pub enum LogFault {
         /// Its place, beginning with 0.
         index: u64,
     },
-    /// The log does not tell of an admission.
+    /// The log does not tell of the newest admissions: a writer was interrupted, and the next publication adds them.
+    NotYetLogged {
+        /// The admission.
+        number: u64,
+    },
+    /// The log does not tell of an admission, and of a later one it does.
     NotLogged {
         /// The admission.
         number: u64,
@@ -44,6 +49,8 @@ pub enum LogFault {
         index: u64,
         /// The admission.
         number: u64,
+        /// A later admission of the same bytes under the same path, whose evidence is there.
+        replaced_by: Option<u64>,
     },
     /// A file of the evidence is not the one that the log tells of.
     ChangedEvidence {
@@ -61,15 +68,40 @@ pub enum LogFault {
     },
 }
 
+impl LogFault {
+    /// Whether something was lost or changed; the rest only waits for the next publication.
+    pub fn is_damage(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotYetLogged { .. }
+                | Self::CatalogNotLogged { .. }
+                | Self::LostEvidence { replaced_by: Some(_), .. }
+        )
+    }
+
+    /// Whether it is about a file of the evidence.
+    pub(crate) fn is_evidence(&self) -> bool {
+        matches!(self, Self::LostEvidence { .. } | Self::ChangedEvidence { .. })
+    }
+}
+
 impl fmt::Display for LogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLog => write!(f, "the store has no log"),
             Self::Log(problem) => write!(f, "{problem}"),
             Self::Unknown { index } => write!(f, "entry {index} is not in a form that this version knows"),
+            Self::NotYetLogged { number } => write!(
+                f,
+                "admission {number} is not yet in the log; a run was interrupted, and the next publication adds it"
+            ),
             Self::NotLogged { number } => write!(f, "admission {number} is not in the log"),
-            Self::LostEvidence { index, number } => {
-                write!(f, "entry {index} tells of admission {number}, whose evidence is not in the store")
+            Self::LostEvidence { index, number, replaced_by } => {
+                write!(f, "entry {index} tells of admission {number}, whose evidence is not in the store")?;
+                match replaced_by {
+                    Some(later) => write!(f, "; the same bytes were admitted again as admission {later}"),
+                    None => Ok(()),
+                }
             }
             Self::ChangedEvidence { index, number, file } => {
                 write!(
@@ -185,7 +217,10 @@ fn compare(
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);
         let Some(admission) = stored.get(&number) else {
-            faults.push(LogFault::LostEvidence { index, number });
+            let later =
+                |admission: &&&Admission| admission.number() > number && event.is_about(admission.entry());
+            let replaced_by = stored.values().find(later).map(|admission| admission.number());
+            faults.push(LogFault::LostEvidence { index, number, replaced_by });
             continue;
         };
         let found = store.evidence_digests(admission)?;
@@ -195,9 +230,13 @@ fn compare(
             }
         }
     }
-    faults.extend(
-        stored.keys().filter(|number| !logged.contains(number)).map(|&number| LogFault::NotLogged { number }),
-    );
+    let last = logged.last().copied().unwrap_or_default();
+    for &number in stored.keys().filter(|number| !logged.contains(number)) {
+        faults.push(match number > last {
+            true => LogFault::NotYetLogged { number },
+            false => LogFault::NotLogged { number },
+        });
+    }
     let version = catalog.versions().timestamp;
     if version > published {
         faults.push(LogFault::CatalogNotLogged { version });

@@ -34,6 +34,7 @@ mod update;
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
 pub use event::Event;
+pub(crate) use journal::last_admission;
 pub use keys::SigningKeys;
 pub use lifetimes::Lifetimes;
 pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};

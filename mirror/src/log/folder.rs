@@ -46,6 +46,12 @@ impl LogFolder {
         Ok(Some(checkpoint))
     }
 
+    /// How many entries the checkpoint states, whoever has signed it; none if it does not say.
+    pub(crate) fn unverified_size(&self) -> Option<u64> {
+        let note = self.signed_checkpoint().ok()??;
+        std::str::from_utf8(&note).ok()?.lines().nth(1)?.parse().ok()
+    }
+
     /// The log when it had so many entries.
     pub fn at(&self, size: u64) -> LogAt<'_> {
         LogAt { folder: self, size }

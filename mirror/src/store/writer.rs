@@ -12,7 +12,7 @@ use super::proven::remember;
 use super::{Store, StoreError, blob, durable};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate, VerifiedPackage};
-use crate::catalog::{CatalogEntry, Event};
+use crate::catalog::{CatalogEntry, Event, last_admission};
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackagePath;
 
@@ -61,7 +61,7 @@ impl StoreWriter {
         store.create_folders()?;
         let leftovers = recover(store, last_writer_died)?;
         let names = evidence::list(store)?;
-        let last = names.last().map_or(0, |name| name.number);
+        let last = names.last().map_or(0, |name| name.number).max(last_admission(store));
         let next_number = last.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
         let index = Index::open(store, &names)?;
         Ok(Self {

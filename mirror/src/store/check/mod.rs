@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Store, StoreError};
 use crate::Sha256Digest;
-use crate::catalog::TrustedCatalog;
+use crate::catalog::{self, CatalogError, TrustedCatalog};
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -131,6 +131,13 @@ pub enum Problem {
         #[serde(serialize_with = "lossy")]
         path: PathBuf,
     },
+    /// The log is not what was signed, or does not tell what the evidence says.
+    Log {
+        /// What is wrong.
+        reason: String,
+        /// Whether something was lost or changed; otherwise it waits for the next publication.
+        damage: bool,
+    },
     /// A file that does not belong there.
     Unknown {
         /// The file or folder.
@@ -147,6 +154,7 @@ impl Problem {
             Self::NotPublished { .. }
                 | Self::Unadmitted { .. }
                 | Self::Leftover { .. }
+                | Self::Log { damage: false, .. }
                 | Self::Unknown { .. }
         )
     }
@@ -167,6 +175,9 @@ pub fn check(
     checker.check_catalog(&admissions, catalog);
     let (blobs, bytes) = checker.check_blobs(progress)?;
     let mut problems = checker.into_problems();
+    if let Some(catalog) = catalog {
+        check_log(store, catalog, &mut problems);
+    }
     problems.sort();
     Ok(CheckReport {
         depth,
@@ -176,6 +187,32 @@ pub fn check(
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
     })
+}
+
+fn check_log(store: &Store, catalog: &TrustedCatalog, problems: &mut Vec<Problem>) {
+    // What is wrong with the evidence is told already.
+    let told = problems.iter().any(|problem| {
+        matches!(
+            problem,
+            Problem::MissingEvidence { .. } | Problem::WrongEvidence { .. } | Problem::Unreadable { .. }
+        )
+    });
+    match catalog::check_log(store, catalog, None) {
+        Ok(report) => {
+            let new = report.faults.iter().filter(|fault| !(told && fault.is_evidence()));
+            problems.extend(
+                new.map(|fault| Problem::Log { reason: fault.to_string(), damage: fault.is_damage() }),
+            );
+        }
+        Err(CatalogError::Store { .. }) if told => {}
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            problems.push(Problem::Log {
+                reason: format!("{error}{}", cause.unwrap_or_default()),
+                damage: !matches!(error, CatalogError::NoLogKey),
+            });
+        }
+    }
 }
 
 /// Paths need not be UTF-8, JSON must be.
@@ -304,7 +341,12 @@ mod tests {
         catalog.add(2);
         let report = run(&catalog, CheckDepth::Fast);
         let sha256 = Sha256Digest::of(b"package 2");
-        assert_eq!(report.problems, [Problem::NotPublished { package: path(2).to_string(), sha256 }]);
+        let [published, log] = report.problems.as_slice() else { panic!("{:?}", report.problems) };
+        assert_eq!(*published, Problem::NotPublished { package: path(2).to_string(), sha256 });
+        assert!(
+            matches!(log, Problem::Log { damage: false, reason } if reason.contains("admission 2")),
+            "{log}"
+        );
         assert!(report.is_sound());
     }
 

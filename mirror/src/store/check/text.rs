@@ -36,6 +36,7 @@ impl fmt::Display for Problem {
             Self::Leftover { path } => {
                 write!(f, "{} was left by an interrupted write; the next write removes it", path.display())
             }
+            Self::Log { reason, .. } => write!(f, "the log: {reason}"),
             Self::Unknown { path } => write!(f, "{} does not belong into a store", path.display()),
         }
     }
