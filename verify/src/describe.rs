@@ -55,8 +55,11 @@ pub(crate) fn describe(
             files.push(report.base.clone());
             continue;
         }
-        // With a verifier the JDK sees as many bytes as declared, without one it sees all.
-        let to_the_end = is_file && signed.is_empty();
+        // Of a stored block the JDK reads what is stored, whatever the declared size.
+        let stored = !is_file && entry.method == 0;
+        let declared = if stored { entry.compressed_size } else { entry.size };
+        // With a verifier it sees as many bytes of a signature file as declared, without one it sees all.
+        let to_the_end = stored || is_file && signed.is_empty();
         let bytes = match index {
             // A block in first place is looked up by its name.
             0 if !is_file => {
@@ -66,7 +69,7 @@ pub(crate) fn describe(
             _ => archive.read_in_place(source, index, to_the_end, limits)?,
         };
         let is_short =
-            |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
+            |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < declared);
         match bytes {
             Ok(bytes) if is_file => {
                 describe_file(report, &entry.name, bytes, &signed);

@@ -102,7 +102,11 @@ impl PolicyTree {
             _ => None,
         };
         self.mapped |= own.has_mappings && !is_leaf;
-        // 2. What certificates from here on demand (sections 6.1.4, h to j, and 6.1.5, a and b).
+        // 2. If a policy is demanded there must be one (section 6.1.3, f). A demand of an authority counts for those below it.
+        if !is_leaf {
+            self.check()?;
+        }
+        // 3. What certificates from here on demand (sections 6.1.4, h to j, and 6.1.5, a and b).
         if !self_issued {
             self.explicit = self.explicit.saturating_sub(1);
             self.any = self.any.saturating_sub(1);
@@ -115,7 +119,11 @@ impl PolicyTree {
         if let Some(after) = own.inhibit_any {
             self.any = self.any.min(after);
         }
-        // 3. If a policy is demanded there must be one (section 6.1.3, f).
+        if is_leaf { self.check() } else { Ok(()) }
+    }
+
+    /// Whether there is a policy if one is demanded.
+    fn check(&self) -> Result<(), &'static str> {
         if self.explicit == 0 && self.mapped {
             return Err("policy mappings are not evaluated, not verified");
         }

@@ -87,7 +87,7 @@ impl PublicKey {
         parts.next()?;
         let kind = match oid.as_str() {
             "1.2.840.113549.1.1.1" => KeyKind::Rsa { bits: rsa_bits(&bits)? },
-            "1.2.840.113549.1.1.10" => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
+            ID_RSASSA_PSS => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
             "1.2.840.10040.4.1" => {
                 let prime = parts.expect(tag::SEQUENCE)?.inside().expect(tag::INTEGER)?;
                 KeyKind::Dsa { bits: integer_bits(prime.content) }
@@ -267,7 +267,7 @@ impl SignatureScheme {
             return Ok(scheme);
         }
         Ok(match oid.as_str() {
-            "1.2.840.113549.1.1.10" => match PssParameters::parse(&mut parts) {
+            ID_RSASSA_PSS => match PssParameters::parse(&mut parts) {
                 Ok(parameters) => Self::RsaPss(parameters),
                 Err(_) => Self::Other("RSASSA-PSS".to_owned()),
             },
@@ -299,13 +299,41 @@ impl SignatureScheme {
 }
 
 impl PssParameters {
+    /// Whether the JDK can parse parameters, whatever they are for: MGF1 with a digest it knows there, no negative salt,
+    /// trailer field 1. The first digest may be one that nobody knows.
+    pub(crate) fn check_form(parameters: &Value<'_>) -> Result<(), Asn1Error> {
+        let malformed = Asn1Error("malformed RSASSA-PSS parameters");
+        if parameters.tag != tag::SEQUENCE {
+            return Err(malformed);
+        }
+        for field in parameters.inside().all()? {
+            let inside = field.inside().next()?;
+            match field.tag | CONSTRUCTED {
+                tag::CONTEXT_0 => drop(inside.algorithm()?),
+                tag::CONTEXT_1 => {
+                    let mask = inside.algorithm()?;
+                    let mut parts = inside.inside();
+                    parts.next()?;
+                    if mask != ID_MGF1 || !MASK_DIGESTS.contains(&parts.next()?.algorithm()?.as_str()) {
+                        return Err(malformed);
+                    }
+                }
+                0xa2 if small_number(&inside).is_some() => {}
+                0xa3 if small_number(&inside) == Some(1) => {}
+                _ => return Err(malformed),
+            }
+        }
+        Ok(())
+    }
+
     /// Parses the parameters; absent fields have the defaults of RFC 4055.
     pub(crate) fn parse(parts: &mut Reader<'_>) -> Result<Self, Asn1Error> {
         let mut parameters =
             Self { digest: DigestAlgorithm::Sha1, mask_digest: DigestAlgorithm::Sha1, salt_length: 20 };
         let unknown = Asn1Error("unknown digest in RSASSA-PSS parameters");
         for field in parts.expect(tag::SEQUENCE)?.inside().all()? {
-            match field.tag {
+            // The JDK takes both forms for one.
+            match field.tag | CONSTRUCTED {
                 tag::CONTEXT_0 => {
                     let oid = field.inside().expect(tag::SEQUENCE)?.inside().next()?.oid()?;
                     parameters.digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
@@ -317,9 +345,9 @@ impl PssParameters {
                     parameters.mask_digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
                 }
                 0xa2 => {
-                    let salt = field.inside().expect(tag::INTEGER)?;
-                    parameters.salt_length =
-                        salt.content.iter().take(8).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
+                    let salt = small_number(&field.inside().next()?);
+                    let salt = salt.ok_or(Asn1Error("malformed salt length in RSASSA-PSS parameters"))?;
+                    parameters.salt_length = u64::from(salt);
                 }
                 _ => {}
             }
@@ -332,7 +360,7 @@ impl PssParameters {
 pub(crate) fn algorithm_name(oid: &str) -> String {
     let other = |oid: &str| match oid {
         "1.2.840.113549.1.1.1" => Some("RSA"),
-        "1.2.840.113549.1.1.10" => Some("RSASSA-PSS"),
+        ID_RSASSA_PSS => Some("RSASSA-PSS"),
         "1.2.840.10045.2.1" => Some("EC"),
         "1.2.840.10040.4.1" => Some("DSA"),
         "1.2.840.113549.1.7.1" => Some("Data"),
@@ -377,6 +405,15 @@ pub(crate) fn scheme_of(oid: &str) -> Option<(&'static str, SignatureScheme)> {
         _ => return None,
     };
     Some((key, scheme))
+}
+
+/// An INTEGER that is not negative and fits into an `int` of Java.
+fn small_number(value: &Value<'_>) -> Option<u32> {
+    let (first, rest) = value.content.split_first().filter(|(first, _)| value.tag == tag::INTEGER && **first < 0x80)?;
+    let number = rest.iter().try_fold(u64::from(*first), |number, byte| {
+        number.checked_mul(256).map(|number| number | u64::from(*byte))
+    })?;
+    i32::try_from(number).ok().map(i32::unsigned_abs)
 }
 
 fn aws_ecdsa(curve: &str, digest: DigestAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
@@ -430,6 +467,24 @@ fn integer_bits(content: &[u8]) -> usize {
     let high = usize::try_from(8 - first.leading_zeros()).unwrap_or(8);
     high + 8 * bytes.count()
 }
+
+pub(crate) const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
+const ID_MGF1: &str = "1.2.840.113549.1.1.8";
+/// Digests that the JDK knows inside MGF1: SHA-1, SHA-2 and SHA-3.
+const MASK_DIGESTS: [&str; 11] = [
+    "1.3.14.3.2.26",
+    "2.16.840.1.101.3.4.2.1",
+    "2.16.840.1.101.3.4.2.2",
+    "2.16.840.1.101.3.4.2.3",
+    "2.16.840.1.101.3.4.2.4",
+    "2.16.840.1.101.3.4.2.5",
+    "2.16.840.1.101.3.4.2.6",
+    "2.16.840.1.101.3.4.2.7",
+    "2.16.840.1.101.3.4.2.8",
+    "2.16.840.1.101.3.4.2.9",
+    "2.16.840.1.101.3.4.2.10",
+];
+const CONSTRUCTED: u8 = 0x20;
 
 /// Curves by object identifier, with the JDK's name and size.
 const CURVES: [(&str, &str, usize); 14] = [
