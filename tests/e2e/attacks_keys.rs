@@ -21,6 +21,8 @@ use sha2::{Digest as _, Sha256};
 pub(crate) enum Hash {
     Md5,
     Sha1,
+    /// SHA-1 under the name that the JDK's policy does not know.
+    Sha,
     Sha256,
 }
 
@@ -28,7 +30,7 @@ impl Hash {
     pub(crate) fn of(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Md5 => Md5::digest(bytes).to_vec(),
-            Self::Sha1 => Sha1::digest(bytes).to_vec(),
+            Self::Sha1 | Self::Sha => Sha1::digest(bytes).to_vec(),
             Self::Sha256 => Sha256::digest(bytes).to_vec(),
         }
     }
@@ -38,6 +40,7 @@ impl Hash {
         match self {
             Self::Md5 => "MD5",
             Self::Sha1 => "SHA-1",
+            Self::Sha => "SHA",
             Self::Sha256 => "SHA-256",
         }
     }
@@ -46,7 +49,7 @@ impl Hash {
     pub(crate) fn algorithm(self) -> Vec<u8> {
         let oid: &[u8] = match self {
             Self::Md5 => &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
-            Self::Sha1 => &[0x2b, 0x0e, 3, 2, 0x1a],
+            Self::Sha1 | Self::Sha => &[0x2b, 0x0e, 3, 2, 0x1a],
             Self::Sha256 => &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
         };
         der(0x30, &[&der(6, &[oid]), &der(5, &[])])

@@ -16,6 +16,7 @@ fn disabled_algorithms_are_refused() {
         signed(files(), in_manifest, in_file, |file| vendor.block(file)).write()
     };
     let both = [Hash::Md5, Hash::Sha256];
+    let beside = [Hash::Sha, Hash::Sha256];
     // One file with a good digest, the other with a bad one only.
     let uneven = {
         let zip = files();
@@ -26,7 +27,7 @@ fn disabled_algorithms_are_refused() {
         let text = [&manifest(&named[..1], SHA_256)[..], &second[start..]].concat();
         with_signature(zip, &text, SHA_256, |file| vendor.block(file)).write()
     };
-    let cases: [Made; 8] = [
+    let cases: [Made; 12] = [
         ("J7-md5-in-sf", 3, "[jarsigner]", digests(SHA_256, &[Hash::Md5])),
         ("J7-sha1-in-sf", 3, "[jarsigner]", digests(SHA_256, &[Hash::Sha1])),
         ("J7-md5-in-manifest", 3, "[jarsigner]", digests(&[Hash::Md5], SHA_256)),
@@ -35,6 +36,10 @@ fn disabled_algorithms_are_refused() {
         ("J7-md5-beside-sha-256-in-sf", 0, "", digests(SHA_256, &both)),
         ("J7-md5-beside-sha-256-in-manifest", 0, "", digests(&both, SHA_256)),
         ("J7-md5-for-one-file-only", 3, "[jarsigner]", uneven),
+        ("J7-sha-in-sf", 4, "[disabled-digest]", digests(SHA_256, &[Hash::Sha])),
+        ("J7-sha-in-manifest", 4, "[disabled-digest]", digests(&[Hash::Sha], SHA_256)),
+        ("J7-sha-everywhere", 4, "[disabled-digest]", digests(&[Hash::Sha], &[Hash::Sha])),
+        ("J7-sha-beside-sha-256", 4, "[disabled-digest]", digests(&beside, &beside)),
     ];
     judge(&cases, &vendor.world());
 }

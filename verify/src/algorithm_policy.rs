@@ -47,6 +47,12 @@ pub(crate) fn jar_digest_name(name: &str, at: Timestamp) -> Strength {
     DigestAlgorithm::from_jca(name).map_or(Strength::Fine, |digest| jar_digest(digest, at))
 }
 
+/// Whether a name stands for a digest algorithm that is disabled, and the JDK's policy does not know it by that name.
+pub(crate) fn escapes_policy(name: &str, at: Timestamp) -> bool {
+    jar_digest_name(name, at) != Strength::Disabled
+        && DigestAlgorithm::from_jca(name).is_some_and(|digest| jar_digest(digest, at) == Strength::Disabled)
+}
+
 /// Judges a signature algorithm in a signed JAR.
 pub(crate) fn jar_scheme(scheme: &SignatureScheme, at: Timestamp) -> Strength {
     scheme.digest().map_or(Strength::Fine, |digest| jar_digest(digest, at))
@@ -105,5 +111,9 @@ mod tests {
         assert_eq!(jar_digest(DigestAlgorithm::Sha256, edge), Strength::Fine);
         assert_eq!(jar_digest_name("sha-1", edge), Strength::Disabled);
         assert_eq!(jar_digest_name("SHA", edge), Strength::Fine, "as jarsigner has it");
+        let escaping = ["SHA", "sha", "SHA1", "SHA-1", "MD5", "SHA-256", "unknown"]
+            .map(|name| escapes_policy(name, edge));
+        assert_eq!(escaping, [true, true, false, false, false, false, false]);
+        assert!(!escapes_policy("SHA", before), "SHA-1 was not disabled then");
     }
 }

@@ -10,11 +10,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::algorithm_policy::{Strength, jar_digest_name};
+use crate::algorithm_policy::{Strength, escapes_policy, jar_digest_name};
 use crate::archive::{Archive, Content, ContentReader, EntryHeader, ReadingOrder};
 use crate::digest_algorithm::{DigestAlgorithm, Hasher};
 use crate::examine::Inputs;
@@ -98,6 +99,9 @@ pub(crate) fn examine(
     }
     note_findings(archive, &outcomes, &mut contents.findings);
     contents.clean = contents.findings.is_empty();
+    if let Some(entry) = archive.entries.get(plan.escaping.load(Ordering::Relaxed)) {
+        contents.findings.push(Finding::DisabledDigest { what: format!("entry {:?}", entry.name) });
+    }
     judge(archive, signatures, &plan, &outcomes, &mut contents);
     Ok(contents)
 }
@@ -111,6 +115,8 @@ struct Plan<'a> {
     shared: HashMap<u32, Vec<Expected<'a>>>,
     /// For each set of signers, the moment that algorithms are judged at.
     times: Vec<Timestamp>,
+    /// The first entry with a digest that counts although its algorithm is disabled by another name.
+    escaping: AtomicUsize,
 }
 
 /// One digest that an entry must have.
@@ -124,7 +130,14 @@ pub(crate) struct Expected<'a> {
 impl<'a> Plan<'a> {
     fn new(archive: &'a Archive, signatures: &'a Signatures, places: &'a Places, now: Timestamp) -> Self {
         let covered = &signatures.covered;
-        let mut plan = Self { signatures, archive, places, shared: HashMap::new(), times: Vec::new() };
+        let mut plan = Self {
+            signatures,
+            archive,
+            places,
+            shared: HashMap::new(),
+            times: Vec::new(),
+            escaping: AtomicUsize::new(usize::MAX),
+        };
         let mut sorted: Vec<u32> =
             (0..archive.entries.len()).filter_map(|index| plan.number(index)).collect();
         sorted.sort_unstable();
@@ -281,6 +294,9 @@ fn read_one(
         });
     }
     let time = covered.set_of(number).and_then(|set| plan.times.get(set));
+    if time.is_some_and(|time| expected.iter().any(|expected| escapes_policy(expected.spelled, *time))) {
+        plan.escaping.fetch_min(index, Ordering::Relaxed);
+    }
     let compared = match time.map(|time| compare(name, expected, &found, *time)) {
         Some(Ok(true)) => Compared::Right,
         Some(Ok(false)) => Compared::OnlyDisabled,

@@ -355,6 +355,9 @@ fn removed_entries(archive: &Archive, signatures: &Signatures, places: &Places) 
 }
 
 fn note_signature_findings(signatures: &Signatures, findings: &mut Vec<Finding>) {
+    for block in &signatures.escaping {
+        findings.push(Finding::DisabledDigest { what: format!("the signature file of {block:?}") });
+    }
     for signer in &signatures.signers {
         if signer.timestamp.as_ref().is_some_and(|token| !token.is_tst_info) {
             findings.push(Finding::TimestampWithoutTstInfo { block: signer.block.clone() });

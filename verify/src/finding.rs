@@ -152,6 +152,12 @@ pub enum Finding {
         /// The signature block.
         block: String,
     },
+    /// A digest counts for jarsigner although its algorithm is disabled, because its policy does not know the name `SHA`
+    /// for SHA-1.
+    DisabledDigest {
+        /// The signature block or the first entry.
+        what: String,
+    },
     /// A second reader of the archive or of a signature block sees something else, or refuses it.
     ReadersDisagree {
         /// In what.
@@ -205,6 +211,7 @@ impl Finding {
             Self::TooLarge { .. } => "too-large",
             Self::TimestampWithoutTstInfo { .. } => "timestamp-content-type",
             Self::AmbiguousSignedContent { .. } => "ambiguous-signed-content",
+            Self::DisabledDigest { .. } => "disabled-digest",
             Self::ReadersDisagree { .. } => "readers-disagree",
         }
     }
@@ -248,6 +255,7 @@ impl Finding {
             Self::TooLarge { .. } => "beyond what is looked at; it may be a bomb",
             Self::TimestampWithoutTstInfo { .. } => "newer JDKs refuse the timestamp",
             Self::AmbiguousSignedContent { .. } => "newer JDKs refuse the signature",
+            Self::DisabledDigest { .. } => "other content can be made to fit a digest of such an algorithm",
             Self::ReadersDisagree { .. } => "different programs may see different packages in this one file",
         }
     }
@@ -318,6 +326,12 @@ impl fmt::Display for Finding {
             }
             Self::AmbiguousSignedContent { block } => {
                 write!(f, "the content signed by {block:?} could be signed attributes of another signature")
+            }
+            Self::DisabledDigest { what } => {
+                write!(
+                    f,
+                    "{what} has a digest by an algorithm that is disabled, under a name that escapes jarsigner"
+                )
             }
             Self::ReadersDisagree { what } => write!(f, "two independent readers disagree: {what}"),
         }

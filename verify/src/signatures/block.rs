@@ -83,6 +83,7 @@ impl Stage<'_> {
             check_algorithms(signer, at)?;
         }
         // 5. The signature file must fit the manifest: as a whole, or section by section.
+        self.escape.set(false);
         let whole = self.covers_whole_manifest(file, at)?;
         if !whole && !self.covers_main_attributes(file, at)? {
             return Err(
@@ -105,6 +106,9 @@ impl Stage<'_> {
                 }
             }
             sections.sort_unstable();
+        }
+        if self.escape.get() {
+            self.found.escaping.push(name.to_owned());
         }
         // 6. From here on the signers vouch for these names, and always for the manifest.
         let mut signers = Addition::of(signers.into_iter().map(|signer| self.intern(signer)).collect());
@@ -208,6 +212,7 @@ impl Stage<'_> {
         let mut digests = Digests::new(&main, "-Digest-Manifest", at);
         let right =
             digests.any(|digest, expected| digest.matches(&[bytes], expected)).map_err(Failure::GivenUp)?;
+        self.note_escape(&digests);
         if digests.only_disabled() {
             return ignored("the signature file has digests of the manifest by disabled algorithms only");
         }
@@ -223,6 +228,7 @@ impl Stage<'_> {
         let wrong = digests
             .any(|digest, expected| !main.is_some_and(|main| digest.matches(&[main], expected)))
             .map_err(Failure::GivenUp)?;
+        self.note_escape(&digests);
         if digests.only_disabled() || digests.only_unknown() {
             return ignored("the signature file has no usable digest of the main attributes");
         }
@@ -230,6 +236,10 @@ impl Stage<'_> {
             return ignored("the manifest has no main section that ends");
         }
         Ok(!wrong)
+    }
+
+    fn note_escape(&self, digests: &Digests<'_>) {
+        self.escape.set(self.escape.get() || digests.escape());
     }
 
     fn sections(&self, manifest: &Manifest) -> &RawSections {
@@ -266,6 +276,7 @@ impl Stage<'_> {
             }
             right = true;
         }
+        self.note_escape(&digests);
         if digests.only_disabled() {
             return ignored(format!("the signature file has digests of {name} by disabled algorithms only"));
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::algorithm_policy::{Strength, jar_digest_name};
+use crate::algorithm_policy::{Strength, escapes_policy, jar_digest_name};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::manifest::Attributes;
 use crate::mime_base64;
@@ -15,6 +15,7 @@ pub(super) struct Digests<'a> {
     present: bool,
     allowed: bool,
     known: bool,
+    escapes: bool,
 }
 
 /// A digest as stated: the algorithm's name as spelled, the algorithm, the value.
@@ -29,6 +30,7 @@ impl<'a> Digests<'a> {
             present: false,
             allowed: false,
             known: false,
+            escapes: false,
         }
     }
 
@@ -41,6 +43,7 @@ impl<'a> Digests<'a> {
                 continue;
             }
             self.allowed = true;
+            self.escapes |= escapes_policy(name, self.at);
             if let Some(digest) = DigestAlgorithm::from_jca(name) {
                 self.known = true;
                 return Some(mime_base64::decode(value).map(|value| (name, digest, value)));
@@ -62,6 +65,11 @@ impl<'a> Digests<'a> {
     /// Whether there are digests, but only by algorithms nobody knows; to be asked at the end.
     pub(super) fn only_unknown(&self) -> bool {
         self.allowed && !self.known
+    }
+
+    /// Whether one counts whose algorithm is disabled by another name; to be asked at the end.
+    pub(super) fn escape(&self) -> bool {
+        self.escapes
     }
 
     /// Whether there are digests, but only by disabled algorithms; to be asked at the end.

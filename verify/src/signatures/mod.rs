@@ -61,6 +61,8 @@ pub(crate) struct Signatures {
     /// Whether an exception made the JDK give up on all signatures.
     pub(crate) given_up: bool,
     pub(crate) contested: Contested,
+    /// Blocks whose signature files have digests that count although their algorithm is disabled by another name.
+    pub(crate) escaping: Vec<String>,
     /// What listings say of signature files, as far as it is known already.
     pub(crate) described: Vec<DescribedFile>,
 }
@@ -159,6 +161,8 @@ pub(crate) struct Stage<'a> {
     sections: OnceCell<RawSections>,
     /// What is left of [`Limits::signature_work`].
     work: Cell<u64>,
+    /// Whether the signature file at hand has a digest for [`Signatures::escaping`].
+    escape: Cell<bool>,
     /// What is left of [`Limits::signature_checks`].
     checks: Cell<usize>,
 }
@@ -186,6 +190,7 @@ impl<'a> Stage<'a> {
             pending: Vec::new(),
             sections: OnceCell::new(),
             work: Cell::new(limits.signature_work),
+            escape: Cell::new(false),
             checks: Cell::new(limits.signature_checks),
         }
     }
