@@ -245,6 +245,16 @@ struct Conversion {
 }
 
 impl Conversion {
+    /// Converts the values in one of definite length.
+    fn convert_all(&mut self, inner: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<(), Asn1Error> {
+        let mut at = 0;
+        while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
+            at += self.convert(rest, output, depth)?;
+            self.mixed |= rest.get(1) == Some(&0x80);
+        }
+        Ok(())
+    }
+
     /// Converts one value and returns how many bytes of the input it took.
     fn convert(&mut self, bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
         if depth > MAX_DEPTH {
@@ -262,14 +272,11 @@ impl Conversion {
                     return Ok(end);
                 }
                 let inner = whole.get(header..).unwrap_or_default();
-                if constructed {
-                    let mut at = 0;
-                    while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
-                        self.mixed |= rest.get(1) == Some(&0x80);
-                        at += self.convert(rest, &mut content, depth + 1)?;
-                    }
-                } else {
-                    content.extend_from_slice(inner);
+                let mixed = self.mixed;
+                if !constructed || self.convert_all(inner, &mut content, depth + 1).is_err() {
+                    // Nobody may ever look at what is malformed.
+                    self.mixed = mixed;
+                    content = inner.to_vec();
                 }
                 end
             }

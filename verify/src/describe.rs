@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::algorithm_policy::{Strength, jar_digest_name, jar_key};
 use crate::archive::Archive;
 use crate::crypto::{KeyKind, PssParameters, SignatureScheme};
+use crate::java_error::JavaError;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::places::Places;
@@ -58,6 +59,12 @@ pub(crate) fn describe(
         // Of a stored block the JDK reads what is stored, whatever the declared size.
         let stored = !is_file && entry.method == 0;
         let declared = if stored { entry.compressed_size } else { entry.size };
+        // It makes room for all of it first. How much it can have depends on the machine: the safe side is little.
+        let largest = if stored { limits.signature_file } else { LARGEST_ARRAY };
+        if !is_file && declared > largest {
+            report.breaks_off = Some(JavaError::out_of_memory());
+            continue;
+        }
         // With a verifier it sees as many bytes of a signature file as declared, without one it sees all.
         let to_the_end = stored || is_file && signed.is_empty();
         let bytes = match index {
@@ -89,6 +96,9 @@ pub(crate) fn describe(
     });
     Ok(found)
 }
+
+/// The largest array of bytes that Java can have.
+const LARGEST_ARRAY: u64 = 0x7fff_fffd;
 
 /// The names of signed entries.
 struct SignedNames<'a> {
@@ -156,7 +166,7 @@ fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], li
     let block = match SignedData::parse(bytes, limits) {
         Ok(block) => block,
         Err(error) => {
-            report.breaks_off = error == NO_VALUE;
+            report.breaks_off = (error == NO_VALUE).then(JavaError::no_first_value);
             return unparsable(report, name);
         }
     };

@@ -268,8 +268,8 @@ impl Reading<'_> {
                 inputs.at,
             )?;
             signatures.covered = Covered::default();
-            if report.abort.is_none() && report.signature_files.iter().any(|file| file.breaks_off) {
-                report.abort = Some(JavaError::no_first_value());
+            if report.abort.is_none() {
+                report.abort = report.signature_files.iter().find_map(|file| file.breaks_off.clone());
             }
             if depth == Depth::Everything {
                 report.findings.extend(second_reader::compare(

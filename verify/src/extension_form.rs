@@ -205,7 +205,9 @@ mod tests {
             assert_eq!(check(oid, value), Ok(()), "{oid}");
         }
         // A set, or under another class of tags.
-        for (oid, value) in [(ISSUER_ALTERNATIVE_NAME, &url), (CRL_POINTS, &points), (SUBJECT_ACCESS, &access)] {
+        for (oid, value) in
+            [(ISSUER_ALTERNATIVE_NAME, &url), (CRL_POINTS, &points), (SUBJECT_ACCESS, &access)]
+        {
             for tag in [0x31, 0xb0] {
                 assert!(check(oid, &[&[tag], &value[1..]].concat()).is_err(), "{oid}");
             }

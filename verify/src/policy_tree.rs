@@ -136,3 +136,26 @@ impl PolicyTree {
 
 const ANY: &str = "2.5.29.32.0";
 const REQUIRE_EXPLICIT: u8 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::trust_store::TrustStore;
+
+    #[test]
+    fn what_an_authority_demands_counts_for_those_below_it() {
+        let pem = include_str!("../tests/data/anchors.pem");
+        let trust = TrustStore::read("recorded", pem.as_bytes(), None).unwrap();
+        let model = trust.certificates().next().unwrap();
+        let mut certificate = Certificate::parse(&model.der).unwrap();
+        let own = Arc::get_mut(&mut certificate).unwrap();
+        own.policies = Policies { require_explicit: Some(0), ..Policies::default() };
+        let refusal = Err("non-null policy tree required and policy tree is null");
+        let mut tree = PolicyTree::new(2);
+        assert_eq!(tree.process(&certificate, false), Ok(()), "its own faults come first");
+        assert_eq!(tree.process(&certificate, true), refusal);
+        assert_eq!(PolicyTree::new(1).process(&certificate, true), refusal);
+    }
+}

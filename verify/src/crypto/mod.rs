@@ -10,9 +10,11 @@ mod ed25519;
 mod ed448;
 mod integers;
 pub(crate) mod password;
+mod pss;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
+pub(crate) use self::pss::PssParameters;
 use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::certificate::bit_string;
 use crate::digest_algorithm::DigestAlgorithm;
@@ -195,7 +197,7 @@ impl PublicKey {
                     return Check::Unjudged("signature length invalid".to_owned());
                 }
                 match self.run(&signature::ED25519, message, signature) {
-                    Check::Wrong if !ed25519::is_well_formed(signature) => {
+                    Check::Wrong if !ed25519::is_well_formed(&self.bits, signature) => {
                         Check::Unjudged("malformed Ed25519 signature".to_owned())
                     }
                     check => check,
@@ -249,14 +251,6 @@ pub(crate) enum SignatureScheme {
     Other(String),
 }
 
-/// RSASSA-PSS parameters (RFC 4055 section 3.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PssParameters {
-    pub(crate) digest: DigestAlgorithm,
-    pub(crate) mask_digest: DigestAlgorithm,
-    pub(crate) salt_length: u64,
-}
-
 impl SignatureScheme {
     /// The algorithm of a certificate's signature.
     pub(crate) fn of_certificate(algorithm: &Value<'_>) -> Result<Self, Asn1Error> {
@@ -295,64 +289,6 @@ impl SignatureScheme {
             Self::RsaPss(parameters) => Some(parameters.digest),
             Self::Ed25519 | Self::Ed448 | Self::Other(_) => None,
         }
-    }
-}
-
-impl PssParameters {
-    /// Whether the JDK can parse parameters, whatever they are for: MGF1 with a digest it knows there, no negative salt,
-    /// trailer field 1. The first digest may be one that nobody knows.
-    pub(crate) fn check_form(parameters: &Value<'_>) -> Result<(), Asn1Error> {
-        let malformed = Asn1Error("malformed RSASSA-PSS parameters");
-        if parameters.tag != tag::SEQUENCE {
-            return Err(malformed);
-        }
-        for field in parameters.inside().all()? {
-            let inside = field.inside().next()?;
-            match field.tag | CONSTRUCTED {
-                tag::CONTEXT_0 => drop(inside.algorithm()?),
-                tag::CONTEXT_1 => {
-                    let mask = inside.algorithm()?;
-                    let mut parts = inside.inside();
-                    parts.next()?;
-                    if mask != ID_MGF1 || !MASK_DIGESTS.contains(&parts.next()?.algorithm()?.as_str()) {
-                        return Err(malformed);
-                    }
-                }
-                0xa2 if small_number(&inside).is_some() => {}
-                0xa3 if small_number(&inside) == Some(1) => {}
-                _ => return Err(malformed),
-            }
-        }
-        Ok(())
-    }
-
-    /// Parses the parameters; absent fields have the defaults of RFC 4055.
-    pub(crate) fn parse(parts: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let mut parameters =
-            Self { digest: DigestAlgorithm::Sha1, mask_digest: DigestAlgorithm::Sha1, salt_length: 20 };
-        let unknown = Asn1Error("unknown digest in RSASSA-PSS parameters");
-        for field in parts.expect(tag::SEQUENCE)?.inside().all()? {
-            // The JDK takes both forms for one.
-            match field.tag | CONSTRUCTED {
-                tag::CONTEXT_0 => {
-                    let oid = field.inside().expect(tag::SEQUENCE)?.inside().next()?.oid()?;
-                    parameters.digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
-                }
-                tag::CONTEXT_1 => {
-                    let mut mask = field.inside().expect(tag::SEQUENCE)?.inside();
-                    mask.next()?;
-                    let oid = mask.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
-                    parameters.mask_digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
-                }
-                0xa2 => {
-                    let salt = small_number(&field.inside().next()?);
-                    let salt = salt.ok_or(Asn1Error("malformed salt length in RSASSA-PSS parameters"))?;
-                    parameters.salt_length = u64::from(salt);
-                }
-                _ => {}
-            }
-        }
-        Ok(parameters)
     }
 }
 
@@ -405,15 +341,6 @@ pub(crate) fn scheme_of(oid: &str) -> Option<(&'static str, SignatureScheme)> {
         _ => return None,
     };
     Some((key, scheme))
-}
-
-/// An INTEGER that is not negative and fits into an `int` of Java.
-fn small_number(value: &Value<'_>) -> Option<u32> {
-    let (first, rest) = value.content.split_first().filter(|(first, _)| value.tag == tag::INTEGER && **first < 0x80)?;
-    let number = rest.iter().try_fold(u64::from(*first), |number, byte| {
-        number.checked_mul(256).map(|number| number | u64::from(*byte))
-    })?;
-    i32::try_from(number).ok().map(i32::unsigned_abs)
 }
 
 fn aws_ecdsa(curve: &str, digest: DigestAlgorithm) -> Option<&'static dyn VerificationAlgorithm> {
@@ -469,22 +396,6 @@ fn integer_bits(content: &[u8]) -> usize {
 }
 
 pub(crate) const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
-const ID_MGF1: &str = "1.2.840.113549.1.1.8";
-/// Digests that the JDK knows inside MGF1: SHA-1, SHA-2 and SHA-3.
-const MASK_DIGESTS: [&str; 11] = [
-    "1.3.14.3.2.26",
-    "2.16.840.1.101.3.4.2.1",
-    "2.16.840.1.101.3.4.2.2",
-    "2.16.840.1.101.3.4.2.3",
-    "2.16.840.1.101.3.4.2.4",
-    "2.16.840.1.101.3.4.2.5",
-    "2.16.840.1.101.3.4.2.6",
-    "2.16.840.1.101.3.4.2.7",
-    "2.16.840.1.101.3.4.2.8",
-    "2.16.840.1.101.3.4.2.9",
-    "2.16.840.1.101.3.4.2.10",
-];
-const CONSTRUCTED: u8 = 0x20;
 
 /// Curves by object identifier, with the JDK's name and size.
 const CURVES: [(&str, &str, usize); 14] = [
