@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
@@ -159,11 +159,11 @@ impl Certificate {
                 Some(flag) => boolean(&flag)?,
                 None => false,
             };
-            let value = parts.expect(tag::OCTET_STRING)?;
+            let value = asn1::octets(&parts.next()?)?;
             if seen.contains(&oid) {
                 return Err(Asn1Error("an extension occurs twice"));
             }
-            if let Err(error) = self.take_extension(&oid, value.content)
+            if let Err(error) = self.take_extension(&oid, &value)
                 && critical
             {
                 return Err(error);
@@ -209,13 +209,12 @@ impl Certificate {
             "2.16.840.1.113730.1.1" => self.netscape_type = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
             "2.5.29.14" => self.subject_key_id = Some(reader.expect(tag::OCTET_STRING)?.content.to_vec()),
             "2.5.29.35" => {
-                for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
-                    match field.tag {
-                        AUTHORITY_KEY_ID => self.authority_key_id = Some(field.content.to_vec()),
-                        AUTHORITY_SERIAL => self.authority_serial = Some(field.content.to_vec()),
-                        _ => {}
-                    }
-                }
+                let fields = reader.expect(tag::SEQUENCE)?.inside().all()?;
+                extension_form::authority_key_id(&fields)?;
+                let field =
+                    |tag| fields.iter().find(|field| field.tag == tag).map(|field| field.content.to_vec());
+                self.authority_key_id = field(AUTHORITY_KEY_ID);
+                self.authority_serial = field(AUTHORITY_SERIAL);
             }
             NAME_CONSTRAINTS => self.has_name_constraints = true,
             SUBJECT_ALTERNATIVE_NAME => {

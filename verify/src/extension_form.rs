@@ -146,6 +146,19 @@ fn point_name(field: &Value<'_>) -> Result<(), Asn1Error> {
     }
 }
 
+/// The fields of an AuthorityKeyIdentifier (section 4.2.1.1), each at most once.
+pub(crate) fn authority_key_id(fields: &[Value<'_>]) -> Result<(), Asn1Error> {
+    for (position, field) in fields.iter().enumerate() {
+        let is_repeated = fields.iter().take(position).any(|other| other.tag == field.tag);
+        match field.tag {
+            0x80 | 0x82 if !is_repeated => {}
+            0xa1 if !is_repeated => inner_names(field)?,
+            _ => return Err(Asn1Error("malformed identifier of an authority's key")),
+        }
+    }
+    Ok(())
+}
+
 /// An IssuingDistributionPoint (section 5.2.5).
 fn issuing_point(value: &Value<'_>) -> Result<(), Asn1Error> {
     value.inside().all()?.iter().try_for_each(|field| match field.tag {

@@ -41,11 +41,12 @@ impl Policies {
                 }
             }
             "2.5.29.36" => {
-                for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
-                    if field.tag == REQUIRE_EXPLICIT {
-                        self.require_explicit = Some(count(field.content));
-                    }
+                let fields = reader.expect(tag::SEQUENCE)?.inside().all()?;
+                if fields.iter().any(|field| !matches!(field.tag, REQUIRE_EXPLICIT | INHIBIT_MAPPING)) {
+                    return Err(Asn1Error("malformed policy constraints"));
                 }
+                let required = fields.iter().rfind(|field| field.tag == REQUIRE_EXPLICIT);
+                self.require_explicit = required.map(|field| count(field.content));
             }
             "2.5.29.54" => self.inhibit_any = Some(count(reader.expect(tag::INTEGER)?.content)),
             _ => {}
@@ -136,6 +137,7 @@ impl PolicyTree {
 
 const ANY: &str = "2.5.29.32.0";
 const REQUIRE_EXPLICIT: u8 = 0x80;
+const INHIBIT_MAPPING: u8 = 0x81;
 
 #[cfg(test)]
 mod tests {
