@@ -80,6 +80,9 @@ pub(crate) enum Command {
         #[arg(long)]
         history: bool,
     },
+    /// Show, check and prove what was done here: the append-only log of the store
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Serve the store over HTTPS under the vendor's paths
     Serve(ServeArguments),
     /// List the trust anchors that decide, with fingerprints and origin
@@ -384,6 +387,37 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// The log of the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Print the entries, oldest first: admissions, decisions, refusals, publications
+    Show {
+        /// Only those about this package: its name, vendor path or SHA-256 digest
+        item: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every entry, hash and signature, and that evidence and catalog are as recorded
+    Verify {
+        /// A checkpoint that was kept elsewhere: the log must have grown from it
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the proof that an entry is in the log (C2SP tlog-proof), which can be checked without the log
+    Prove {
+        /// Number of the entry, or the package that it alone is about: name, vendor path or digest
+        item: String,
+    },
+    /// Print the signed checkpoint, to be kept elsewhere
+    Checkpoint,
+    /// Print the key of the log, as verifiers of signed notes take it
+    Key,
 }
 
 /// The demo.

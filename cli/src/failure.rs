@@ -8,6 +8,7 @@ use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
 use midmirror_mirror::catalog::{CatalogError, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
+use midmirror_mirror::log::LogError;
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
 use midmirror_mirror::plan::{PlanError, UnpackError};
@@ -141,6 +142,17 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         CatalogError::ForeignKey { .. } => {
             "`keys` in the configuration names the keys of another store; bring back those made with this one"
         }
+        CatalogError::NoStoreKey => {
+            "bring it back from its backup; if there never was one (the store is of an early version), midmirror init \
+             makes it"
+        }
+        CatalogError::LostEvidence { .. } => {
+            let hint = "bring STORE/evidence back from a backup; nothing is published until then";
+            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+        }
+        CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
+        CatalogError::EarlierCheckpoint { .. } => "it is what `midmirror log checkpoint` printed, unchanged",
+        CatalogError::Log { source } => return of_log(source),
         CatalogError::NoRootKey | CatalogError::KeysExist { .. } | CatalogError::TooFewKeys { .. } => {
             return Some((Exit::Usage, None));
         }
@@ -148,6 +160,19 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         _ => return None,
     };
     Some((Exit::Usage, Some(hint.to_owned())))
+}
+
+fn of_log(error: &LogError) -> Option<(Exit, Option<String>)> {
+    let hint = match error {
+        // The cause comes next in the chain.
+        LogError::Read { .. } | LogError::Write { .. } | LogError::Sign { .. } => return None,
+        LogError::NoEntry { .. } => return Some((Exit::Usage, None)),
+        LogError::Checkpoint { .. } => {
+            "`keys` in the configuration must name the keys made with this store; else bring STORE/log back from a backup"
+        }
+        _ => "midmirror log verify names what is wrong; bring STORE/log back from a backup",
+    };
+    Some((Exit::StoreDamaged, Some(hint.to_owned())))
 }
 
 fn of_serve(error: &ServeError) -> Option<(Exit, Option<String>)> {

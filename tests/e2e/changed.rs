@@ -95,6 +95,9 @@ fn other_bytes_are_verified_and_held_until_somebody_accepts_them() {
     site.run(&["accept", name, "--reason", "  "]).expect(2).says("--reason");
     site.run(&["accept", "mid-core.nothing.zip", "--reason", "x"]).expect(2).says("list --history");
     site.run(&["accept", name, "--reason", "release note 7"]).expect(0).says(&new);
+    let log =
+        site.run(&["log", "show", name]).expect(0).says("held ").says("accepted ").says("release note 7");
+    assert_eq!(log.stdout.matches(&new).count(), 2, "{}", log.stdout);
     assert_eq!(published(&site), new);
     assert_eq!(
         history(&site),

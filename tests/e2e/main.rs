@@ -62,6 +62,8 @@ mod interruption;
 #[cfg(test)]
 mod killed_fetch;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod operator;

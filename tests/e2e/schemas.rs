@@ -30,6 +30,10 @@ fn every_json_output_keeps_to_its_schema() {
     assert!(!list.as_array().unwrap().is_empty());
     check(&site, "store-check", &site.run(&["store", "check", "--json"]));
 
+    let log = check(&site, "log", &site.run(&["log", "show", "--json"]).expect(0));
+    assert!(!log.as_array().unwrap().is_empty());
+    check(&site, "log-check", &site.run(&["log", "verify", "--json"]).expect(0));
+
     let package = embedded::packages().iter().find(|package| package.is_jar_signed()).unwrap();
     fs::write(site.path(package.file_name()), package.bytes).unwrap();
     let report = check(&site, "report", &site.run(&["verify", "--format", "json", package.file_name()]));

@@ -18,7 +18,8 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<Exit> {
         if folder.join(MARKER_FILE).exists() { Store::open(folder)? } else { Store::create(folder, now)? };
     let keys_dir = config.keys_dir();
     let keys = if keys_dir.join("targets.pem").exists() {
-        SigningKeys::load(&keys_dir)?
+        // Folders of early versions lack the key of the log.
+        SigningKeys::complete(&keys_dir)?
     } else if store.repository_dir().join("1.root.json").exists() {
         return Err(coded(
             Exit::Usage,

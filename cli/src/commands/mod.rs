@@ -10,6 +10,7 @@ mod init;
 mod inspect;
 pub(crate) mod jarsigner;
 pub(crate) mod list;
+mod log;
 pub(crate) mod outcomes;
 pub(crate) mod plan;
 mod schema;
@@ -48,6 +49,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,
         Command::List { json, history: false } => list::run(&context()?, json)?,
+        Command::Log(command) => log::run(&context()?, &command)?,
         Command::Serve(arguments) => serve::run(&context()?, &arguments)?,
         Command::Trust(arguments) => trust::run(&context()?, &arguments)?,
         Command::Store(command) => store::run(&context()?, &command)?,

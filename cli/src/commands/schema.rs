@@ -13,6 +13,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use super::inspect::InspectionDocument;
+use super::log::{LogCheck, LogLine};
 use super::plan::Row;
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -54,7 +55,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 9] = [
+const ALL: [Named; 11] = [
     Named {
         name: "report",
         version: 1,
@@ -74,6 +75,13 @@ const ALL: [Named; 9] = [
         version: 1,
         printed_by: "midmirror list --history --json",
         schema: of::<Vec<NameHistory>>,
+    },
+    Named { name: "log", version: 1, printed_by: "midmirror log show --json", schema: of::<Vec<LogLine>> },
+    Named {
+        name: "log-check",
+        version: 1,
+        printed_by: "midmirror log verify --json",
+        schema: of::<LogCheck>,
     },
     Named {
         name: "progress",

@@ -47,8 +47,26 @@ pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// Which store a catalog is of, and the key that signs for it. In the signed catalog: a field `midmirror` of
+/// `targets.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreIdentity {
+    /// Id of the store, 32 hexadecimal digits.
+    pub id: String,
+    /// Its Ed25519 public key (RFC 8032).
+    #[serde(with = "hex::serde")]
+    pub key: [u8; 32],
+}
+
+impl StoreIdentity {
+    /// The name of the log, the origin of its checkpoints.
+    pub fn log_name(&self) -> String {
+        format!("midmirror/{}", self.id)
+    }
+}
+
 /// The version of each of the four metadata files of a catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CatalogVersions {
     /// Version of the newest root metadata.
     pub root: u64,

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::metadata::Role;
 use super::source::MetadataError;
+use crate::log::{LogError, NoteError};
 use crate::package::PackagePathError;
 use crate::store::StoreError;
 use crate::store::durable::DurableError;
@@ -58,6 +59,39 @@ pub enum CatalogError {
         role: Role,
         /// The threshold.
         needed: u64,
+    },
+    /// The log cannot be signed.
+    #[error("the key of the store, store.pem, is not among the signing keys")]
+    NoStoreKey,
+    /// The log could not be read or continued.
+    #[error("the log of the store cannot be continued")]
+    Log {
+        /// Why.
+        #[from]
+        source: LogError,
+    },
+    /// A catalog of an early version does not say which key signs the log.
+    #[error("the catalog does not name the key of the log")]
+    NoLogKey,
+    /// What somebody has kept is no checkpoint of this log.
+    #[error("the earlier checkpoint is not one of this log")]
+    EarlierCheckpoint {
+        /// Why.
+        source: NoteError,
+    },
+    /// An entry of the log could not be encoded.
+    #[error("failed to encode an entry of the log")]
+    EncodeEvent {
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The log knows of more admissions than the store has evidence of.
+    #[error("the log has admission {logged}, but the evidence in the store ends with {stored}")]
+    LostEvidence {
+        /// The last admission in the log.
+        logged: u64,
+        /// The last one in the store, or 0.
+        stored: u64,
     },
     /// A new catalog needs the root key.
     #[error("the catalog has no root metadata yet and the root key is not there to sign it")]
@@ -293,6 +327,12 @@ pub enum Distrust {
     /// The root metadata switches consistent snapshots off.
     #[error("it does not use consistent snapshots")]
     NotConsistent,
+    /// What it says of the store and its key cannot be read.
+    #[error("what it says of the store and its key is wrong: {text}")]
+    StoreIdentity {
+        /// What is wrong.
+        text: String,
+    },
     /// Delegations are not understood and never made.
     #[error("it delegates targets")]
     Delegations,

@@ -6,6 +6,7 @@
 //!   targets.pem     0600; signs which packages there are
 //!   snapshot.pem    0600
 //!   timestamp.pem   0600; signs most often
+//!   store.pem       0600; signs the log
 //! ```
 //!
 //! Ed25519 private keys (RFC 8032) as PKCS#8 version 1 in PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` makes
@@ -26,6 +27,7 @@ use tough::schema::key::{Ed25519Key, Ed25519Scheme, Key};
 
 use super::error::CatalogError;
 use super::metadata::Role;
+use crate::attest::StoreKey;
 use crate::store::durable::{self, FileMode};
 
 /// One key for each role; the root key only if it is here.
@@ -35,6 +37,8 @@ pub struct SigningKeys {
     targets: RoleKey,
     snapshot: RoleKey,
     timestamp: RoleKey,
+    /// Missing in folders of early versions.
+    store: Option<StoreKey>,
 }
 
 /// The key of one role.
@@ -49,10 +53,9 @@ impl SigningKeys {
     pub fn create(folder: &Path) -> Result<Self, CatalogError> {
         let mut files = Vec::new();
         for role in Role::ALL {
-            let pair = Ed25519KeyPair::generate().map_err(|_| CatalogError::KeyGeneration)?;
-            let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| CatalogError::KeyGeneration)?;
-            files.push((file_name(role), pem(der.as_ref())));
+            files.push((file_name(role), new_key()?));
         }
+        files.push((STORE_KEY_FILE.to_owned(), new_key()?));
         let files: Vec<(&str, &[u8])> =
             files.iter().map(|(name, pem)| (name.as_str(), pem.as_bytes())).collect();
         if let Some(parent) = folder.parent() {
@@ -65,21 +68,30 @@ impl SigningKeys {
         }
     }
 
+    /// Makes the key of the store in a folder of an early version; a key that is there stays.
+    pub fn complete(folder: &Path) -> Result<Self, CatalogError> {
+        let path = folder.join(STORE_KEY_FILE);
+        if path.symlink_metadata().is_err() {
+            durable::write_new(&path, new_key()?.as_bytes(), FileMode::Secret)?;
+        }
+        Self::load(folder)
+    }
+
     /// Reads the keys of a folder. Files that others may read are refused; only a group may read along.
     pub fn load(folder: &Path) -> Result<Self, CatalogError> {
-        let root = match load(&folder.join(file_name(Role::Root))) {
-            Ok(key) => Some(key),
-            Err(CatalogError::KeyFile { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                None
-            }
-            Err(other) => return Err(other),
-        };
+        let store = if_there(load_pair(&folder.join(STORE_KEY_FILE)))?;
         Ok(Self {
-            root,
+            root: if_there(load(&folder.join(file_name(Role::Root))))?,
             targets: load(&folder.join(file_name(Role::Targets)))?,
             snapshot: load(&folder.join(file_name(Role::Snapshot)))?,
             timestamp: load(&folder.join(file_name(Role::Timestamp)))?,
+            store: store.map(StoreKey::new),
         })
+    }
+
+    /// The key that signs for the store itself; none in folders of early versions.
+    pub fn store(&self) -> Option<&StoreKey> {
+        self.store.as_ref()
     }
 
     /// The key of a role; none if it is the root key and not here.
@@ -129,14 +141,33 @@ fn file_name(role: Role) -> String {
     format!("{role}.pem")
 }
 
+/// The key, or none if there is no such file.
+fn if_there<T>(loaded: Result<T, CatalogError>) -> Result<Option<T>, CatalogError> {
+    match loaded {
+        Err(CatalogError::KeyFile { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+fn new_key() -> Result<String, CatalogError> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| CatalogError::KeyGeneration)?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| CatalogError::KeyGeneration)?;
+    Ok(pem(der.as_ref()))
+}
+
 fn load(path: &Path) -> Result<RoleKey, CatalogError> {
+    RoleKey::new(load_pair(path)?).ok_or_else(|| CatalogError::KeyFormat { path: path.to_owned() })
+}
+
+fn load_pair(path: &Path) -> Result<Ed25519KeyPair, CatalogError> {
     let failed = |source| CatalogError::KeyFile { path: path.to_owned(), source };
     let pem = std::fs::read(path).map_err(failed)?;
     refuse_open_mode(path)?;
     let malformed = || CatalogError::KeyFormat { path: path.to_owned() };
     let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| malformed())?;
-    let pair = Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| malformed())?;
-    RoleKey::new(pair).ok_or_else(malformed)
+    Ed25519KeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|_| malformed())
 }
 
 #[cfg(unix)]
@@ -157,6 +188,8 @@ fn refuse_open_mode(path: &Path) -> Result<(), CatalogError> {
 fn refuse_open_mode(_path: &Path) -> Result<(), CatalogError> {
     Ok(())
 }
+
+const STORE_KEY_FILE: &str = "store.pem";
 
 /// PEM as RFC 7468 wants it: lines of 64 characters.
 fn pem(der: &[u8]) -> String {
@@ -187,6 +220,17 @@ mod tests {
         assert!(matches!(SigningKeys::create(&path), Err(CatalogError::KeysExist { .. })));
         std::fs::remove_file(path.join("root.pem")).unwrap();
         assert!(SigningKeys::load(&path).unwrap().key(Role::Root).is_none());
+    }
+
+    #[test]
+    fn key_of_the_store_is_made_where_it_is_missing_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        SigningKeys::create(&path).unwrap();
+        std::fs::remove_file(path.join("store.pem")).unwrap();
+        assert!(SigningKeys::load(&path).unwrap().store().is_none());
+        let made = SigningKeys::complete(&path).unwrap().store().unwrap().id();
+        assert_eq!(SigningKeys::complete(&path).unwrap().store().unwrap().id(), made);
     }
 
     #[cfg(unix)]

@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tough::TargetName;
-use tough::schema::{self, Hashes, RoleType, Signature, Signed, Target};
+use tough::schema::{self, Hashes, RoleType, Signature, Signed, Target, Targets};
 
 use super::entry::is_false;
 use super::error::{CatalogError, Distrust};
 use super::keys::RoleKey;
 use crate::Sha256Digest;
 use crate::admit::Label;
-use crate::catalog::CatalogEntry;
+use crate::catalog::{CatalogEntry, StoreIdentity};
 use crate::package::{Buildstamp, PackageKind, PackagePath, Platform};
 
 /// A role of the catalog (TUF 1.0, section 2.1).
@@ -166,6 +166,23 @@ pub(super) fn from_target(name: &TargetName, target: &Target) -> Result<CatalogE
         path,
     })
 }
+
+/// The field of `targets.json` that says which store it is of.
+pub(super) fn extra(identity: &StoreIdentity) -> Result<HashMap<String, serde_json::Value>, CatalogError> {
+    let value = serde_json::to_value(identity)
+        .map_err(|source| CatalogError::Encode { role: Role::Targets, source: Box::new(source) })?;
+    Ok(HashMap::from([(STORE_FIELD.to_owned(), value)]))
+}
+
+/// Reads it; none in catalogs of early versions.
+pub(super) fn store_identity(targets: &Targets) -> Result<Option<StoreIdentity>, Distrust> {
+    let Some(value) = targets._extra.get(STORE_FIELD) else { return Ok(None) };
+    let identity: StoreIdentity = serde_json::from_value(value.clone())
+        .map_err(|error| Distrust::StoreIdentity { text: error.to_string() })?;
+    Ok(Some(identity))
+}
+
+const STORE_FIELD: &str = "midmirror";
 
 /// Text that every canonical JSON encoder writes the same way. Some normalise Unicode (NFC) and some do not, so
 /// text that would change is written with escapes.

@@ -8,16 +8,19 @@
 //!   timestamp.json     which version of snapshot.json is the current one; written last
 //! ```
 //!
-//! [`publish`] writes it, [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
-//! `targets.pem`, `snapshot.pem` and `timestamp.pem` stands wherever the operator wants it, see [`SigningKeys`].
+//! [`publish`] writes it, and the log of the store with it ([`Event`]); [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
+//! `targets.pem`, `snapshot.pem`, `timestamp.pem` and `store.pem` stands wherever the operator wants it, see [`SigningKeys`].
 
 #[cfg(test)]
 mod attacks;
 mod checks;
 mod entry;
 mod error;
+mod event;
+mod journal;
 mod keys;
 mod lifetimes;
+mod log_check;
 mod metadata;
 mod publish;
 mod source;
@@ -27,10 +30,12 @@ pub(crate) mod testing;
 mod trust;
 mod update;
 
-pub use entry::{CatalogEntry, CatalogVersions};
+pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
+pub use event::Event;
 pub use keys::SigningKeys;
 pub use lifetimes::Lifetimes;
+pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};

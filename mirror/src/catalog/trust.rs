@@ -11,7 +11,7 @@ use super::error::TrustError;
 use super::metadata::Role;
 use super::source::{FolderSource, MetadataSource};
 use super::update::Update;
-use crate::catalog::{CatalogEntry, CatalogVersions};
+use crate::catalog::{CatalogEntry, CatalogVersions, StoreIdentity};
 use crate::package::{PackageName, PackagePath};
 
 /// What decides about trust besides the metadata itself.
@@ -45,6 +45,7 @@ pub(super) struct Validity {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) entries: Vec<CatalogEntry>,
+    pub(super) store: Option<StoreIdentity>,
     pub(super) root_bytes: Vec<u8>,
     pub(super) snapshot_meta: Metafile,
     pub(super) targets_meta: Metafile,
@@ -100,6 +101,11 @@ impl TrustedCatalog {
     /// The packages in the order of their vendor paths.
     pub fn entries(&self) -> &[CatalogEntry] {
         &self.outcome.entries
+    }
+
+    /// The store it is of; catalogs of early versions do not say it.
+    pub fn store(&self) -> Option<&StoreIdentity> {
+        self.outcome.store.as_ref()
     }
 
     /// Finds a package by its vendor path.

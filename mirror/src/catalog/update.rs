@@ -31,7 +31,7 @@ use super::checks::{
     check_root, check_specification, entries, key_ids, length, parse, verify,
 };
 use super::error::{Distrust, TrustError};
-use super::metadata::Role;
+use super::metadata::{Role, store_identity};
 use super::source::MetadataError;
 use super::state::{Remembered, Seen};
 use super::trust::{Outcome, TrustInputs, Validity};
@@ -273,6 +273,7 @@ impl<'a> Update<'a> {
         self.check_expiry(Role::Targets, targets.expires)?;
         let outcome = Outcome {
             entries: entries(&targets).map_err(|reason| self.distrust(what, reason))?,
+            store: store_identity(&targets).map_err(|reason| self.distrust(what, reason))?,
             root_bytes: self.root_bytes.clone(),
             snapshot_meta: timestamp.next,
             targets_meta: snapshot.next,

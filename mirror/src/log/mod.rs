@@ -21,6 +21,7 @@ mod error;
 mod folder;
 mod key;
 mod note;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -2,7 +2,7 @@
 
 use super::{OnChange, Outcome, Site};
 use crate::admit::{AdmissionInputs, AdmitError, EarlierAdmission, VerifiedPackage, admit};
-use crate::catalog::CatalogEntry;
+use crate::catalog::{CatalogEntry, Event};
 use crate::fetch::{QuarantinedPackage, set_aside};
 use crate::store::{Admission, StoreError, StoreWriter};
 
@@ -63,6 +63,7 @@ fn verify(
         ..AdmissionInputs::new(site.trust, site.policy, site.now)
     };
     let file = quarantined.file().to_owned();
+    let path = quarantined.path().clone();
     let sha256 = quarantined.sha256();
     let mut history = match writer.history(sha256) {
         Ok(history) => history,
@@ -79,6 +80,9 @@ fn verify(
             store(writer, verified).unwrap_or_else(Outcome::NotStored)
         }
         Err(error) => {
+            if let AdmitError::Refused { decision, .. } = &error {
+                writer.note(Event::refused(&path, sha256, decision, site.now));
+            }
             if let AdmitError::Refused { decision, .. } = &error
                 && let Err(problem) = set_aside(&file, &decision.to_json().unwrap_or_default())
             {

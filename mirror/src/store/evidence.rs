@@ -1,5 +1,6 @@
 //! What proves an admission, one folder each. The whole truth about what the catalog should say stands here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -200,6 +201,26 @@ pub(super) fn fetch_record(store: &Store, admission: &Admission) -> Result<Fetch
     let path = folder(store, &admission.entry.sha256, admission.number).join(FETCH_FILE);
     let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
     serde_json::from_slice(&bytes).map_err(|source| StoreError::Garbled { path, source })
+}
+
+/// The digests of the files that are there.
+pub(super) fn digests(
+    store: &Store,
+    admission: &Admission,
+) -> Result<BTreeMap<String, Sha256Digest>, StoreError> {
+    let folder = folder(store, &admission.entry.sha256, admission.number);
+    let mut digests = BTreeMap::new();
+    for name in FILES {
+        let path = folder.join(name);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                digests.insert(name.to_owned(), Sha256Digest::of(&bytes));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::file("read", &path)(error)),
+        }
+    }
+    Ok(digests)
 }
 
 /// Reads all admissions, oldest first.

@@ -14,6 +14,7 @@
 //!     anchors.pem             the trust anchors that were used
 //!     fetch.json              where the bytes came from
 //!   repository/               the signed catalog, see `catalog`
+//!   log/                      what was done, see `log`
 //!   quarantine/ATTEMPT/       unverified bytes, one folder per attempt; belongs to `fetch`
 //!   index/v1/                 lookups; may be deleted at any time, nothing is known only here
 //! ```
@@ -175,22 +176,20 @@ impl Store {
     /// What the catalog has to say: for each vendor path the newest admission that is not held, in the order of the
     /// paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
-        let mut newest = std::collections::BTreeMap::new();
-        let mut first = std::collections::HashMap::new();
-        for admission in self.admissions()? {
-            let held = admission.is_held();
-            let entry = admission.into_entry();
-            if let Some(at) = entry.first_verified_at() {
-                first.entry(entry.sha256).and_modify(|known| *known = at.min(*known)).or_insert(at);
-            }
-            if !held {
-                newest.insert(entry.path.as_str().to_owned(), entry);
-            }
-        }
-        for entry in newest.values_mut() {
-            entry.first_admitted_at = first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);
-        }
-        Ok(newest.into_values().collect())
+        Ok(newest(self.admissions()?))
+    }
+
+    /// The folder of the log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// The digests of the files of an admission's evidence; those that are not there are left out.
+    pub(crate) fn evidence_digests(
+        &self,
+        admission: &Admission,
+    ) -> Result<std::collections::BTreeMap<String, Sha256Digest>, StoreError> {
+        evidence::digests(self, admission)
     }
 
     fn blobs_dir(&self) -> PathBuf {
@@ -215,6 +214,26 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What the catalog has to say after these admissions.
+pub(crate) fn newest(admissions: Vec<Admission>) -> Vec<CatalogEntry> {
+    let mut newest = std::collections::BTreeMap::new();
+    let mut first = std::collections::HashMap::new();
+    for admission in admissions {
+        let held = admission.is_held();
+        let entry = admission.into_entry();
+        if let Some(at) = entry.first_verified_at() {
+            first.entry(entry.sha256).and_modify(|known| *known = at.min(*known)).or_insert(at);
+        }
+        if !held {
+            newest.insert(entry.path.as_str().to_owned(), entry);
+        }
+    }
+    for entry in newest.values_mut() {
+        entry.first_admitted_at = first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);
+    }
+    newest.into_values().collect()
 }
 
 /// `ROOT/ab/abcdef…`: at most 256 folders per folder and one level of names.

@@ -12,7 +12,7 @@ use super::proven::remember;
 use super::{Store, StoreError, blob, durable};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate, VerifiedPackage};
-use crate::catalog::CatalogEntry;
+use crate::catalog::{CatalogEntry, Event};
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackagePath;
 
@@ -25,6 +25,8 @@ pub struct StoreWriter {
     /// Read when it is first asked for.
     known_signers: Option<Vec<SignerCertificate>>,
     leftovers: Vec<PathBuf>,
+    /// What the log is to tell besides what the evidence says.
+    notes: Vec<Event>,
     // Last, so that the index is closed before the next writer comes.
     _lock: Lock,
 }
@@ -62,7 +64,15 @@ impl StoreWriter {
         let last = names.last().map_or(0, |name| name.number);
         let next_number = last.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
         let index = Index::open(store, &names)?;
-        Ok(Self { store: store.clone(), index, next_number, known_signers: None, leftovers, _lock: lock })
+        Ok(Self {
+            store: store.clone(),
+            index,
+            next_number,
+            known_signers: None,
+            leftovers,
+            notes: Vec::new(),
+            _lock: lock,
+        })
     }
 
     /// The store this writer may change.
@@ -73,6 +83,16 @@ impl StoreWriter {
     /// What an interrupted writer had left behind and was removed when this writer was opened.
     pub fn leftovers(&self) -> &[PathBuf] {
         &self.leftovers
+    }
+
+    /// The log will tell of it, with the next publication.
+    pub(crate) fn note(&mut self, event: Event) {
+        self.notes.push(event);
+    }
+
+    /// What the log has to tell besides what the evidence says.
+    pub(crate) fn take_notes(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Finds the newest admission under a vendor path whose bytes are there.
@@ -223,6 +243,11 @@ fn recover(store: &Store, last_writer_died: bool) -> Result<Vec<PathBuf>, StoreE
     for shard in evidence::folders_in(&store.evidence_root())? {
         folders.extend(evidence::folders_in(&shard)?);
         folders.push(shard);
+    }
+    let mut of_log = vec![store.log_dir()];
+    while let Some(folder) = of_log.pop().filter(|folder| folder.is_dir()) {
+        of_log.extend(evidence::folders_in(&folder)?);
+        folders.push(folder);
     }
     let mut leftovers = Vec::new();
     for folder in folders {

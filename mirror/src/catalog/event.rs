@@ -1,0 +1,196 @@
+//! What the log of a store says, one entry for each thing that was done.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CatalogVersions, Publication};
+use crate::Sha256Digest;
+use crate::admit::{Decision, Label};
+use crate::package::PackagePath;
+use crate::store::Admission;
+
+/// One entry of the log; canonical JSON there. Entries of later versions may be of other kinds and have more fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A package was admitted.
+    Admitted {
+        /// When.
+        at: Timestamp,
+        /// Which admission of this store, beginning with 1.
+        number: u64,
+        /// The vendor path.
+        path: PackagePath,
+        /// Digest of the bytes.
+        sha256: Sha256Digest,
+        /// Length in bytes.
+        length: u64,
+        /// How it was checked.
+        label: Label,
+        /// Subject of the signer certificate.
+        signer: Option<String>,
+        /// Other bytes were published under this name, and these wait for a decision.
+        held: bool,
+        /// Admitted only because these bytes had been admitted before.
+        by_earlier_admission: bool,
+        /// Digests of the files of its evidence.
+        evidence: BTreeMap<String, Sha256Digest>,
+    },
+    /// Somebody decided that bytes which the store had already are the published ones.
+    Accepted {
+        /// When.
+        at: Timestamp,
+        /// The admission that says so.
+        number: u64,
+        /// The vendor path.
+        path: PackagePath,
+        /// Digest of the bytes.
+        sha256: Sha256Digest,
+        /// The admission whose evidence it repeats.
+        admission: u64,
+        /// Why; at most 2,000 characters here, in full in the evidence.
+        reason: String,
+        /// Digests of the files of its evidence.
+        evidence: BTreeMap<String, Sha256Digest>,
+    },
+    /// Verification or policy refused bytes.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// The vendor path.
+        path: PackagePath,
+        /// Digest of the bytes.
+        sha256: Sha256Digest,
+        /// The rules, most of them names of [`Finding`](midmirror_verify::Finding)s; at most 50.
+        rules: Vec<String>,
+        /// The first refusal; at most 2,000 characters.
+        reason: String,
+    },
+    /// A version of the catalog was published.
+    Published {
+        /// When.
+        at: Timestamp,
+        /// Its metadata files.
+        versions: CatalogVersions,
+        /// Digest of `timestamp.json`, which all others follow from.
+        timestamp_sha256: Sha256Digest,
+        /// How many packages it lists.
+        packages: u64,
+    },
+}
+
+impl Event {
+    /// What is said of an admission, whose evidence has these digests.
+    pub(super) fn of_admission(admission: &Admission, evidence: BTreeMap<String, Sha256Digest>) -> Self {
+        let entry = admission.entry();
+        match admission.accepted() {
+            Some(accepted) => Self::Accepted {
+                at: accepted.at,
+                number: admission.number(),
+                path: entry.path.clone(),
+                sha256: entry.sha256,
+                admission: accepted.admission,
+                reason: shortened(&accepted.reason),
+                evidence,
+            },
+            None => Self::Admitted {
+                at: entry.admitted_at,
+                number: admission.number(),
+                path: entry.path.clone(),
+                sha256: entry.sha256,
+                length: entry.length,
+                label: entry.label,
+                signer: entry.signer.as_deref().map(shortened),
+                held: admission.is_held(),
+                by_earlier_admission: entry.by_earlier_admission,
+                evidence,
+            },
+        }
+    }
+
+    /// What is said of a refusal.
+    pub(crate) fn refused(
+        path: &PackagePath,
+        sha256: Sha256Digest,
+        decision: &Decision,
+        at: Timestamp,
+    ) -> Self {
+        let mut rules: Vec<String> = Vec::new();
+        for refusal in decision.refusals() {
+            if rules.len() < 50 && !rules.iter().any(|rule| rule == refusal.rule) {
+                rules.push(refusal.rule.to_owned());
+            }
+        }
+        Self::Refused { at, path: path.clone(), sha256, rules, reason: shortened(&decision.summary()) }
+    }
+
+    pub(super) fn published(
+        publication: &Publication,
+        timestamp_sha256: Sha256Digest,
+        at: Timestamp,
+    ) -> Self {
+        Self::Published {
+            at,
+            versions: publication.versions,
+            timestamp_sha256,
+            packages: u64::try_from(publication.packages).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Admitted { at, .. }
+            | Self::Accepted { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Published { at, .. } => *at,
+        }
+    }
+
+    /// The admission that it is about.
+    pub fn admission(&self) -> Option<u64> {
+        match self {
+            Self::Admitted { number, .. } | Self::Accepted { number, .. } => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The digests of the evidence that it is about.
+    pub fn evidence(&self) -> Option<&BTreeMap<String, Sha256Digest>> {
+        match self {
+            Self::Admitted { evidence, .. } | Self::Accepted { evidence, .. } => Some(evidence),
+            _ => None,
+        }
+    }
+
+    /// The bytes that it is about.
+    pub fn sha256(&self) -> Option<&Sha256Digest> {
+        match self {
+            Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
+                Some(sha256)
+            }
+            Self::Published { .. } => None,
+        }
+    }
+
+    pub(super) fn to_canonical_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = Vec::new();
+        let formatter = olpc_cjson::CanonicalFormatter::new();
+        self.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter))?;
+        Ok(bytes)
+    }
+}
+
+/// An entry of the log has at most 65,535 bytes, and JSON makes up to six of one.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+const MOST_CHARACTERS: usize = 2_000;

@@ -1,0 +1,221 @@
+//! Writing the log of a store: what was done since the last time, derived from the evidence and from the catalog.
+//!
+//! Nothing is said twice and nothing is left out, whenever an earlier writer was stopped: admissions are numbered, and so
+//! are versions of the catalog. Refusals are the exception, of which there is no evidence: those of a run that was killed
+//! are lost.
+
+use serde::Deserialize;
+
+use super::error::CatalogError;
+use super::event::Event;
+use crate::log::{LogAt, LogError, LogFolder, LogKey, LogWriter};
+use crate::store::{Admission, Store};
+
+/// The log of a store, to be continued.
+pub(super) struct Journal<'a> {
+    store: &'a Store,
+    log: LogWriter<'a>,
+    /// The admission that was logged last, or 0.
+    logged: u64,
+    /// The version of `timestamp.json` that was logged last, or 0.
+    published: u64,
+}
+
+impl<'a> Journal<'a> {
+    pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
+        let folder = store.log_dir();
+        let log = LogWriter::open(&folder, key)?;
+        let (logged, published) = last(&LogFolder::new(&folder).at(log.size()))?;
+        Ok(Self { store, log, logged, published })
+    }
+
+    /// Logs the admissions that the log does not have yet, and what else was done.
+    pub(super) fn admissions(
+        &mut self,
+        admissions: &[Admission],
+        others: &[Event],
+    ) -> Result<(), CatalogError> {
+        let stored = admissions.last().map_or(0, Admission::number);
+        if self.logged > stored {
+            return Err(CatalogError::LostEvidence { logged: self.logged, stored });
+        }
+        let new = admissions.iter().filter(|admission| admission.number() > self.logged);
+        let events = new
+            .map(|admission| Ok(Event::of_admission(admission, self.store.evidence_digests(admission)?)))
+            .chain(others.iter().cloned().map(Ok))
+            .collect::<Result<Vec<_>, CatalogError>>()?;
+        self.append(&events)?;
+        self.logged = stored;
+        Ok(())
+    }
+
+    /// Logs a publication, unless the log has it.
+    pub(super) fn publication(&mut self, event: &Event) -> Result<(), CatalogError> {
+        let Event::Published { versions, .. } = event else { return Ok(()) };
+        if versions.timestamp > self.published {
+            self.append(std::slice::from_ref(event))?;
+            self.published = versions.timestamp;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, events: &[Event]) -> Result<(), CatalogError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let entries = events.iter().map(Event::to_canonical_json).collect::<Result<Vec<_>, _>>();
+        let entries = entries.map_err(|source| CatalogError::EncodeEvent { source })?;
+        self.log.append(&entries)?;
+        Ok(())
+    }
+}
+
+/// The last admission and the last version of the catalog that a log tells of.
+fn last(log: &LogAt<'_>) -> Result<(u64, u64), LogError> {
+    let (mut admission, mut published) = (None, None);
+    for number in (0..log.size().div_ceil(BUNDLE)).rev() {
+        for entry in log.bundle(number)?.iter().rev() {
+            let Ok(marks) = serde_json::from_slice::<Marks>(entry) else { continue };
+            admission = admission.or(marks.number);
+            published = published.or(marks.versions.map(|versions| versions.timestamp));
+            if let (Some(admission), Some(published)) = (admission, published) {
+                return Ok((admission, published));
+            }
+        }
+    }
+    Ok((admission.unwrap_or_default(), published.unwrap_or_default()))
+}
+
+/// What is looked for, in events of any version.
+#[derive(Deserialize)]
+struct Marks {
+    number: Option<u64>,
+    versions: Option<Versions>,
+}
+
+#[derive(Deserialize)]
+struct Versions {
+    timestamp: u64,
+}
+
+/// Entries in a full bundle.
+const BUNDLE: u64 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::super::log_check::{LogFault, check_log, read_events};
+    use super::super::testing::TestCatalog;
+    use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
+    use super::*;
+    use crate::log::NoteKey;
+    use crate::store::testing::{at, path};
+
+    fn events(catalog: &TestCatalog) -> Vec<Event> {
+        let trusted = catalog.trust(at(30)).unwrap();
+        read_events(&catalog.test.store, &trusted)
+            .unwrap()
+            .into_iter()
+            .map(|(_, event)| event.unwrap())
+            .collect()
+    }
+
+    fn faults(catalog: &TestCatalog) -> Vec<LogFault> {
+        let trusted = catalog.trust(at(30)).unwrap();
+        check_log(&catalog.test.store, &trusted, None).unwrap().faults
+    }
+
+    #[test]
+    fn admissions_and_publications_are_logged_once_and_in_order() {
+        let catalog = TestCatalog::new(2);
+        catalog.publish(at(11));
+        catalog.add(3);
+        catalog.publish(at(12));
+        let told: Vec<_> = events(&catalog)
+            .iter()
+            .map(|event| match event {
+                Event::Admitted { number, path, .. } => format!("{number} {}", path.name()),
+                Event::Published { versions, packages, .. } => format!("v{} {packages}", versions.timestamp),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        let name = |number| path(number).name().as_str().to_owned();
+        let expected = [
+            format!("1 {}", name(1)),
+            format!("2 {}", name(2)),
+            "v1 2".to_owned(),
+            format!("3 {}", name(3)),
+            "v2 3".to_owned(),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(faults(&catalog), []);
+    }
+
+    #[test]
+    fn lost_log_is_begun_anew_and_the_loss_is_seen_by_who_kept_a_checkpoint() {
+        let catalog = TestCatalog::new(2);
+        let kept = LogFolder::new(&catalog.test.store.log_dir()).signed_checkpoint().unwrap().unwrap();
+        std::fs::remove_dir_all(catalog.test.store.log_dir()).unwrap();
+        assert!(matches!(faults(&catalog)[..], [LogFault::NoLog]), "{:?}", faults(&catalog));
+        catalog.add(3);
+        catalog.publish(at(12));
+        let trusted = catalog.trust(at(30)).unwrap();
+        let report = check_log(&catalog.test.store, &trusted, Some(&kept)).unwrap();
+        assert!(matches!(report.faults[..], [LogFault::Log(_)]), "{:?}", report.faults);
+    }
+
+    #[test]
+    fn changed_and_lost_evidence_is_named() {
+        let catalog = TestCatalog::new(2);
+        let first = catalog.test.store.admissions().unwrap().remove(0);
+        let report = catalog.test.store.admission_dir(&first).join("jarsigner.txt");
+        let writable = |path: &std::path::Path| {
+            let mut permissions = path.metadata().unwrap().permissions();
+            #[expect(clippy::permissions_set_readonly_false, reason = "a test's own folder")]
+            permissions.set_readonly(false);
+            std::fs::set_permissions(path, permissions).unwrap();
+        };
+        writable(&report);
+        std::fs::write(&report, "jar verified.").unwrap();
+        assert!(
+            matches!(&faults(&catalog)[..], [LogFault::ChangedEvidence { number: 1, file, .. }] if file == "jarsigner.txt"),
+            "{:?}",
+            faults(&catalog)
+        );
+        std::fs::remove_dir_all(catalog.test.store.evidence_dir(&first.entry().sha256)).unwrap();
+        assert!(matches!(&faults(&catalog)[..], [LogFault::LostEvidence { number: 1, .. }]));
+    }
+
+    #[test]
+    fn evidence_that_ends_before_the_log_stops_publishing() {
+        let catalog = TestCatalog::new(2);
+        let last = catalog.test.store.admissions().unwrap().pop().unwrap();
+        std::fs::remove_dir_all(catalog.test.store.evidence_dir(&last.entry().sha256)).unwrap();
+        let mut writer = catalog.test.store.write().unwrap();
+        let refused = publish(&mut writer, &catalog.keys, at(20), &Lifetimes::CONNECTED);
+        assert!(matches!(refused, Err(CatalogError::LostEvidence { logged: 2, stored: 1 })), "{refused:?}");
+    }
+
+    #[test]
+    fn log_needs_the_key_that_began_it() {
+        let catalog = TestCatalog::new(1);
+        std::fs::remove_file(catalog.test.beside("keys").join("store.pem")).unwrap();
+        let none = SigningKeys::load(&catalog.test.beside("keys")).unwrap();
+        let mut writer = catalog.test.store.write().unwrap();
+        let refused = publish(&mut writer, &none, at(20), &Lifetimes::CONNECTED);
+        assert!(matches!(refused, Err(CatalogError::NoStoreKey)), "{refused:?}");
+        let other = SigningKeys::complete(&catalog.test.beside("keys")).unwrap();
+        let refused = publish(&mut writer, &other, at(20), &Lifetimes::CONNECTED);
+        assert!(matches!(refused, Err(CatalogError::Log { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn signed_catalog_names_the_key_of_the_log() {
+        let catalog = TestCatalog::new(1);
+        let identity = catalog.trust(at(20)).unwrap().store().cloned().unwrap();
+        assert_eq!(identity.id, catalog.test.store.id());
+        let key = NoteKey::new(&identity.log_name(), identity.key).unwrap();
+        assert_eq!(&identity.key, catalog.keys.store().unwrap().public());
+        let checkpoint = LogFolder::new(&catalog.test.store.log_dir()).checkpoint(&key).unwrap().unwrap();
+        assert_eq!(checkpoint.size, 2);
+    }
+}

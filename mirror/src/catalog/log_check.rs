@@ -1,0 +1,206 @@
+//! Reading and checking the log of a store against its catalog and its evidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::error::CatalogError;
+use super::event::Event;
+use super::trust::TrustedCatalog;
+use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteKey};
+use crate::store::{Admission, Store};
+
+/// What a check of a log has found.
+#[derive(Debug)]
+pub struct LogReport {
+    /// The state that was checked; none if there is no log that could be read.
+    pub checkpoint: Option<Checkpoint>,
+    /// What is wrong.
+    pub faults: Vec<LogFault>,
+}
+
+/// Something is wrong with a log, or between it and the store.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LogFault {
+    /// There is no log.
+    NoLog,
+    /// The files of the log are not what was signed.
+    Log(LogProblem),
+    /// An entry is not in the form of this version or an earlier one.
+    Unknown {
+        /// Its place, beginning with 0.
+        index: u64,
+    },
+    /// The log does not tell of an admission.
+    NotLogged {
+        /// The admission.
+        number: u64,
+    },
+    /// The log tells of an admission of which there is no evidence.
+    LostEvidence {
+        /// Place of the entry.
+        index: u64,
+        /// The admission.
+        number: u64,
+    },
+    /// A file of the evidence is not the one that the log tells of.
+    ChangedEvidence {
+        /// Place of the entry.
+        index: u64,
+        /// The admission.
+        number: u64,
+        /// The file.
+        file: String,
+    },
+    /// The log does not tell of the current version of the catalog.
+    CatalogNotLogged {
+        /// Version of `timestamp.json`.
+        version: u64,
+    },
+}
+
+impl fmt::Display for LogFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLog => write!(f, "the store has no log"),
+            Self::Log(problem) => write!(f, "{problem}"),
+            Self::Unknown { index } => write!(f, "entry {index} is not in a form that this version knows"),
+            Self::NotLogged { number } => write!(f, "admission {number} is not in the log"),
+            Self::LostEvidence { index, number } => {
+                write!(f, "entry {index} tells of admission {number}, whose evidence is not in the store")
+            }
+            Self::ChangedEvidence { index, number, file } => {
+                write!(
+                    f,
+                    "{file} in the evidence of admission {number} was changed since entry {index} was written"
+                )
+            }
+            Self::CatalogNotLogged { version } => write!(
+                f,
+                "version {version} of the catalog is not in the log; a publication was interrupted, and the next one \
+                 adds it"
+            ),
+        }
+    }
+}
+
+impl Serialize for LogFault {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl PartialEq for LogFault {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+/// Checks every entry and hash of a log, compares it with the evidence and the catalog, and with an earlier checkpoint, a
+/// signed note that somebody has kept.
+///
+/// # Errors
+/// The log has no key in this catalog, the checkpoint is not signed by it, the earlier one is none of this log, or the
+/// evidence cannot be read.
+pub fn check_log(
+    store: &Store,
+    catalog: &TrustedCatalog,
+    earlier: Option<&[u8]>,
+) -> Result<LogReport, CatalogError> {
+    let (folder, key) = log_of(store, catalog)?;
+    let Some(checkpoint) = folder.checkpoint(&key)? else {
+        return Ok(LogReport { checkpoint: None, faults: vec![LogFault::NoLog] });
+    };
+    let mut faults: Vec<_> = log::check(&folder, &checkpoint).into_iter().map(LogFault::Log).collect();
+    if let Some(earlier) = earlier {
+        let earlier =
+            Checkpoint::open(earlier, &key).map_err(|source| CatalogError::EarlierCheckpoint { source })?;
+        faults.extend(log::check_against(&folder, &checkpoint, &earlier)?.map(LogFault::Log));
+    }
+    // What entries say that are not the signed ones is of no interest.
+    if faults.is_empty() {
+        compare(store, catalog, read_at(&folder, checkpoint.size)?, &mut faults)?;
+    }
+    Ok(LogReport { checkpoint: Some(checkpoint), faults })
+}
+
+/// All entries of a log in order, each with its place. Entries that this version does not know come as they are.
+///
+/// # Errors
+/// As [`check_log`]; a missing log has no entries.
+pub fn read_events(store: &Store, catalog: &TrustedCatalog) -> Result<Vec<LogEntry>, CatalogError> {
+    let (folder, key) = log_of(store, catalog)?;
+    match folder.checkpoint(&key)? {
+        Some(checkpoint) => read_at(&folder, checkpoint.size),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Place and content of an entry; its bytes, if they are in no form that is known.
+pub type LogEntry = (u64, Result<Event, Vec<u8>>);
+
+/// The log of a store, and the key that its catalog names for it.
+///
+/// # Errors
+/// The catalog names none: it is of an early version.
+pub fn log_of(store: &Store, catalog: &TrustedCatalog) -> Result<(LogFolder, NoteKey), CatalogError> {
+    let identity = catalog.store().ok_or(CatalogError::NoLogKey)?;
+    let key = NoteKey::new(&identity.log_name(), identity.key).map_err(LogError::from)?;
+    Ok((LogFolder::new(&store.log_dir()), key))
+}
+
+fn read_at(folder: &LogFolder, size: u64) -> Result<Vec<LogEntry>, CatalogError> {
+    let mut entries = Vec::new();
+    let log = folder.at(size);
+    for number in 0..size.div_ceil(256) {
+        for entry in log.bundle(number)? {
+            let index = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+            entries.push((index, serde_json::from_slice(&entry).map_err(|_| entry)));
+        }
+    }
+    Ok(entries)
+}
+
+fn compare(
+    store: &Store,
+    catalog: &TrustedCatalog,
+    entries: Vec<LogEntry>,
+    faults: &mut Vec<LogFault>,
+) -> Result<(), CatalogError> {
+    let admissions = store.admissions()?;
+    let stored: BTreeMap<u64, &Admission> =
+        admissions.iter().map(|admission| (admission.number(), admission)).collect();
+    let mut logged = BTreeSet::new();
+    let mut published = 0;
+    for (index, event) in entries {
+        let Ok(event) = event else {
+            faults.push(LogFault::Unknown { index });
+            continue;
+        };
+        if let Event::Published { versions, .. } = &event {
+            published = versions.timestamp;
+        }
+        let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
+        logged.insert(number);
+        let Some(admission) = stored.get(&number) else {
+            faults.push(LogFault::LostEvidence { index, number });
+            continue;
+        };
+        let found = store.evidence_digests(admission)?;
+        for (file, digest) in evidence {
+            if found.get(file) != Some(digest) {
+                faults.push(LogFault::ChangedEvidence { index, number, file: file.clone() });
+            }
+        }
+    }
+    faults.extend(
+        stored.keys().filter(|number| !logged.contains(number)).map(|&number| LogFault::NotLogged { number }),
+    );
+    let version = catalog.versions().timestamp;
+    if version > published {
+        faults.push(LogFault::CatalogNotLogged { version });
+    }
+    Ok(())
+}
