@@ -69,7 +69,8 @@ fn general_name(name: &Value<'_>) -> Result<(), Asn1Error> {
         DIRECTORY_NAME => DistinguishedName::parse(name.inside().expect(tag::SEQUENCE)?.raw).map(drop),
         PARTY_NAME => {
             let parts = name.inside().all()?;
-            if matches!(parts.len(), 1 | 2) { Ok(()) } else { malformed }
+            let is_whole = |part: &Value<'_>| matches!(part.tag, 0xa0 | 0xa1) && part.inside().next().is_ok();
+            if matches!(parts.len(), 1 | 2) && parts.iter().all(is_whole) { Ok(()) } else { malformed }
         }
         ADDRESS_OF_RESOURCE if is_uri(name.content) => Ok(()),
         ADDRESS if matches!(name.content.len(), 4 | 8 | 16 | 32) => Ok(()),
@@ -95,7 +96,7 @@ fn is_uri(bytes: &[u8]) -> bool {
             b'%' if behind.get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => {}
             b'#' if fragments == 0 => fragments = 1,
             byte if byte.is_ascii_alphanumeric() || !byte.is_ascii() => {}
-            byte if b"_-!.~'()*,;:$&+=?/@".contains(byte) => {}
+            byte if b"_-!.~'()*,;:$&+=?/@[]".contains(byte) => {}
             _ => return false,
         }
     }

@@ -42,10 +42,13 @@ impl Policies {
             }
             "2.5.29.36" => {
                 let fields = reader.expect(tag::SEQUENCE)?.inside().all()?;
-                if fields.iter().any(|field| !matches!(field.tag, REQUIRE_EXPLICIT | INHIBIT_MAPPING)) {
+                let is_known = |field: &Value<'_>| matches!(field.tag, REQUIRE_EXPLICIT | INHIBIT_MAPPING);
+                let is_repeated =
+                    fields.windows(2).any(|pair| pair.iter().all(|field| field.tag == REQUIRE_EXPLICIT));
+                if fields.len() > 2 || !fields.iter().all(is_known) || is_repeated {
                     return Err(Asn1Error("malformed policy constraints"));
                 }
-                let required = fields.iter().rfind(|field| field.tag == REQUIRE_EXPLICIT);
+                let required = fields.iter().find(|field| field.tag == REQUIRE_EXPLICIT);
                 self.require_explicit = required.map(|field| count(field.content));
             }
             "2.5.29.54" => self.inhibit_any = Some(count(reader.expect(tag::INTEGER)?.content)),
