@@ -57,24 +57,25 @@ pub(crate) fn describe(
             continue;
         }
         // Of a stored block the JDK reads what is stored, whatever the declared size.
-        let stored = !is_file && entry.method == 0;
-        let declared = if stored { entry.compressed_size } else { entry.size };
+        // A block in first place is looked up by its name.
+        let found_at =
+            if index == 0 && !is_file { archive.index_of(&entry.name).unwrap_or(0) } else { index };
+        let Some(found_entry) = archive.entries.get(found_at) else { continue };
+        let stored = !is_file && found_entry.method == 0;
+        let declared = if stored { found_entry.compressed_size } else { found_entry.size };
         // It makes room for all of it first. How much it can have depends on the machine: the safe side is little.
         let largest = if stored { limits.signature_file } else { LARGEST_ARRAY };
         if !is_file && declared > largest {
             report.breaks_off = Some(JavaError::out_of_memory());
             continue;
         }
-        // With a verifier it sees as many bytes of a signature file as declared, without one it sees all.
+        // With a verifier it gets as many bytes as declared, which is an error for a block; without one it gets all.
+        if !is_file && declared > entry.size && !signed.is_empty() {
+            unparsable(report, &entry.name);
+            continue;
+        }
         let to_the_end = stored || is_file && signed.is_empty();
-        let bytes = match index {
-            // A block in first place is looked up by its name.
-            0 if !is_file => {
-                let found = archive.index_of(&entry.name).unwrap_or(index);
-                archive.read_in_place(source, found, to_the_end, limits)?
-            }
-            _ => archive.read_in_place(source, index, to_the_end, limits)?,
-        };
+        let bytes = archive.read_in_place(source, found_at, to_the_end, limits)?;
         let is_short =
             |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < declared);
         match bytes {

@@ -105,8 +105,9 @@ impl PublicKey {
                 }
                 KeyKind::Ec { curve: (*name).to_owned(), bits: *size }
             }
-            "1.3.101.112" => KeyKind::Ed25519,
-            "1.3.101.113" => KeyKind::Ed448,
+            "1.3.101.112" if bits.len() == 32 => KeyKind::Ed25519,
+            "1.3.101.113" if bits.len() == 57 => KeyKind::Ed448,
+            "1.3.101.112" | "1.3.101.113" => return Err(Asn1Error("an EdDSA key of another length")),
             _ => KeyKind::Other { oid },
         };
         Ok(Self { kind, spki: spki.to_vec(), bits })
