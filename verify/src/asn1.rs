@@ -8,6 +8,7 @@
 
 use thiserror::Error;
 
+use crate::crypto::{ID_RSASSA_PSS, PssParameters};
 use crate::limits;
 
 /// The bytes are not a well-formed BER value.
@@ -129,7 +130,8 @@ impl<'a> Value<'a> {
         [&header, self.content].concat()
     }
 
-    /// The object identifier of an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), which has one parameter at most.
+    /// The object identifier of an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), which has one parameter at most; those
+    /// of RSASSA-PSS the JDK parses at once.
     pub(crate) fn algorithm(&self) -> Result<String, Asn1Error> {
         if self.tag != tag::SEQUENCE {
             return Err(Asn1Error("algorithm identifier expected"));
@@ -140,6 +142,9 @@ impl<'a> Value<'a> {
         let full_null = parameters.is_some_and(|value| value.tag == tag::NULL && !value.content.is_empty());
         if full_null || !parts.is_empty() {
             return Err(Asn1Error("an algorithm identifier has more than algorithm and parameters"));
+        }
+        if let Some(parameters) = parameters.filter(|value| oid == ID_RSASSA_PSS && value.tag != tag::NULL) {
+            PssParameters::check_form(&parameters)?;
         }
         Ok(oid)
     }
@@ -210,72 +215,91 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
 /// first value are dropped.
 pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
     let mut output = Vec::with_capacity(bytes.len());
-    let mut indefinite = false;
-    let converted = convert(bytes, &mut output, 0, &mut indefinite);
-    // Without any indefinite length not a byte changes, although lengths may not be the shortest; and what is
-    // malformed inside may be in a place that nobody looks at.
-    if let (false, Ok(whole)) = (indefinite && converted.is_ok(), Reader::new(bytes).next()) {
-        return Ok(whole.raw.to_vec());
+    let mut conversion = Conversion { looks_inside: true, ..Conversion::default() };
+    if conversion.convert(bytes, &mut output, 0).is_ok() && conversion.mixed {
+        return Ok(output);
     }
-    converted.map(|_| output)
+    // Not a byte inside a definite length changes, although lengths there may not be the shortest; and what is malformed
+    // there may be in a place that nobody looks at.
+    output.clear();
+    Conversion::default().convert(bytes, &mut output, 0)?;
+    Ok(output)
 }
 
 /// Whether a value of indefinite length stands inside one of definite length.
 ///
 /// The JDK converts such values one by one and trips over some of them, so what it reads cannot be foreseen.
 pub(crate) fn mixes_lengths(bytes: &[u8]) -> bool {
-    let mut indefinite = false;
-    let converted = convert(bytes, &mut Vec::new(), 0, &mut indefinite);
-    converted.is_ok() && indefinite && bytes.get(1) != Some(&0x80)
+    let mut conversion = Conversion { looks_inside: true, ..Conversion::default() };
+    let converted = conversion.convert(bytes, &mut Vec::new(), 0);
+    converted.is_ok() && conversion.mixed && bytes.get(1) != Some(&0x80)
 }
 
-/// Converts one value and returns how many bytes of the input it took.
-fn convert(
-    bytes: &[u8],
-    output: &mut Vec<u8>,
-    depth: usize,
-    indefinite: &mut bool,
-) -> Result<usize, Asn1Error> {
-    if depth > MAX_DEPTH {
-        return Err(Asn1Error("nested too deeply"));
+/// How indefinite lengths are rewritten, and what was met.
+#[derive(Debug, Default)]
+struct Conversion {
+    /// Whether values of definite length are looked into, and get the shortest form.
+    looks_inside: bool,
+    /// Whether one of indefinite length was met inside one of definite length.
+    mixed: bool,
+}
+
+impl Conversion {
+    /// Converts the values in one of definite length.
+    fn convert_all(&mut self, inner: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<(), Asn1Error> {
+        let mut at = 0;
+        while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
+            at += self.convert(rest, output, depth)?;
+            self.mixed |= rest.get(1) == Some(&0x80);
+        }
+        Ok(())
     }
-    let (tag, header, length) = read_header(bytes)?;
-    let constructed = tag & 0x20 != 0;
-    let mut content = Vec::new();
-    let consumed = match length {
-        Some(length) => {
-            let end = header.checked_add(length).ok_or(Asn1Error("length overflow"))?;
-            let inner = bytes.get(header..end).ok_or(Asn1Error("value ends after its container"))?;
-            if constructed {
-                let mut at = 0;
-                while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
-                    at += convert(rest, &mut content, depth + 1, indefinite)?;
-                }
-            } else {
-                content.extend_from_slice(inner);
-            }
-            end
+
+    /// Converts one value and returns how many bytes of the input it took.
+    fn convert(&mut self, bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
+        if depth > MAX_DEPTH {
+            return Err(Asn1Error("nested too deeply"));
         }
-        None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
-        None => {
-            *indefinite = true;
-            let mut at = header;
-            loop {
-                let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
-                if rest.starts_with(&[0, 0]) {
-                    break at + 2;
+        let (tag, header, length) = read_header(bytes)?;
+        let constructed = tag & 0x20 != 0;
+        let mut content = Vec::new();
+        let consumed = match length {
+            Some(length) => {
+                let end = header.checked_add(length).ok_or(Asn1Error("length overflow"))?;
+                let whole = bytes.get(..end).ok_or(Asn1Error("value ends after its container"))?;
+                if !self.looks_inside {
+                    output.extend_from_slice(whole);
+                    return Ok(end);
                 }
-                if rest.is_empty() {
-                    return Err(Asn1Error("end-of-contents missing"));
+                let inner = whole.get(header..).unwrap_or_default();
+                let mixed = self.mixed;
+                if !constructed || self.convert_all(inner, &mut content, depth + 1).is_err() {
+                    // Nobody may ever look at what is malformed.
+                    self.mixed = mixed;
+                    content = inner.to_vec();
                 }
-                at += convert(rest, &mut content, depth + 1, indefinite)?;
+                end
             }
-        }
-    };
-    output.push(tag);
-    write_length(output, content.len())?;
-    output.append(&mut content);
-    Ok(consumed)
+            None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
+            None => {
+                let mut at = header;
+                loop {
+                    let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
+                    if rest.starts_with(&[0, 0]) {
+                        break at + 2;
+                    }
+                    if rest.is_empty() {
+                        return Err(Asn1Error("end-of-contents missing"));
+                    }
+                    at += self.convert(rest, &mut content, depth + 1)?;
+                }
+            }
+        };
+        output.push(tag);
+        write_length(output, content.len())?;
+        output.append(&mut content);
+        Ok(consumed)
+    }
 }
 
 fn write_length(output: &mut Vec<u8>, length: usize) -> Result<(), Asn1Error> {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::crypto::{Check, PublicKey, SignatureScheme};
 use crate::distinguished_name::DistinguishedName;
+use crate::extension_form;
 use crate::limits;
 use crate::policy_tree::Policies;
 
@@ -88,6 +89,9 @@ impl Certificate {
             return Err(Asn1Error("a validity has two ends"));
         };
         let subject = fields.expect(tag::SEQUENCE)?;
+        if version == 1 && subject.content.is_empty() {
+            return Err(Asn1Error("the subject of a version 1 certificate is empty"));
+        }
         let key = fields.expect(tag::SEQUENCE)?;
         if issuer.content.is_empty() {
             return Err(Asn1Error("the issuer is empty"));
@@ -121,20 +125,20 @@ impl Certificate {
         if version == 1 && !fields.is_empty() {
             return Err(Asn1Error("extra fields in a version 1 certificate"));
         }
-        let is_short = fields.is_empty();
         for tag in [ISSUER_UNIQUE_ID, SUBJECT_UNIQUE_ID] {
             // The JDK takes both forms for one.
             if fields.peek().is_some_and(|found| found & !CONSTRUCTED == tag) {
                 bits(&fields.next()?)?;
             }
         }
-        if version != 3 && !fields.is_empty() {
+        let is_short = fields.is_empty();
+        if version != 3 && !is_short {
             return Err(Asn1Error("extensions in a certificate that is not of version 3"));
         }
         if let Some(extensions) = fields.optional(EXTENSIONS)? {
             certificate.take_extensions(&extensions)?;
         }
-        // RFC 5280 section 4.2.1.6; the JDK asks for it only if anything follows the key.
+        // RFC 5280 section 4.2.1.6; the JDK asks for it only if anything follows the identifiers.
         let has_other_name =
             certificate.has_alternative_names && certificate.is_critical(SUBJECT_ALTERNATIVE_NAME);
         if subject.content.is_empty() && !is_short && !has_other_name {
@@ -155,11 +159,11 @@ impl Certificate {
                 Some(flag) => boolean(&flag)?,
                 None => false,
             };
-            let value = parts.expect(tag::OCTET_STRING)?;
+            let value = asn1::octets(&parts.next()?)?;
             if seen.contains(&oid) {
                 return Err(Asn1Error("an extension occurs twice"));
             }
-            if let Err(error) = self.take_extension(&oid, value.content)
+            if let Err(error) = self.take_extension(&oid, &value)
                 && critical
             {
                 return Err(error);
@@ -180,7 +184,8 @@ impl Certificate {
 
     fn take_extension(&mut self, oid: &str, value: &[u8]) -> Result<(), Asn1Error> {
         let mut reader = Reader::new(value);
-        if KNOWN_EXTENSIONS.contains(&oid) && oid != NAME_CONSTRAINTS {
+        extension_form::check(oid, value)?;
+        if KNOWN_EXTENSIONS.contains(&oid) && oid != NAME_CONSTRAINTS && extension_form::must_end(oid) {
             let mut whole = Reader::new(value);
             whole.next()?;
             if !whole.is_empty() {
@@ -204,17 +209,17 @@ impl Certificate {
             "2.16.840.1.113730.1.1" => self.netscape_type = Some(bits(&reader.expect(tag::BIT_STRING)?)?),
             "2.5.29.14" => self.subject_key_id = Some(reader.expect(tag::OCTET_STRING)?.content.to_vec()),
             "2.5.29.35" => {
-                for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
-                    match field.tag {
-                        AUTHORITY_KEY_ID => self.authority_key_id = Some(field.content.to_vec()),
-                        AUTHORITY_SERIAL => self.authority_serial = Some(field.content.to_vec()),
-                        _ => {}
-                    }
-                }
+                let fields = reader.expect(tag::SEQUENCE)?.inside().all()?;
+                extension_form::authority_key_id(&fields)?;
+                let field =
+                    |tag| fields.iter().find(|field| field.tag == tag).map(|field| field.content.to_vec());
+                self.authority_key_id = field(AUTHORITY_KEY_ID);
+                self.authority_serial = field(AUTHORITY_SERIAL);
             }
             NAME_CONSTRAINTS => self.has_name_constraints = true,
             SUBJECT_ALTERNATIVE_NAME => {
-                self.has_alternative_names = !reader.expect(tag::SEQUENCE)?.inside().all()?.is_empty();
+                extension_form::general_names(&reader.next()?)?;
+                self.has_alternative_names = true;
             }
             _ => self.policies.take_extension(oid, value)?,
         }

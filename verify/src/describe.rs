@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::algorithm_policy::{Strength, jar_digest_name, jar_key};
 use crate::archive::Archive;
 use crate::crypto::{KeyKind, PssParameters, SignatureScheme};
+use crate::java_error::JavaError;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::places::Places;
@@ -55,18 +56,28 @@ pub(crate) fn describe(
             files.push(report.base.clone());
             continue;
         }
-        // With a verifier the JDK sees as many bytes as declared, without one it sees all.
-        let to_the_end = is_file && signed.is_empty();
-        let bytes = match index {
-            // A block in first place is looked up by its name.
-            0 if !is_file => {
-                let found = archive.index_of(&entry.name).unwrap_or(index);
-                archive.read_in_place(source, found, to_the_end, limits)?
-            }
-            _ => archive.read_in_place(source, index, to_the_end, limits)?,
-        };
+        // Of a stored block the JDK reads what is stored, whatever the declared size.
+        // A block in first place is looked up by its name.
+        let found_at =
+            if index == 0 && !is_file { archive.index_of(&entry.name).unwrap_or(0) } else { index };
+        let Some(found_entry) = archive.entries.get(found_at) else { continue };
+        let stored = !is_file && found_entry.method == 0;
+        let declared = if stored { found_entry.compressed_size } else { found_entry.size };
+        // It makes room for all of it first. How much it can have depends on the machine: the safe side is little.
+        let largest = if stored { limits.signature_file } else { LARGEST_ARRAY };
+        if !is_file && declared > largest {
+            report.breaks_off = Some(JavaError::out_of_memory());
+            continue;
+        }
+        // With a verifier it gets as many bytes as declared, which is an error for a block; without one it gets all.
+        if !is_file && declared > entry.size && !signed.is_empty() {
+            unparsable(report, &entry.name);
+            continue;
+        }
+        let to_the_end = stored || is_file && signed.is_empty();
+        let bytes = archive.read_in_place(source, found_at, to_the_end, limits)?;
         let is_short =
-            |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < entry.size);
+            |bytes: &[u8]| index > 0 && u64::try_from(bytes.len()).is_ok_and(|length| length < declared);
         match bytes {
             Ok(bytes) if is_file => {
                 describe_file(report, &entry.name, bytes, &signed);
@@ -86,6 +97,9 @@ pub(crate) fn describe(
     });
     Ok(found)
 }
+
+/// The largest array of bytes that Java can have.
+const LARGEST_ARRAY: u64 = 0x7fff_fffd;
 
 /// The names of signed entries.
 struct SignedNames<'a> {
@@ -153,7 +167,7 @@ fn describe_block(report: &mut SignatureFileReport, name: &str, bytes: &[u8], li
     let block = match SignedData::parse(bytes, limits) {
         Ok(block) => block,
         Err(error) => {
-            report.breaks_off = error == NO_VALUE;
+            report.breaks_off = (error == NO_VALUE).then(JavaError::no_first_value);
             return unparsable(report, name);
         }
     };

@@ -184,8 +184,10 @@ impl Reading<'_> {
             let refused_at = archive.refused_at(rules);
             if refused_at > 0 {
                 // What ends the run before that.
-                let (signatures, mut abort) =
+                let (mut signatures, mut abort) =
                     signatures::examine(source, archive, rules, &inputs.limits, inputs.at, inputs.workers())?;
+                // This the JDK only finds out at the end.
+                signatures.late_error = None;
                 if abort.is_none() {
                     let places = Places::find(archive, &signatures, inputs.workers());
                     let contents = contents::examine(source, archive, &signatures, &places, inputs)?;
@@ -266,8 +268,8 @@ impl Reading<'_> {
                 inputs.at,
             )?;
             signatures.covered = Covered::default();
-            if report.abort.is_none() && report.signature_files.iter().any(|file| file.breaks_off) {
-                report.abort = Some(JavaError::no_first_value());
+            if report.abort.is_none() {
+                report.abort = report.signature_files.iter().find_map(|file| file.breaks_off.clone());
             }
             if depth == Depth::Everything {
                 report.findings.extend(second_reader::compare(

@@ -42,6 +42,12 @@ impl JavaError {
         Self { class, message: "Index 0 out of bounds for length 0".to_owned() }
     }
 
+    /// An array that is larger than the JDK can have.
+    pub(crate) fn out_of_memory() -> Self {
+        let class = "java.lang.OutOfMemoryError";
+        Self { class, message: "Requested array size exceeds VM limit".to_owned() }
+    }
+
     /// A digest of nothing.
     pub(crate) fn no_input() -> Self {
         let class = "java.lang.NullPointerException";

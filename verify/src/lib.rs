@@ -23,6 +23,7 @@ mod describe;
 mod digest_algorithm;
 mod distinguished_name;
 mod examine;
+mod extension_form;
 mod finding;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

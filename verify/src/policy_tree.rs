@@ -41,11 +41,15 @@ impl Policies {
                 }
             }
             "2.5.29.36" => {
-                for field in reader.expect(tag::SEQUENCE)?.inside().all()? {
-                    if field.tag == REQUIRE_EXPLICIT {
-                        self.require_explicit = Some(count(field.content));
-                    }
+                let fields = reader.expect(tag::SEQUENCE)?.inside().all()?;
+                let is_known = |field: &Value<'_>| matches!(field.tag, REQUIRE_EXPLICIT | INHIBIT_MAPPING);
+                let is_repeated =
+                    fields.windows(2).any(|pair| pair.iter().all(|field| field.tag == REQUIRE_EXPLICIT));
+                if fields.len() > 2 || !fields.iter().all(is_known) || is_repeated {
+                    return Err(Asn1Error("malformed policy constraints"));
                 }
+                let required = fields.iter().find(|field| field.tag == REQUIRE_EXPLICIT);
+                self.require_explicit = required.map(|field| count(field.content));
             }
             "2.5.29.54" => self.inhibit_any = Some(count(reader.expect(tag::INTEGER)?.content)),
             _ => {}
@@ -102,7 +106,11 @@ impl PolicyTree {
             _ => None,
         };
         self.mapped |= own.has_mappings && !is_leaf;
-        // 2. What certificates from here on demand (sections 6.1.4, h to j, and 6.1.5, a and b).
+        // 2. If a policy is demanded there must be one (section 6.1.3, f). A demand of an authority counts for those below it.
+        if !is_leaf {
+            self.check()?;
+        }
+        // 3. What certificates from here on demand (sections 6.1.4, h to j, and 6.1.5, a and b).
         if !self_issued {
             self.explicit = self.explicit.saturating_sub(1);
             self.any = self.any.saturating_sub(1);
@@ -115,7 +123,11 @@ impl PolicyTree {
         if let Some(after) = own.inhibit_any {
             self.any = self.any.min(after);
         }
-        // 3. If a policy is demanded there must be one (section 6.1.3, f).
+        if is_leaf { self.check() } else { Ok(()) }
+    }
+
+    /// Whether there is a policy if one is demanded.
+    fn check(&self) -> Result<(), &'static str> {
         if self.explicit == 0 && self.mapped {
             return Err("policy mappings are not evaluated, not verified");
         }
@@ -128,3 +140,27 @@ impl PolicyTree {
 
 const ANY: &str = "2.5.29.32.0";
 const REQUIRE_EXPLICIT: u8 = 0x80;
+const INHIBIT_MAPPING: u8 = 0x81;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::trust_store::TrustStore;
+
+    #[test]
+    fn what_an_authority_demands_counts_for_those_below_it() {
+        let pem = include_str!("../tests/data/anchors.pem");
+        let trust = TrustStore::read("recorded", pem.as_bytes(), None).unwrap();
+        let model = trust.certificates().next().unwrap();
+        let mut certificate = Certificate::parse(&model.der).unwrap();
+        let own = Arc::get_mut(&mut certificate).unwrap();
+        own.policies = Policies { require_explicit: Some(0), ..Policies::default() };
+        let refusal = Err("non-null policy tree required and policy tree is null");
+        let mut tree = PolicyTree::new(2);
+        assert_eq!(tree.process(&certificate, false), Ok(()), "its own faults come first");
+        assert_eq!(tree.process(&certificate, true), refusal);
+        assert_eq!(PolicyTree::new(1).process(&certificate, true), refusal);
+    }
+}

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha512_224, Sha512_256};
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION, same_algorithm};
-use crate::crypto::{self, Check, PssParameters, SignatureScheme, scheme_of};
+use crate::crypto::{self, Check, ID_RSASSA_PSS, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
 use crate::distinguished_name::DistinguishedName;
 use crate::limits::Limits;
@@ -53,7 +53,7 @@ pub(crate) struct SignerInfo {
 
 #[derive(Debug)]
 struct SignedAttributes {
-    /// As stored, with the tag of a SET: this is what is signed.
+    /// As stored, with the tag of a SET and, as the JDK does, the shortest form of its length: this is what is signed.
     signed_bytes: Vec<u8>,
     content_type: Option<String>,
     message_digest: Option<Vec<u8>>,
@@ -206,7 +206,8 @@ impl SignedData {
 impl SignerInfo {
     /// Parses one; `depth` counts the signatures that it counter-signs.
     pub(crate) fn parse(value: &Value<'_>, depth: usize) -> Result<Self, Asn1Error> {
-        if value.tag != tag::SEQUENCE {
+        // The JDK takes a set for a sequence here.
+        if !matches!(value.tag, tag::SEQUENCE | tag::SET) {
             return Err(Asn1Error("SignerInfo expected"));
         }
         let mut fields = value.inside();
@@ -299,10 +300,7 @@ impl SignedAttributes {
         digest_algorithm: &Value<'_>,
         signature_algorithm: &Value<'_>,
     ) -> Result<Self, Asn1Error> {
-        let mut signed_bytes = raw.raw.to_vec();
-        if let Some(first) = signed_bytes.first_mut() {
-            *first = tag::SET;
-        }
+        let signed_bytes = Value { tag: tag::SET, ..*raw }.in_shortest_form();
         if let Some(protection) = attributes.value(ID_ALGORITHM_PROTECTION) {
             let mut parts = protection.inside();
             let digest = parts.expect(tag::SEQUENCE)?;
@@ -432,5 +430,4 @@ const ID_SHAKE256: &str = "2.16.840.1.101.3.4.2.12";
 const ID_SHAKE256_LEN: &str = "2.16.840.1.101.3.4.2.18";
 const ID_ED25519: &str = "1.3.101.112";
 const ID_ED448: &str = "1.3.101.113";
-const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 const ID_SIGNED_DATA: &str = "1.2.840.113549.1.7.2";

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use midmirror_verify::{Jdk, TrustStore, jarsigner};
+use midmirror_verify::{Finding, Inputs, Jdk, Source, TrustStore, examine, jarsigner};
 
 #[test]
 fn odd_archives_are_judged_and_described_as_by_jarsigner() {
@@ -33,4 +33,17 @@ fn odd_archives_are_judged_and_described_as_by_jarsigner() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert!(codes.lines().count() >= 40);
+}
+
+#[test]
+fn forms_that_jarsigner_alone_takes_are_hazards() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd");
+    let nothing = TrustStore::empty("nothing");
+    let now = "2026-11-30T04:00:00Z".parse().unwrap();
+    for name in ["signer-in-a-set", "attributes-with-long-length"] {
+        let source = Source::open(&folder.join(name).with_extension("jar")).unwrap();
+        let report = examine(&source, &Inputs::new(&nothing, now)).unwrap();
+        assert_eq!(report.signers().len(), 1, "{name}");
+        assert!(report.findings().iter().any(Finding::is_hazard), "{name}");
+    }
 }

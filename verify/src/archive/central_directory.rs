@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::java_error::JavaError;
+use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block_or_signature_file};
 use crate::source::Source;
 
 use super::bytes::{StrangeExtra, extra_field, strange_extra, u16_at, u32_at, u64_at};
@@ -87,6 +88,9 @@ pub(super) struct Contested {
     pub(super) bad_comment: Option<JavaError>,
     /// The entry with that comment.
     pub(super) bad_comment_at: usize,
+    /// Whether the manifest has such a comment, and the first signature file or block with one.
+    pub(super) bad_manifest_comment: bool,
+    pub(super) bad_file_comment_at: Option<usize>,
     /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
     pub(super) long_header: bool,
 }
@@ -102,11 +106,15 @@ impl Contested {
     ) {
         let comment_start = next - usize::from(header.comment_length);
         let comment = window.get(comment_start..next).unwrap_or_default();
-        if self.bad_comment.is_none()
-            && let Err(error) = std::str::from_utf8(comment)
-        {
-            self.bad_comment = Some(JavaError::malformed_utf8(comment, &error, window_start + comment_start));
-            self.bad_comment_at = index;
+        if let Err(error) = std::str::from_utf8(comment) {
+            if self.bad_comment.is_none() {
+                let error = JavaError::malformed_utf8(comment, &error, window_start + comment_start);
+                (self.bad_comment, self.bad_comment_at) = (Some(error), index);
+            }
+            self.bad_manifest_comment |= header.name.eq_ignore_ascii_case(MANIFEST_NAME);
+            if has_meta_inf_prefix(&header.name) && is_block_or_signature_file(&header.name) {
+                self.bad_file_comment_at.get_or_insert(index);
+            }
         }
         self.long_header |= window_start + next - at > usize::from(u16::MAX);
     }

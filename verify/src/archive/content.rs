@@ -97,7 +97,9 @@ impl ContentReader {
             source,
             window: &mut self.window,
             position,
+            start: position,
             remaining: stored.compressed_size,
+            stored: stored.compressed_size,
             declared,
             beyond: self.beyond,
             crc: 0,
@@ -155,7 +157,10 @@ struct Run<'a> {
     source: &'a Source,
     window: &'a mut Window,
     position: u64,
+    start: u64,
     remaining: u64,
+    /// What `remaining` was at the start.
+    stored: u64,
     declared: u64,
     beyond: u64,
     crc: u32,
@@ -209,6 +214,33 @@ impl Run<'_> {
             self.take(bytes);
         }
         Ok(())
+    }
+
+    /// Decompresses all once more, for nothing but the fault: in small steps the decompressor takes no fast path, and
+    /// remembers what it met.
+    fn fault_in_small_steps(&mut self, inflate: &mut Inflate, input: &mut [u8]) -> io::Result<JavaError> {
+        (self.position, self.remaining) = (self.start, self.stored);
+        inflate.reset(false);
+        let mut output = [0; SMALL_STEP];
+        loop {
+            let mut pending: &[u8] = self.fill(input)?;
+            let is_last = pending.is_empty();
+            if is_last {
+                pending = &[0];
+            }
+            loop {
+                let before = (inflate.total_in(), inflate.total_out());
+                if inflate.decompress(pending, &mut output, InflateFlush::NoFlush).is_err() || is_last {
+                    return Ok(inflate_fault(inflate));
+                }
+                let used = usize::try_from(inflate.total_in() - before.0).unwrap_or(0);
+                let produced = usize::try_from(inflate.total_out() - before.1).unwrap_or(0);
+                pending = pending.get(used..).unwrap_or_default();
+                if produced < SMALL_STEP && (used == 0 || pending.is_empty()) {
+                    break;
+                }
+            }
+        }
     }
 
     fn inflate(&mut self, inflate: &mut Inflate, input: &mut [u8], output: &mut [u8]) -> io::Result<()> {
@@ -267,7 +299,11 @@ impl Run<'_> {
                     }
                 }
                 Err(_) => {
-                    self.fail(inflate_fault(inflate));
+                    let fault = match inflate.error_message() {
+                        None | Some(FORGOTTEN) => self.fault_in_small_steps(inflate, input)?,
+                        Some(_) => inflate_fault(inflate),
+                    };
+                    self.fail(fault);
                     return Ok(());
                 }
             }
@@ -279,12 +315,16 @@ impl Run<'_> {
 pub(crate) fn inflate_fault(inflate: &Inflate) -> JavaError {
     JavaError::zip(match inflate.error_message() {
         // The decompressor has forgotten the fault that its fast path met; this is the usual one.
-        None | Some("repeated call with bad state") => "invalid distance too far back",
+        None | Some(FORGOTTEN) => "invalid distance too far back",
         Some(message) => message,
     })
 }
 
 const BUFFER: usize = 64 * 1024;
+/// With less room than this for output there is no fast path.
+const SMALL_STEP: usize = 128;
+/// What the decompressor says of a fault that it has forgotten.
+const FORGOTTEN: &str = "repeated call with bad state";
 /// How far behind the declared size of one entry, and of all together, is read.
 const LARGEST_BEYOND: u64 = 16 << 20;
 const ALL_BEYOND: u64 = 64 << 20;

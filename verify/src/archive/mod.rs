@@ -34,7 +34,7 @@ use crate::java_error::JavaError;
 use crate::jdk::Rules;
 use crate::limits::Limits;
 use crate::name_index::NameIndex;
-use crate::signature_names::{MANIFEST_NAME, has_meta_inf_prefix, is_block_or_signature_file};
+use crate::signature_names::{has_meta_inf_prefix, is_block_or_signature_file};
 use crate::source::Source;
 
 use central_directory::{BAD_NAME, Contested};
@@ -157,16 +157,22 @@ impl Archive {
         }
     }
 
-    /// The entry at which that JDK finds out about a comment that it refuses. With the first entry it looks at the manifest,
-    /// signature files and blocks.
+    /// The entry at which that JDK finds out about a comment that it refuses. With the first entry it looks at the manifest
+    /// of an archive that has signature files or blocks.
     pub(crate) fn refused_at(&self, rules: &Rules) -> usize {
-        let at = self.contested.bad_comment_at;
-        let is_read_first = self.entries.get(at).is_none_or(|entry| {
-            has_meta_inf_prefix(&entry.name) && is_block_or_signature_file(&entry.name)
-                || entry.name.eq_ignore_ascii_case(MANIFEST_NAME)
-        });
-        let is_late = self.contested.bad_comment.is_some() && !rules.checks_entry_comments && !is_read_first;
-        if is_late { at } else { 0 }
+        if self.contested.bad_comment.is_none() || rules.checks_entry_comments {
+            return 0;
+        }
+        let has_files = || {
+            let mut names = self.entries.iter().map(|entry| entry.name.as_str());
+            names.any(|name| has_meta_inf_prefix(name) && is_block_or_signature_file(name))
+        };
+        if self.contested.bad_manifest_comment && has_files() { 0 } else { self.contested.bad_comment_at }
+    }
+
+    /// Whether a JDK gives up on all signatures at this signature file or block, because of its comment.
+    pub(crate) fn spoils_signatures(&self, index: usize) -> bool {
+        self.contested.bad_file_comment_at == Some(index)
     }
 
     /// Adds a finding for every name or mode that must not reach a disk.

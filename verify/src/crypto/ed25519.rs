@@ -1,14 +1,15 @@
-//! Whether an Ed25519 signature is malformed or merely wrong (RFC 8032 section 5.1.7): the JDK treats the two differently.
+//! Whether an Ed25519 signature or its key is malformed or merely wrong (RFC 8032 section 5.1.7): the JDK treats the two differently.
 //!
 //! Everything here is public, so nothing needs constant time. The check itself is that of `aws-lc-rs`.
 
 use num_bigint::BigUint;
 
-/// Whether the scalar is reduced and the point can be decoded (section 5.1.3).
-pub(super) fn is_well_formed(signature: &[u8]) -> bool {
+/// Whether the scalar is reduced, and the points of key and signature can be decoded (section 5.1.3).
+pub(super) fn is_well_formed(key: &[u8], signature: &[u8]) -> bool {
     let Some((point, scalar)) = signature.split_at_checked(32) else { return false };
     let order = BigUint::parse_bytes(ORDER, 10);
-    order.is_some_and(|order| BigUint::from_bytes_le(scalar) < order) && is_point(point).unwrap_or(false)
+    order.is_some_and(|order| BigUint::from_bytes_le(scalar) < order)
+        && [key, point].into_iter().all(|bytes| is_point(bytes).unwrap_or(false))
 }
 
 fn is_point(bytes: &[u8]) -> Option<bool> {
@@ -44,14 +45,16 @@ mod tests {
     fn points_off_the_curve_and_large_scalars_are_malformed() {
         // The signature of RFC 8032 section 7.1, test 1.
         let signature = hex::decode("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b").unwrap();
-        assert!(is_well_formed(&signature));
+        let key = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+        assert!(is_well_formed(&key, &signature));
+        assert!(!is_well_formed(&[0xff; 32], &signature), "the key is no point");
         let changed = |at: usize, to: u8| {
             let mut signature = signature.clone();
             signature[at] = to;
             signature
         };
-        assert!(!is_well_formed(&changed(63, 0x7f)));
-        let points = (0..=255).filter(|byte| is_well_formed(&changed(0, *byte))).count();
+        assert!(!is_well_formed(&key, &changed(63, 0x7f)));
+        let points = (0..=255).filter(|byte| is_well_formed(&key, &changed(0, *byte))).count();
         assert!((90..166).contains(&points), "{points} of 256");
         assert!(!is_point(&[0xff; 32]).unwrap());
         // The neutral element with and without a sign.

@@ -10,9 +10,11 @@ mod ed25519;
 mod ed448;
 mod integers;
 pub(crate) mod password;
+mod pss;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
+pub(crate) use self::pss::PssParameters;
 use crate::asn1::{Asn1Error, Reader, Value, tag};
 use crate::certificate::bit_string;
 use crate::digest_algorithm::DigestAlgorithm;
@@ -87,7 +89,7 @@ impl PublicKey {
         parts.next()?;
         let kind = match oid.as_str() {
             "1.2.840.113549.1.1.1" => KeyKind::Rsa { bits: rsa_bits(&bits)? },
-            "1.2.840.113549.1.1.10" => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
+            ID_RSASSA_PSS => KeyKind::RsaPss { bits: rsa_bits(&bits)? },
             "1.2.840.10040.4.1" => {
                 let prime = parts.expect(tag::SEQUENCE)?.inside().expect(tag::INTEGER)?;
                 KeyKind::Dsa { bits: integer_bits(prime.content) }
@@ -103,8 +105,9 @@ impl PublicKey {
                 }
                 KeyKind::Ec { curve: (*name).to_owned(), bits: *size }
             }
-            "1.3.101.112" => KeyKind::Ed25519,
-            "1.3.101.113" => KeyKind::Ed448,
+            "1.3.101.112" if bits.len() == 32 => KeyKind::Ed25519,
+            "1.3.101.113" if bits.len() == 57 => KeyKind::Ed448,
+            "1.3.101.112" | "1.3.101.113" => return Err(Asn1Error("an EdDSA key of another length")),
             _ => KeyKind::Other { oid },
         };
         Ok(Self { kind, spki: spki.to_vec(), bits })
@@ -195,7 +198,7 @@ impl PublicKey {
                     return Check::Unjudged("signature length invalid".to_owned());
                 }
                 match self.run(&signature::ED25519, message, signature) {
-                    Check::Wrong if !ed25519::is_well_formed(signature) => {
+                    Check::Wrong if !ed25519::is_well_formed(&self.bits, signature) => {
                         Check::Unjudged("malformed Ed25519 signature".to_owned())
                     }
                     check => check,
@@ -249,14 +252,6 @@ pub(crate) enum SignatureScheme {
     Other(String),
 }
 
-/// RSASSA-PSS parameters (RFC 4055 section 3.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PssParameters {
-    pub(crate) digest: DigestAlgorithm,
-    pub(crate) mask_digest: DigestAlgorithm,
-    pub(crate) salt_length: u64,
-}
-
 impl SignatureScheme {
     /// The algorithm of a certificate's signature.
     pub(crate) fn of_certificate(algorithm: &Value<'_>) -> Result<Self, Asn1Error> {
@@ -267,7 +262,7 @@ impl SignatureScheme {
             return Ok(scheme);
         }
         Ok(match oid.as_str() {
-            "1.2.840.113549.1.1.10" => match PssParameters::parse(&mut parts) {
+            ID_RSASSA_PSS => match PssParameters::parse(&mut parts) {
                 Ok(parameters) => Self::RsaPss(parameters),
                 Err(_) => Self::Other("RSASSA-PSS".to_owned()),
             },
@@ -298,41 +293,11 @@ impl SignatureScheme {
     }
 }
 
-impl PssParameters {
-    /// Parses the parameters; absent fields have the defaults of RFC 4055.
-    pub(crate) fn parse(parts: &mut Reader<'_>) -> Result<Self, Asn1Error> {
-        let mut parameters =
-            Self { digest: DigestAlgorithm::Sha1, mask_digest: DigestAlgorithm::Sha1, salt_length: 20 };
-        let unknown = Asn1Error("unknown digest in RSASSA-PSS parameters");
-        for field in parts.expect(tag::SEQUENCE)?.inside().all()? {
-            match field.tag {
-                tag::CONTEXT_0 => {
-                    let oid = field.inside().expect(tag::SEQUENCE)?.inside().next()?.oid()?;
-                    parameters.digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
-                }
-                tag::CONTEXT_1 => {
-                    let mut mask = field.inside().expect(tag::SEQUENCE)?.inside();
-                    mask.next()?;
-                    let oid = mask.expect(tag::SEQUENCE)?.inside().next()?.oid()?;
-                    parameters.mask_digest = DigestAlgorithm::from_oid(&oid).ok_or(unknown)?;
-                }
-                0xa2 => {
-                    let salt = field.inside().expect(tag::INTEGER)?;
-                    parameters.salt_length =
-                        salt.content.iter().take(8).fold(0, |salt, byte| salt << 8 | u64::from(*byte));
-                }
-                _ => {}
-            }
-        }
-        Ok(parameters)
-    }
-}
-
 /// What the JDK calls an algorithm, or what else stands in its place.
 pub(crate) fn algorithm_name(oid: &str) -> String {
     let other = |oid: &str| match oid {
         "1.2.840.113549.1.1.1" => Some("RSA"),
-        "1.2.840.113549.1.1.10" => Some("RSASSA-PSS"),
+        ID_RSASSA_PSS => Some("RSASSA-PSS"),
         "1.2.840.10045.2.1" => Some("EC"),
         "1.2.840.10040.4.1" => Some("DSA"),
         "1.2.840.113549.1.7.1" => Some("Data"),
@@ -430,6 +395,8 @@ fn integer_bits(content: &[u8]) -> usize {
     let high = usize::try_from(8 - first.leading_zeros()).unwrap_or(8);
     high + 8 * bytes.count()
 }
+
+pub(crate) const ID_RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 
 /// Curves by object identifier, with the JDK's name and size.
 const CURVES: [(&str, &str, usize); 14] = [

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::certificate::KeyReport;
 use crate::algorithm_policy::Strength;
+use crate::java_error::JavaError;
 use crate::jdk::Jdk;
 
 /// Files in `META-INF/` of one base name: a signature file, a signature block, or both.
@@ -25,9 +26,9 @@ pub struct SignatureFileReport {
     pub(crate) block_parses: bool,
     /// Whether the first SignerInfo has a timestamp token that can be read, whatever is in it.
     pub(crate) has_token: bool,
-    /// Whether an attribute without a value makes jarsigner break off while it describes the block.
+    /// What makes jarsigner break off while it describes the block: an attribute without a value, or the announced size.
     #[serde(skip)]
-    pub(crate) breaks_off: bool,
+    pub(crate) breaks_off: Option<JavaError>,
     /// Names in the signature file without a signed entry.
     pub(crate) nonexistent: Vec<String>,
 }

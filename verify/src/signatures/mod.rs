@@ -260,6 +260,10 @@ impl<'a> Stage<'a> {
         mut ahead: Option<ReadAhead>,
     ) -> io::Result<Result<(), JavaError>> {
         for index in self.found.files.clone() {
+            if archive.spoils_signatures(index) {
+                self.give_up();
+                return Ok(Ok(()));
+            }
             let Some(entry) = archive.entries.get(index) else { continue };
             let index = archive.index_of(&entry.name).unwrap_or(index);
             // Many entries of one name are one large entry many times.
