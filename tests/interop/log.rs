@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use crate::site::{Run, Site, flip_byte, overwrite};
-use crate::tool::{command, new_core, skip};
+use crate::site::{Mirror, Run, Site, flip_byte, overwrite};
+use crate::tool::{command, is_there, new_core, run, skip};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop/verify_log.py");
 
@@ -46,4 +46,30 @@ fn log_and_proof_are_verified_without_our_code_and_tampering_is_found() {
     verify(&["store/log"]).expect(1).says("error: ");
     overwrite(&site.path("store/log/checkpoint"), &checkpoint);
     verify(&["store/log"]).expect(0);
+}
+
+#[test]
+fn served_log_and_list_are_the_files_of_the_store() {
+    if !is_there("curl") {
+        return;
+    }
+    let site = Site::new().synced();
+    let mirror = Mirror::start(&site);
+    for (name, kept) in [
+        ("log/checkpoint", "no-cache"),
+        ("log/tile/0/000.p/7", "immutable"),
+        ("log/tile/entries/000.p/7", "immutable"),
+        ("SHA256SUMS", "no-cache"),
+        ("SHA256SUMS.minisig", "no-cache"),
+        ("midmirror.pub", "no-cache"),
+    ] {
+        let curl = format!("curl -sS -f --cacert store.tls/ca.pem -D - -o got {}/{name}", mirror.url);
+        run(&site.path(""), &curl).expect(0).says(kept);
+        let same = fs::read(site.path("got")).unwrap() == fs::read(site.path("store").join(name)).unwrap();
+        assert!(same, "{name}");
+    }
+    for name in ["log/tile/0/000", "log/../midmirror-store.json", "midmirror-store.json", "lock"] {
+        let curl = format!("curl -sS -f --path-as-is --cacert store.tls/ca.pem {}/{name}", mirror.url);
+        run(&site.path(""), &curl).expect(22).says("404");
+    }
 }

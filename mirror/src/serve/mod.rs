@@ -15,6 +15,7 @@ mod representation;
 mod response;
 mod server;
 mod site;
+mod small_files;
 mod tls;
 mod view;
 

@@ -3,6 +3,9 @@
 //! ```text
 //! /glide/distribution/builds/package/…      packages, under the vendor's paths
 //! /repository/N.root.json, N.targets.json, N.snapshot.json, timestamp.json      the signed catalog
+//! /log/checkpoint, /log/tile/…              the log, as C2SP tlog-tiles
+//! /SHA256SUMS, /SHA256SUMS.minisig, /midmirror.pub
+//!                                           digests of the packages, signed for minisign and signify
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots)
 //! /api/v1/packages                          the list as JSON
 //! /healthz                                  for monitoring
@@ -10,7 +13,7 @@
 //! ```
 //!
 //! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
-//! path and end as 404; file names below `/repository/` are digits and constant words; nothing that a client sends
+//! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
 //! is sent back but its `Host`, which is checked first.
 
 use std::io::Read as _;
@@ -25,6 +28,7 @@ use super::conditions::decide;
 use super::page;
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
+use super::small_files::SmallFile;
 use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
@@ -48,7 +52,7 @@ pub(crate) enum Channel {
 /// What a path stands for.
 enum Target {
     Package(Arc<View>, usize),
-    Metadata(String),
+    Small(SmallFile),
     Packages,
     Health,
     Page,
@@ -101,7 +105,7 @@ impl Site {
                 Some(package) => self.package(request, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
-            Target::Metadata(name) => self.metadata(request, name).await,
+            Target::Small(file) => self.small_file(request, &file).await,
             Target::Packages => {
                 let view = self.published.newest().await;
                 document(request, page::json(&view), "application/json", "no-cache", &[])
@@ -121,11 +125,11 @@ impl Site {
 
     async fn find(&self, path: &str, channel: Channel) -> Option<Target> {
         let path = path.strip_prefix('/')?;
-        if let Some(name) = path.strip_prefix("repository/") {
-            return match name.strip_prefix("targets/") {
-                Some(target) => self.find_target(target).await,
-                None => is_metadata_name(name).then(|| Target::Metadata(name.to_owned())),
-            };
+        if let Some(target) = path.strip_prefix("repository/targets/") {
+            return self.find_target(target).await;
+        }
+        if let Some(file) = SmallFile::at(path) {
+            return Some(Target::Small(file));
         }
         if path.starts_with(PackagePath::PREFIX) {
             return self.find_package(path, None).await;
@@ -192,24 +196,20 @@ impl Site {
         })
     }
 
-    async fn metadata<B>(&self, request: &Request<B>, name: String) -> Response<ResponseBody> {
-        let cache = if name == "timestamp.json" { "no-cache" } else { "public, max-age=31536000, immutable" };
-        let path = self.published.store().repository().join(&name);
+    async fn small_file<B>(&self, request: &Request<B>, file: &SmallFile) -> Response<ResponseBody> {
+        let path = file.path(self.published.store());
         let reading = tokio::task::spawn_blocking(move || {
             let mut bytes = Vec::new();
             std::fs::File::open(path)?.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
         });
         match reading.await.map_err(std::io::Error::other) {
-            Ok(Ok(bytes)) => document(request, bytes, "application/json", cache, &[]),
+            Ok(Ok(bytes)) => document(request, bytes, file.content_type, file.cache, &[]),
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                text(StatusCode::NOT_FOUND, "there is no such catalog file")
+                text(StatusCode::NOT_FOUND, "there is no such file")
             }
             Ok(Err(error)) | Err(error) => {
-                tracing::error!(file = name, error = %error, "failed to read a catalog file");
-                text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the catalog file cannot be read; see the server's log",
-                )
+                tracing::error!(file = file.place, error = %error, "failed to read a file of the store");
+                text(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read; see the server's log")
             }
         }
     }
@@ -231,16 +231,6 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
     (!host.is_empty() && host.len() <= 255 && host.bytes().all(allowed)).then_some(host)
 }
 
-/// `timestamp.json` or a number with one of three words.
-fn is_metadata_name(name: &str) -> bool {
-    if name == "timestamp.json" {
-        return true;
-    }
-    let Some((version, rest)) = name.split_once('.') else { return false };
-    let digits = (1..=20).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_digit());
-    digits && matches!(rest, "root.json" | "targets.json" | "snapshot.json")
-}
-
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;
 
@@ -250,29 +240,6 @@ const LARGEST_METADATA: u64 = 64 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn metadata_names_are_digits_and_constant_words() {
-        for good in ["timestamp.json", "1.root.json", "20260619.targets.json", "7.snapshot.json"] {
-            assert!(is_metadata_name(good), "{good}");
-        }
-        for bad in [
-            "",
-            "root.json",
-            ".root.json",
-            "1.timestamp.json",
-            "-1.root.json",
-            "1.root.json/",
-            "../1.root.json",
-            "1.root.json\0",
-            "1.Root.json",
-            "1.role.json",
-            "%31.root.json",
-            "123456789012345678901.root.json",
-        ] {
-            assert!(!is_metadata_name(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn odd_hosts_are_not_repeated() {

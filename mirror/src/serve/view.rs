@@ -60,6 +60,10 @@ impl ServedStore {
         Self { store: store.clone(), load: Arc::new(load), clock }
     }
 
+    pub(crate) fn root(&self) -> PathBuf {
+        self.store.root_dir().to_owned()
+    }
+
     pub(crate) fn repository(&self) -> PathBuf {
         self.store.repository_dir()
     }
