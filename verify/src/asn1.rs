@@ -26,6 +26,8 @@ pub(crate) struct Value<'a> {
 
 /// Universal and context tags by their first byte.
 pub(crate) mod tag {
+    /// The bit of a value that has values inside.
+    pub(crate) const CONSTRUCTED: u8 = 0x20;
     pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const BIT_STRING: u8 = 0x03;

@@ -102,6 +102,11 @@ pub(crate) struct Rules {
     /// Whether a signature without signed attributes over bytes that are a DER SET, which could be attributes, is ignored.
     pub(crate) refuses_ambiguous_content: bool,
 
+    /// Whether names with characters beyond the basic multilingual plane in a BMPString are refused.
+    pub(crate) refuses_surrogates: bool,
+    /// Whether a ZIP64 extra field of a central directory header must have the values that are marked, and no more.
+    pub(crate) insists_on_exact_zip64: bool,
+
     /// The second pass, by `JarInputStream`: does it happen, and how does it read.
     pub(crate) second_pass: Option<StreamRules>,
 
@@ -143,6 +148,8 @@ const RULES_17_0_15: Rules = Rules {
     signatures_in_subfolders: true,
     insists_on_tst_info: false,
     refuses_ambiguous_content: false,
+    refuses_surrogates: false,
+    insists_on_exact_zip64: false,
     second_pass: None,
     error_prefix: "jarsigner: ",
     keystore_exception: "",
@@ -161,6 +168,7 @@ const RULES_17_0_21: Rules = Rules {
     checks_entry_comments: true,
     insists_on_tst_info: true,
     refuses_ambiguous_content: true,
+    refuses_surrogates: true,
     second_pass: Some(StreamRules { announced_wide_descriptors: false, bad_name_is_zip_error: false }),
     ..RULES_17_0_15
 };
@@ -172,6 +180,7 @@ const RULES_25: Rules = Rules {
     signatures_in_subfolders: false,
     insists_on_tst_info: false,
     refuses_ambiguous_content: false,
+    insists_on_exact_zip64: true,
     second_pass: Some(StreamRules { announced_wide_descriptors: true, bad_name_is_zip_error: true }),
     error_prefix: "jarsigner error: ",
     keystore_exception: "java.lang.RuntimeException: ",

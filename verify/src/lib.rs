@@ -13,6 +13,7 @@ mod anchor_description;
 mod archive;
 mod asn1;
 mod asn1_time;
+mod bmp_string;
 mod certificate;
 mod chain;
 mod compat;

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha512_224, Sha512_256};
 
 use crate::asn1::{self, Asn1Error, Reader, Value, tag};
 use crate::asn1_time;
+use crate::bmp_string;
 use crate::certificate::{Certificate, KU_DIGITAL_SIGNATURE, KU_NON_REPUDIATION, same_algorithm};
 use crate::crypto::{self, Check, ID_RSASSA_PSS, PssParameters, SignatureScheme, scheme_of};
 use crate::digest_algorithm::DigestAlgorithm;
@@ -30,6 +31,8 @@ pub(crate) struct SignedData {
     pub(crate) indefinite: bool,
     /// Indefinite lengths inside definite ones.
     pub(crate) mixes_lengths: bool,
+    /// Characters that newer JDKs refuse in names.
+    pub(crate) has_surrogates: bool,
     pub(crate) content_type: String,
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) certificates: Vec<Arc<Certificate>>,
@@ -105,6 +108,7 @@ impl SignedData {
             raw: bytes.to_vec(),
             indefinite,
             mixes_lengths,
+            has_surrogates: bmp_string::has_surrogates(&definite),
             content_type,
             content,
             certificates,

@@ -47,3 +47,25 @@ fn forms_that_jarsigner_alone_takes_are_hazards() {
         assert!(report.findings().iter().any(Finding::is_hazard), "{name}");
     }
 }
+
+/// What 17.0.21 and 25 ended with, which 17.0.15 does not.
+#[test]
+fn odd_archives_that_newer_jdks_refuse_are_refused_in_their_names() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd");
+    let nothing = TrustStore::empty("nothing");
+    let now = "2026-11-30T08:00:00Z".parse().unwrap();
+    let cases = [("name-with-surrogates", [36, 16, 16]), ("zip64-field-that-is-not-asked-for", [32, 32, 1])];
+    for (name, codes) in cases {
+        let ended = Jdk::ALL.map(|jdk| {
+            let environment = jarsigner::Environment { jdk, ..jarsigner::Environment::new(&nothing, now) };
+            let line = format!(
+                "-verify -verbose -certs -strict -storepass changeit -keystore {} {}",
+                folder.join("../data/anchors.p12").display(),
+                folder.join(name).with_extension("jar").display()
+            );
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            jarsigner::run(&arguments, &environment).exit_code
+        });
+        assert_eq!(ended, codes, "{name}");
+    }
+}

@@ -93,6 +93,8 @@ pub(super) struct Contested {
     pub(super) bad_file_comment_at: Option<usize>,
     /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
     pub(super) long_header: bool,
+    /// Whether a ZIP64 extra field has other values than those that are marked.
+    pub(super) inexact_zip64: bool,
 }
 
 impl Contested {
@@ -116,6 +118,8 @@ impl Contested {
                 self.bad_file_comment_at.get_or_insert(index);
             }
         }
+        let raw = window.get(at..comment_start).unwrap_or_default();
+        self.inexact_zip64 |= has_inexact_zip64(raw).unwrap_or(false);
         self.long_header |= window_start + next - at > usize::from(u16::MAX);
     }
 }
@@ -226,6 +230,20 @@ fn check_extra_fields(extra: &[u8], sizes: [u32; 3], header_start: usize) -> Res
         at = end;
     }
     Ok(())
+}
+
+/// Whether a header, without its comment, has a ZIP64 extra field that is not exactly as long as what is marked.
+fn has_inexact_zip64(header: &[u8]) -> Option<bool> {
+    let wide = [24, 20, 42].iter().filter(|at| u32_at(header, **at) == Some(u32::MAX)).count();
+    let narrow = usize::from(u16_at(header, 34) == Some(u16::MAX));
+    let mut extra = header.get(HEADER_LENGTH + usize::from(u16_at(header, 28)?)..)?;
+    while let (Some(id), Some(size)) = (u16_at(extra, 0), u16_at(extra, 2)) {
+        if id == ZIP64_EXTRA && usize::from(size) != 8 * wide + 4 * narrow {
+            return Some(true);
+        }
+        extra = extra.get(4 + usize::from(size)..)?;
+    }
+    Some(false)
 }
 
 /// The error is the JDK's text.

@@ -49,6 +49,10 @@ impl Stage<'_> {
             ))
             .into());
         }
+        self.found.contested.surrogates |= block.has_surrogates;
+        if block.has_surrogates && self.rules.refuses_surrogates {
+            return ignored("a name has characters that a BMPString cannot have");
+        }
         // 1. The signature file must be one (JAR File Specification, "Signature Validation").
         let file = match file {
             Ok(file) => file,

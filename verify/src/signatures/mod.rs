@@ -84,6 +84,7 @@ pub(crate) struct Contested {
     subfolder: bool,
     token_type: bool,
     ambiguous_content: bool,
+    surrogates: bool,
 }
 
 impl Contested {
@@ -92,6 +93,7 @@ impl Contested {
         self.subfolder && one.signatures_in_subfolders != other.signatures_in_subfolders
             || self.token_type && one.insists_on_tst_info != other.insists_on_tst_info
             || self.ambiguous_content && one.refuses_ambiguous_content != other.refuses_ambiguous_content
+            || self.surrogates && one.refuses_surrogates != other.refuses_surrogates
     }
 }
 
