@@ -93,8 +93,9 @@ pub(super) struct Contested {
     pub(super) bad_file_comment_at: Option<usize>,
     /// Whether a header with name, extra fields and comment is longer than 65,535 bytes.
     pub(super) long_header: bool,
-    /// Whether a ZIP64 extra field has other values than those that are marked.
-    pub(super) inexact_zip64: bool,
+    /// What is wrong with the first ZIP64 extra field that has other values than those that are marked, in the words of
+    /// the JDKs that refuse it.
+    pub(super) inexact_zip64: Option<&'static str>,
 }
 
 impl Contested {
@@ -119,7 +120,7 @@ impl Contested {
             }
         }
         let raw = window.get(at..comment_start).unwrap_or_default();
-        self.inexact_zip64 |= has_inexact_zip64(raw).unwrap_or(false);
+        self.inexact_zip64 = self.inexact_zip64.or_else(|| inexact_zip64(raw));
         self.long_header |= window_start + next - at > usize::from(u16::MAX);
     }
 }
@@ -232,18 +233,22 @@ fn check_extra_fields(extra: &[u8], sizes: [u32; 3], header_start: usize) -> Res
     Ok(())
 }
 
-/// Whether a header, without its comment, has a ZIP64 extra field that is not exactly as long as what is marked.
-fn has_inexact_zip64(header: &[u8]) -> Option<bool> {
+/// What is wrong with a header, without its comment, whose ZIP64 extra field is not exactly as long as what is marked, or
+/// that has no extra fields at all.
+fn inexact_zip64(header: &[u8]) -> Option<&'static str> {
     let wide = [24, 20, 42].iter().filter(|at| u32_at(header, **at) == Some(u32::MAX)).count();
     let narrow = usize::from(u16_at(header, 34) == Some(u16::MAX));
     let mut extra = header.get(HEADER_LENGTH + usize::from(u16_at(header, 28)?)..)?;
+    if extra.is_empty() && wide + narrow > 0 {
+        return Some("Invalid CEN header (invalid zip64 extra len size)");
+    }
     while let (Some(id), Some(size)) = (u16_at(extra, 0), u16_at(extra, 2)) {
         if id == ZIP64_EXTRA && usize::from(size) != 8 * wide + 4 * narrow {
-            return Some(true);
+            return Some("Invalid CEN header (invalid zip64 extra data field size)");
         }
         extra = extra.get(4 + usize::from(size)..)?;
     }
-    Some(false)
+    None
 }
 
 /// The error is the JDK's text.

@@ -151,8 +151,8 @@ impl Archive {
         if self.contested.long_header && rules.refuses_long_headers {
             return Some(JavaError::zip("invalid CEN header (bad header size)"));
         }
-        if self.contested.inexact_zip64 && rules.insists_on_exact_zip64 {
-            return Some(JavaError::zip("Invalid CEN header (invalid zip64 extra data field size)"));
+        if let Some(wrong) = self.contested.inexact_zip64.filter(|_| rules.insists_on_exact_zip64) {
+            return Some(JavaError::zip(wrong));
         }
         match &self.contested.bad_comment {
             Some(_) if rules.checks_entry_comments => Some(refusal(JavaError::zip(BAD_NAME), rules)),

@@ -186,9 +186,11 @@ impl ByteStream<'_> {
         }
         let extra = self.read(half(28).into())?;
         let zip64 = extra_field(&extra, 0x0001).filter(|data| data.len() >= 16);
-        let wide = |field, at| match word(field) {
-            u32::MAX => zip64.and_then(|data| u64_at(data, at)).unwrap_or(u64::from(u32::MAX)),
-            value => u64::from(value),
+        // One marker is enough for both values to be taken.
+        let marked = [18, 22].iter().any(|at| word(*at) == u32::MAX);
+        let wide = |field, at| match zip64.filter(|_| marked).and_then(|data| u64_at(data, at)) {
+            Some(value) => value,
+            None => u64::from(word(field)),
         };
         self.entry = Some(LocalHeader {
             described,
