@@ -135,6 +135,15 @@ impl<'a> Value<'a> {
     /// The object identifier of an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), which has one parameter at most; those
     /// of RSASSA-PSS the JDK parses at once.
     pub(crate) fn algorithm(&self) -> Result<String, Asn1Error> {
+        let (oid, parameters) = self.algorithm_with_parameters()?;
+        if let Some(parameters) = parameters.filter(|value| oid == ID_RSASSA_PSS && value.tag != tag::NULL) {
+            PssParameters::check_form(&parameters)?;
+        }
+        Ok(oid)
+    }
+
+    /// The object identifier of an AlgorithmIdentifier and its parameters, whatever these are.
+    pub(crate) fn algorithm_with_parameters(&self) -> Result<(String, Option<Self>), Asn1Error> {
         if self.tag != tag::SEQUENCE {
             return Err(Asn1Error("algorithm identifier expected"));
         }
@@ -145,10 +154,7 @@ impl<'a> Value<'a> {
         if full_null || !parts.is_empty() {
             return Err(Asn1Error("an algorithm identifier has more than algorithm and parameters"));
         }
-        if let Some(parameters) = parameters.filter(|value| oid == ID_RSASSA_PSS && value.tag != tag::NULL) {
-            PssParameters::check_form(&parameters)?;
-        }
-        Ok(oid)
+        Ok((oid, parameters))
     }
 
     /// The dotted form of an object identifier.

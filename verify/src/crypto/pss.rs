@@ -1,6 +1,7 @@
 //! Parameters of RSASSA-PSS, which the JDK parses wherever it meets them.
 
 use crate::asn1::{Asn1Error, Reader, Value, tag};
+use crate::crypto::ID_RSASSA_PSS;
 use crate::digest_algorithm::DigestAlgorithm;
 
 /// RSASSA-PSS parameters (RFC 4055 section 3.1).
@@ -22,12 +23,11 @@ impl PssParameters {
         for field in parameters.inside().all()? {
             let inside = field.inside().next()?;
             match field.tag | CONSTRUCTED {
-                tag::CONTEXT_0 => drop(inside.algorithm()?),
+                tag::CONTEXT_0 => drop(algorithm(&inside)?),
                 tag::CONTEXT_1 => {
-                    let mask = inside.algorithm()?;
-                    let mut parts = inside.inside();
-                    parts.next()?;
-                    if mask != ID_MGF1 || !MASK_DIGESTS.contains(&parts.next()?.algorithm()?.as_str()) {
+                    let (mask, digest) = inside.algorithm_with_parameters()?;
+                    let digest = digest.filter(|_| mask == ID_MGF1).ok_or(malformed)?;
+                    if !MASK_DIGESTS.contains(&algorithm(&digest)?.as_str()) {
                         return Err(malformed);
                     }
                 }
@@ -67,6 +67,13 @@ impl PssParameters {
         }
         Ok(parameters)
     }
+}
+
+/// An algorithm inside the parameters. RSASSA-PSS with parameters of its own is none: they could be nested until the stack
+/// is used up.
+fn algorithm(value: &Value<'_>) -> Result<String, Asn1Error> {
+    let (oid, _) = value.algorithm_with_parameters()?;
+    if oid == ID_RSASSA_PSS { Err(Asn1Error("RSASSA-PSS inside RSASSA-PSS parameters")) } else { Ok(oid) }
 }
 
 /// An INTEGER that is not negative and fits into an `int` of Java.
@@ -136,5 +143,13 @@ mod tests {
         assert!(!pass(&[number(0xa3, &[2])]), "another trailer");
         assert!(!pass(&[number(0xa4, &[1])]));
         assert!(PssParameters::check_form(&Reader::new(&value(tag::SET, &[])).next().unwrap()).is_err());
+    }
+
+    #[test]
+    fn parameters_inside_parameters_are_not_followed() {
+        const PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+        let inner = value(tag::SEQUENCE, &[oid(PSS), value(tag::SEQUENCE, &[])].concat());
+        assert!(!pass(&[value(0xa0, &inner)]));
+        assert!(!pass(&[value(0xa1, &inner)]));
     }
 }
