@@ -6,10 +6,14 @@
 //!
 //! Attacks considered here: lengths beyond the input, lengths of more than four bytes, deep nesting of indefinite lengths (bounded), millions of empty values (bounded), zero progress (every value consumes at least two bytes).
 
+mod indefinite;
+
 use thiserror::Error;
 
 use crate::crypto::{ID_RSASSA_PSS, PssParameters};
 use crate::limits;
+
+pub(crate) use indefinite::{mixes_lengths, to_definite};
 
 /// The bytes are not a well-formed BER value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -217,113 +221,6 @@ fn read_header(bytes: &[u8]) -> Result<(u8, usize, Option<usize>), Asn1Error> {
     }
 }
 
-/// Rewrites values of indefinite length into definite length; everything else stays as it is.
-///
-/// The JDK does the same before it parses a block, so what is signed inside is the rewritten form. Bytes after the
-/// first value are dropped.
-pub(crate) fn to_definite(bytes: &[u8]) -> Result<Vec<u8>, Asn1Error> {
-    let mut output = Vec::with_capacity(bytes.len());
-    let mut conversion = Conversion { looks_inside: true, ..Conversion::default() };
-    if conversion.convert(bytes, &mut output, 0).is_ok() && conversion.mixed {
-        return Ok(output);
-    }
-    // Not a byte inside a definite length changes, although lengths there may not be the shortest; and what is malformed
-    // there may be in a place that nobody looks at.
-    output.clear();
-    Conversion::default().convert(bytes, &mut output, 0)?;
-    Ok(output)
-}
-
-/// Whether a value of indefinite length stands inside one of definite length.
-///
-/// The JDK converts such values one by one and trips over some of them, so what it reads cannot be foreseen.
-pub(crate) fn mixes_lengths(bytes: &[u8]) -> bool {
-    let mut conversion = Conversion { looks_inside: true, ..Conversion::default() };
-    let converted = conversion.convert(bytes, &mut Vec::new(), 0);
-    converted.is_ok() && conversion.mixed && bytes.get(1) != Some(&0x80)
-}
-
-/// How indefinite lengths are rewritten, and what was met.
-#[derive(Debug, Default)]
-struct Conversion {
-    /// Whether values of definite length are looked into, and get the shortest form.
-    looks_inside: bool,
-    /// Whether one of indefinite length was met inside one of definite length.
-    mixed: bool,
-}
-
-impl Conversion {
-    /// Converts the values in one of definite length.
-    fn convert_all(&mut self, inner: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<(), Asn1Error> {
-        let mut at = 0;
-        while let Some(rest) = inner.get(at..).filter(|rest| !rest.is_empty()) {
-            at += self.convert(rest, output, depth)?;
-            self.mixed |= rest.get(1) == Some(&0x80);
-        }
-        Ok(())
-    }
-
-    /// Converts one value and returns how many bytes of the input it took.
-    fn convert(&mut self, bytes: &[u8], output: &mut Vec<u8>, depth: usize) -> Result<usize, Asn1Error> {
-        if depth > MAX_DEPTH {
-            return Err(Asn1Error("nested too deeply"));
-        }
-        let (tag, header, length) = read_header(bytes)?;
-        let constructed = tag & 0x20 != 0;
-        let mut content = Vec::new();
-        let consumed = match length {
-            Some(length) => {
-                let end = header.checked_add(length).ok_or(Asn1Error("length overflow"))?;
-                let whole = bytes.get(..end).ok_or(Asn1Error("value ends after its container"))?;
-                if !self.looks_inside {
-                    output.extend_from_slice(whole);
-                    return Ok(end);
-                }
-                let inner = whole.get(header..).unwrap_or_default();
-                let mixed = self.mixed;
-                if !constructed || self.convert_all(inner, &mut content, depth + 1).is_err() {
-                    // Nobody may ever look at what is malformed.
-                    self.mixed = mixed;
-                    content = inner.to_vec();
-                }
-                end
-            }
-            None if !constructed => return Err(Asn1Error("indefinite length of a primitive value")),
-            None => {
-                let mut at = header;
-                loop {
-                    let rest = bytes.get(at..).ok_or(Asn1Error("end-of-contents missing"))?;
-                    if rest.starts_with(&[0, 0]) {
-                        break at + 2;
-                    }
-                    if rest.is_empty() {
-                        return Err(Asn1Error("end-of-contents missing"));
-                    }
-                    at += self.convert(rest, &mut content, depth + 1)?;
-                }
-            }
-        };
-        output.push(tag);
-        write_length(output, content.len())?;
-        output.append(&mut content);
-        Ok(consumed)
-    }
-}
-
-fn write_length(output: &mut Vec<u8>, length: usize) -> Result<(), Asn1Error> {
-    let length = u32::try_from(length).map_err(|_| Asn1Error("length too large"))?;
-    match u8::try_from(length) {
-        Ok(short) if short < 0x80 => output.push(short),
-        _ => {
-            let bytes = length.to_be_bytes();
-            let significant: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
-            output.push(0x80 | u8::try_from(significant.len()).unwrap_or(4));
-            output.extend(significant);
-        }
-    }
-    Ok(())
-}
-
 /// The number of values in the largest SET, or in what may be one under a context tag, at any depth.
 pub(crate) fn largest_set(bytes: &[u8]) -> usize {
     fn walk(bytes: &[u8], depth: usize, largest: &mut usize) {
@@ -374,17 +271,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indefinite_lengths_become_definite() {
-        let ber =
-            [0x30, 0x80, 0x24, 0x80, 0x04, 0x01, 0xaa, 0x04, 0x01, 0xbb, 0, 0, 0x02, 0x01, 0x05, 0, 0, 0xff];
-        let der = to_definite(&ber).unwrap();
-        assert_eq!(der, [0x30, 0x0b, 0x24, 0x06, 0x04, 0x01, 0xaa, 0x04, 0x01, 0xbb, 0x02, 0x01, 0x05]);
-        let value = Reader::new(&der).next().unwrap();
-        let first = value.inside().next().unwrap();
-        assert_eq!(octets(&first).unwrap(), [0xaa, 0xbb]);
-    }
-
-    #[test]
     fn object_identifiers_are_dotted() {
         assert_eq!(
             dotted(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1]).as_deref(),
@@ -395,14 +281,6 @@ mod tests {
         for bad in [&[][..], &[0x2a, 0x80, 1], &[0x2a, 0x86]] {
             assert_eq!(dotted(bad), None);
         }
-    }
-
-    #[test]
-    fn lengths_need_not_be_the_shortest_and_stay_as_they_are() {
-        let long = [0x30, 0x82, 0x00, 0x05, 0x04, 0x81, 0x02, 1, 2];
-        assert_eq!(to_definite(&long).unwrap(), long);
-        let value = Reader::new(&long).next().unwrap();
-        assert_eq!(value.inside().next().unwrap().content, [1, 2]);
     }
 
     #[test]
@@ -455,13 +333,6 @@ mod tests {
         ] {
             assert_eq!(Reader::new(bytes).serial_number().ok(), number, "{bytes:?}");
         }
-    }
-
-    #[test]
-    fn indefinite_lengths_inside_definite_ones_are_noticed() {
-        assert!(mixes_lengths(&[0x30, 0x04, 0x30, 0x80, 0, 0]));
-        assert!(!mixes_lengths(&[0x30, 0x80, 0x30, 0x80, 0, 0, 0, 0]));
-        assert!(!mixes_lengths(&[0x30, 0x02, 0x30, 0x00]));
     }
 
     #[test]
