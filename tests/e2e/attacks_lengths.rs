@@ -53,7 +53,7 @@ fn lengths_at_the_edge_of_the_sign_are_refused() {
             header.size = u32::MAX;
             header.extra = [&[1, 0, 8, 0][..], &u64::MAX.to_le_bytes()].concat();
         }),
-        ("J9-zip64-field-without-need", 0, "", |zip| {
+        ("J9-zip64-field-without-need", 3, "[jarsigner]", |zip| {
             let header = &mut zip.entry(SH).central;
             header.extra = [&[1, 0, 8, 0][..], &u64::from(header.size).to_le_bytes()].concat();
         }),

@@ -63,6 +63,8 @@ fn evidence_of_early_versions_names_no_signers_and_can_be_read() {
     let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
     assert!(json.as_object_mut().unwrap().remove("signers").is_some());
     crate::site::overwrite(&record, &serde_json::to_vec(&json).unwrap());
+    // Such a store has no log either.
+    fs::remove_dir_all(site.path("store/log")).unwrap();
     fs::remove_dir_all(site.path("store/index")).unwrap();
     site.run(&["sync", embedded::new_stamp()]).expect(0);
     site.run(&["store", "check", "--full"]).expect(0);
