@@ -56,9 +56,17 @@ fn list_follows_the_catalog_and_finds_damage_by_itself() {
     fs::remove_file(store.join("SHA256SUMS")).unwrap();
     fs::write(store.join("SHA256SUMS.minisig"), "old").unwrap();
     site.run(&["init"]).expect(0);
-    for (program, verify) in VERIFIERS {
-        if is_there(program) {
-            run(&store, verify).expect(0);
+    let verified = || {
+        for (program, verify) in VERIFIERS {
+            if is_there(program) {
+                run(&store, verify).expect(0);
+            }
         }
+    };
+    verified();
+    for name in ["SHA256SUMS.minisig", "midmirror.pub"] {
+        fs::remove_file(store.join(name)).unwrap();
+        site.run(&["init"]).expect(0);
+        verified();
     }
 }

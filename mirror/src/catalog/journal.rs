@@ -203,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn entry_of_a_later_version_is_named_and_no_damage() {
+        let catalog = TestCatalog::new(1);
+        let name = catalog.trust(at(20)).unwrap().store().unwrap().log_name();
+        let key = catalog.keys.store().unwrap().for_log(&name).unwrap();
+        let mut log = LogWriter::open(&catalog.test.store.log_dir(), &key).unwrap();
+        log.append(&[br#"{"event":"audited"}"#.to_vec()]).unwrap();
+        let found = faults(&catalog);
+        assert!(matches!(found[..], [LogFault::Unknown { index: 2 }]) && !found[0].is_damage(), "{found:?}");
+        catalog.add(2);
+        catalog.publish(at(12));
+        assert_eq!(faults(&catalog).len(), 1, "the log goes on behind it");
+    }
+
+    #[test]
     fn log_needs_the_key_that_began_it() {
         let catalog = TestCatalog::new(1);
         std::fs::remove_file(catalog.test.beside("keys").join("store.pem")).unwrap();

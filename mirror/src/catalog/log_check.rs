@@ -69,11 +69,13 @@ pub enum LogFault {
 }
 
 impl LogFault {
-    /// Whether something was lost or changed; the rest only waits for the next publication.
+    /// Whether something was lost or changed. The rest waits for the next publication, or was written by a later version:
+    /// every entry is signed.
     pub fn is_damage(&self) -> bool {
         !matches!(
             self,
-            Self::NotYetLogged { .. }
+            Self::Unknown { .. }
+                | Self::NotYetLogged { .. }
                 | Self::CatalogNotLogged { .. }
                 | Self::LostEvidence { replaced_by: Some(_), .. }
         )
@@ -90,7 +92,10 @@ impl fmt::Display for LogFault {
         match self {
             Self::NoLog => write!(f, "the store has no log"),
             Self::Log(problem) => write!(f, "{problem}"),
-            Self::Unknown { index } => write!(f, "entry {index} is not in a form that this version knows"),
+            Self::Unknown { index } => write!(
+                f,
+                "entry {index} is not in a form that this version knows; a later one may have written it"
+            ),
             Self::NotYetLogged { number } => write!(
                 f,
                 "admission {number} is not yet in the log; a run was interrupted, and the next publication adds it"

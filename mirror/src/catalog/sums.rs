@@ -13,7 +13,7 @@ use crate::catalog::CatalogEntry;
 use crate::store::Store;
 use crate::store::durable::{self, FileMode};
 
-/// Writes list, signature and key, if the list is not the one that is there.
+/// Writes list, signature and key, if one of them is missing or list or key are not those that are there.
 pub(super) fn write(
     store: &Store,
     key: &StoreKey,
@@ -30,13 +30,19 @@ pub(super) fn write(
     names.dedup();
     let list = sums::list(names);
     let place = |name: &str| store.root_dir().join(name);
-    if std::fs::read(place(sums::SUMS_FILE)).is_ok_and(|there| there == list.as_bytes()) {
+    let public = sums::public_key(key);
+    let is_there =
+        |name: &str, text: &str| std::fs::read(place(name)).is_ok_and(|there| there == text.as_bytes());
+    if is_there(sums::SUMS_FILE, &list)
+        && is_there(sums::KEY_FILE, &public)
+        && place(sums::SIGNATURE_FILE).is_file()
+    {
         return Ok(());
     }
     let version = publication.versions.targets;
     let comment = format!("midmirror store {}, catalog version {version}, {now}", store.id());
     let files = [
-        (sums::KEY_FILE, sums::public_key(key)),
+        (sums::KEY_FILE, public),
         (sums::SIGNATURE_FILE, sums::sign(&list, &comment, key)),
         // Last: whoever is stopped before it does it again.
         (sums::SUMS_FILE, list),
