@@ -9,6 +9,7 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
+use crate::commands::export_tuf::ExportTufArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -378,6 +379,8 @@ pub(crate) struct TrustArguments {
 /// Looking after the store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Write catalog and packages into a folder, for TUF clients where no server runs
+    ExportTuf(ExportTufArguments),
     /// Compare store and catalog; names every file that is missing or wrong
     Check {
         /// Read and hash every byte

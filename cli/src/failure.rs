@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
-use midmirror_mirror::catalog::{CatalogError, TrustError};
+use midmirror_mirror::catalog::{CatalogError, ExportError, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::log::LogError;
@@ -81,6 +81,9 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     }
     if let Some(error) = error.downcast_ref::<CatalogError>() {
         return of_catalog(error);
+    }
+    if let Some(error) = error.downcast_ref::<ExportError>() {
+        return crate::commands::export_tuf::of_export(error);
     }
     if let Some(error) = error.downcast_ref::<ServeError>() {
         return of_serve(error);

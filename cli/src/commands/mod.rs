@@ -5,6 +5,7 @@ mod anchors;
 mod demo;
 mod demo_upstream;
 mod dry_run;
+pub(crate) mod export_tuf;
 mod history;
 mod init;
 mod inspect;

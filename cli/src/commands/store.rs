@@ -1,4 +1,4 @@
-//! `midmirror store check`.
+//! `midmirror store`: looking after the store.
 
 use midmirror_mirror::catalog::TrustedCatalog;
 use midmirror_mirror::store::{CheckDepth, Problem, check};
@@ -10,13 +10,19 @@ use crate::output::{self, printable};
 
 /// Runs one of the commands.
 pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<Exit> {
-    let StoreCommand::Check { full, json } = command;
+    match command {
+        StoreCommand::ExportTuf(arguments) => super::export_tuf::run(context, arguments),
+        StoreCommand::Check { full, json } => check_store(context, *full, *json),
+    }
+}
+
+fn check_store(context: &Context, full: bool, json: bool) -> anyhow::Result<Exit> {
     let store = context.store()?;
-    let depth = if *full { CheckDepth::Full } else { CheckDepth::Fast };
+    let depth = if full { CheckDepth::Full } else { CheckDepth::Fast };
     // A catalog that cannot be trusted is damage as well, and the files are looked at all the same.
     let catalog = super::list::catalog(&store);
     let report = check(&store, catalog.as_ref().ok(), depth, &mut |_| {})?;
-    if *json {
+    if json {
         output::json(&report)?;
     } else {
         for problem in &report.problems {
@@ -30,7 +36,7 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
             "{} blobs, {}{}; {} admissions, {} packages in the catalog; {} problems",
             report.blobs,
             output::size(report.bytes),
-            if *full { ", every byte read" } else { ", sizes only (--full reads every byte)" },
+            if full { ", every byte read" } else { ", sizes only (--full reads every byte)" },
             report.admissions,
             report.catalogued,
             report.problems.len()

@@ -108,6 +108,13 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
     fault::step(to)
 }
 
+/// Gives a finished file a second name in the same file system; a file that is there already is an error.
+pub fn link_in(from: &Path, to: &Path) -> Result<(), DurableError> {
+    std::fs::hard_link(from, to).map_err(|e| DurableError::new("link a file to", to, e))?;
+    sync_folder(folder_of(to))?;
+    fault::step(to)
+}
+
 /// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.
 ///
 /// For folders that somebody else may exchange meanwhile: nothing is looked up by a path; `path` is for messages only.
