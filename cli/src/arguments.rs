@@ -10,6 +10,7 @@ use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
 use crate::commands::export_tuf::ExportTufArguments;
+use crate::commands::withdraw::WithdrawArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     },
     /// Publish other bytes under a known name, which a sync has verified and held
     Accept(AcceptArguments),
+    /// Stop publishing bytes at once, here and wherever the signed catalog goes; or lift that
+    Withdraw(WithdrawArguments),
     /// Verify, admit and publish packages that were brought by hand
     ImportFile(ImportFileArguments),
     /// Verify a package; ends 0 only if this mirror would admit it

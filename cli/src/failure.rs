@@ -15,6 +15,7 @@ use midmirror_mirror::plan::{PlanError, UnpackError};
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
+use midmirror_mirror::withdraw::WithdrawError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
 
@@ -82,6 +83,9 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     if let Some(error) = error.downcast_ref::<CatalogError>() {
         return of_catalog(error);
     }
+    if let Some(error) = error.downcast_ref::<WithdrawError>() {
+        return crate::commands::withdraw::of_withdraw(error);
+    }
     if let Some(error) = error.downcast_ref::<ExportError>() {
         return crate::commands::export_tuf::of_export(error);
     }
@@ -119,6 +123,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        Some(PipelineError::Withdraw(error)) => return crate::commands::withdraw::of_withdraw(error),
         Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
         Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
@@ -151,6 +156,10 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         }
         CatalogError::LostEvidence { .. } => {
             let hint = "bring STORE/evidence back from a backup; nothing is published until then";
+            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+        }
+        CatalogError::LostWithdrawals { .. } => {
+            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
             return Some((Exit::StoreDamaged, Some(hint.to_owned())));
         }
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
@@ -220,6 +229,9 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
         EnrolError::Io { source, .. } => (of_io(source), None),
         EnrolError::Write { .. } => (io_cause(error).map_or(Exit::Storage, of_io), None),
         EnrolError::Writable { .. } => (Exit::Usage, Some("look who changed it; then: chmod go-w".to_owned())),
+        EnrolError::Withdrawn { .. } => {
+            (Exit::Usage, Some("remove the file; the next stage with a catalog writes it anew".to_owned()))
+        }
         EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
             (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
         }
@@ -241,6 +253,7 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
         StoreError::Busy { .. } => Exit::StoreBusy,
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
+        | StoreError::Withdrawals { .. }
         | StoreError::Misplaced { .. }
         | StoreError::Length { .. }
         | StoreError::DamagedBlob { .. }
@@ -256,6 +269,9 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
                 "create it with midmirror init, or name another with --store or --config"
             }
             StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
+            StoreError::Withdrawals { .. } => {
+                "bring STORE/withdrawals back from a backup; nothing is published until then"
+            }
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod serve;
 pub mod stage;
 pub mod store;
+pub mod withdraw;
 
 mod digest;
 

@@ -87,3 +87,5 @@ mod trust_sets;
 mod upstream_faults;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod withdraw;

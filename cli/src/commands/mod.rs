@@ -21,6 +21,7 @@ mod sync;
 mod trust;
 pub(crate) mod verify;
 mod watch;
+pub(crate) mod withdraw;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
         Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
+        Command::Withdraw(arguments) => withdraw::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,
         Command::List { json, history: false } => list::run(&context()?, json)?,

@@ -89,7 +89,7 @@ impl Site {
             return options();
         }
         let Some(target) = self.find(path, channel).await else {
-            return text(StatusCode::NOT_FOUND, "not mirrored here");
+            return self.not_found(path);
         };
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -120,6 +120,20 @@ impl Site {
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
             }
+        }
+    }
+
+    /// What a person is to read who looks at why an agent got nothing. 404 as for all that is not here: it is what agents
+    /// know from the vendor's host, and 410 would tell them nothing more.
+    fn not_found(&self, path: &str) -> Response<ResponseBody> {
+        let view = self.published.view();
+        let vendor = path.strip_prefix('/').map(|path| match path.strip_prefix("repository/targets/") {
+            Some(target) => without_digest(target),
+            None => path.to_owned(),
+        });
+        match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
+            Some(said) => text(StatusCode::NOT_FOUND, said),
+            None => text(StatusCode::NOT_FOUND, "not mirrored here"),
         }
     }
 
@@ -220,6 +234,15 @@ impl Site {
             None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
+    }
+}
+
+/// `FOLDER/DIGEST.NAME` without the digest.
+fn without_digest(target: &str) -> String {
+    let Some((folder, file)) = target.rsplit_once('/') else { return target.to_owned() };
+    match file.split_once('.') {
+        Some((digest, name)) if digest.parse::<Sha256Digest>().is_ok() => format!("{folder}/{name}"),
+        _ => target.to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@
 //!     fetch.json              where the bytes came from
 //!   repository/               the signed catalog, see `catalog`
 //!   log/                      what was done, see `log`
+//!   withdrawals/NUMBER.json   decisions that nobody is to get some bytes any more, see `withdraw`
 //!   SHA256SUMS, SHA256SUMS.minisig, midmirror.pub
 //!                             digests of the packages in the catalog, signed; see `attest::sums`
 //!   quarantine/ATTEMPT/       unverified bytes, one folder per attempt; belongs to `fetch`
@@ -49,7 +50,7 @@ use serde::{Deserialize, Serialize};
 pub use check::{CheckDepth, CheckProgress, CheckReport, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
-pub use held::{DigestHistory, DigestState, NameHistory};
+pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};
 pub use writer::{StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
@@ -175,10 +176,11 @@ impl Store {
         evidence::read_all(self)
     }
 
-    /// What the catalog has to say: for each vendor path the newest admission that is not held, in the order of the
-    /// paths.
+    /// What the catalog has to say: for each vendor path the newest admission that is not held, unless its bytes are
+    /// withdrawn, in the order of the paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
-        Ok(newest(self.admissions()?))
+        let withdrawn = crate::withdraw::withdrawn(self)?;
+        Ok(newest(self.admissions()?).into_iter().filter(|e| !withdrawn.contains_key(&e.sha256)).collect())
     }
 
     /// Where the bytes with a digest are, from the root of the store; with slashes everywhere.
@@ -192,6 +194,11 @@ impl Store {
     /// The folder of the log.
     pub fn log_dir(&self) -> PathBuf {
         self.root.join("log")
+    }
+
+    /// The folder of the decisions to withdraw packages.
+    pub(crate) fn withdrawals_dir(&self) -> PathBuf {
+        self.root.join("withdrawals")
     }
 
     /// The digests of the files of an admission's evidence; those that are not there are left out.

@@ -244,6 +244,7 @@ fn recover(store: &Store, last_writer_died: bool) -> Result<Vec<PathBuf>, StoreE
         folders.extend(evidence::folders_in(&shard)?);
         folders.push(shard);
     }
+    folders.extend(Some(store.withdrawals_dir()).filter(|folder| folder.is_dir()));
     let mut of_log = vec![store.log_dir()];
     while let Some(folder) = of_log.pop().filter(|folder| folder.is_dir()) {
         of_log.extend(evidence::folders_in(&folder)?);

@@ -172,7 +172,7 @@ pub fn check(
 ) -> Result<CheckReport, StoreError> {
     let mut checker = checker::Checker::new(store, depth);
     let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog);
+    checker.check_catalog(&admissions, catalog)?;
     let (blobs, bytes) = checker.check_blobs(progress)?;
     let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {
