@@ -37,7 +37,7 @@ pub struct DurableError {
 }
 
 impl DurableError {
-    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self { operation, path: path.to_owned(), source }
     }
 
@@ -54,6 +54,11 @@ impl DurableError {
     /// The file or folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the system says.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
     }
 }
 
@@ -106,6 +111,44 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
     temporary.persist_noclobber(to).map_err(|e| DurableError::new("write the new file", to, e.error))?;
     sync_folder(folder_of(to))?;
     fault::step(to)
+}
+
+/// Gives a file of ours another name in the same file system; a file that is there already is an error.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::step(from)?;
+    let source = tempfile::TempPath::try_from_path(from).map_err(|e| DurableError::new("move", from, e))?;
+    if let Err(failure) = source.persist_noclobber(to) {
+        let mut source = failure.path;
+        source.disable_cleanup(true);
+        return Err(DurableError::new("move a file to", to, failure.error));
+    }
+    sync_folder(folder_of(to))?;
+    sync_folder(folder_of(from))?;
+    fault::step(to)
+}
+
+/// Removes a file. That there is none is no error.
+pub fn remove_file(path: &Path) -> Result<(), DurableError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove", path, e)),
+        Ok(()) => {
+            sync_folder(folder_of(path))?;
+            fault::step(path)
+        }
+    }
+}
+
+/// Removes a folder with all that is in it. That there is none is no error.
+pub fn remove_folder(path: &Path) -> Result<(), DurableError> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove the folder", path, e)),
+        Ok(()) => {
+            sync_folder(folder_of(path))?;
+            fault::step(path)
+        }
+    }
 }
 
 /// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.
