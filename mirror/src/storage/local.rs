@@ -34,31 +34,25 @@ impl LocalFolder {
         Ok(path)
     }
 
-    fn recover_below(
-        &self,
-        folder: &str,
-        after_crash: bool,
-        removed: &mut Vec<PathBuf>,
-    ) -> Result<(), StorageError> {
-        let mut found = false;
-        for listed in self.list(folder)? {
-            found = true;
-            let key = below(folder, &listed.name);
-            if !durable::is_temporary(listed.name.as_ref()) {
-                if listed.kind == Kind::Folder {
-                    self.recover_below(&key, after_crash, removed)?;
-                }
-                continue;
+    fn recover_below(&self, folder: &str, removed: &mut Vec<PathBuf>) -> Result<(), StorageError> {
+        let listed = self.list(folder)?;
+        for Listed { name, kind } in &listed {
+            let key = below(folder, name);
+            if durable::is_temporary(name.as_ref()) {
+                self.remove_leftover(&key, *kind, removed)?;
+            } else if *kind == Kind::Folder {
+                self.recover_below(&key, removed)?;
             }
-            match listed.kind {
-                Kind::Folder => self.remove_folder(&key)?,
-                _ => self.remove(&key)?,
-            }
-            removed.push(self.path(&key));
         }
-        if after_crash && found {
-            durable::sync_folder(&self.path(folder))?;
+        if listed.is_empty() { Ok(()) } else { durable::sync_folder(&self.path(folder)) }
+    }
+
+    fn remove_leftover(&self, key: &str, kind: Kind, removed: &mut Vec<PathBuf>) -> Result<(), StorageError> {
+        match kind {
+            Kind::Folder => self.remove_folder(key)?,
+            _ => self.remove(key)?,
         }
+        removed.push(self.path(key));
         Ok(())
     }
 }
@@ -175,22 +169,16 @@ impl Storage for LocalFolder {
         durable::remove_folder(&self.path(folder))
     }
 
-    fn recover(&self, folders: &[&str], after_crash: bool) -> Result<Vec<PathBuf>, StorageError> {
+    fn recover(&self, folders: &[&str]) -> Result<Vec<PathBuf>, StorageError> {
         let mut removed = Vec::new();
-        for listed in self.list("")? {
-            if durable::is_temporary(listed.name.as_ref()) {
-                match listed.kind {
-                    Kind::Folder => self.remove_folder(&listed.name)?,
-                    _ => self.remove(&listed.name)?,
-                }
-                removed.push(self.path(&listed.name));
+        for Listed { name, kind } in self.list("")? {
+            if durable::is_temporary(name.as_ref()) {
+                self.remove_leftover(&name, kind, &mut removed)?;
             }
         }
-        if after_crash {
-            durable::sync_folder(&self.root)?;
-        }
+        durable::sync_folder(&self.root)?;
         for folder in folders {
-            self.recover_below(folder, after_crash, &mut removed)?;
+            self.recover_below(folder, &mut removed)?;
         }
         removed.sort_unstable();
         Ok(removed)

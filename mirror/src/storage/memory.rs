@@ -66,8 +66,10 @@ impl Storage for Memory {
     }
 
     fn open(&self, key: &str) -> Result<Option<Box<dyn Read + Send>>, StorageError> {
-        let bytes = self.objects().get(key).cloned();
-        Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
+        match self.objects().get(key).cloned() {
+            Some(bytes) => Ok(Some(Box::new(Cursor::new(bytes)))),
+            None => Ok(None),
+        }
     }
 
     fn look(&self, key: &str) -> Result<Option<Kind>, StorageError> {
@@ -119,7 +121,13 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn take(&self, key: &str, file: &Path, sha256: Sha256Digest, _mode: FileMode) -> Result<(), StorageError> {
+    fn take(
+        &self,
+        key: &str,
+        file: &Path,
+        sha256: Sha256Digest,
+        _mode: FileMode,
+    ) -> Result<(), StorageError> {
         let bytes = std::fs::read(file).map_err(|e| StorageError::new("read", file, e))?;
         if Sha256Digest::of(&bytes) != sha256 {
             let differs = io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
@@ -148,7 +156,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn recover(&self, _folders: &[&str], _after_crash: bool) -> Result<Vec<PathBuf>, StorageError> {
+    fn recover(&self, _folders: &[&str]) -> Result<Vec<PathBuf>, StorageError> {
         Ok(Vec::new())
     }
 }
@@ -156,7 +164,8 @@ impl Storage for Memory {
 /// Whether there is an object or a folder.
 fn has(objects: &BTreeMap<String, Arc<[u8]>>, key: &str) -> bool {
     let below = prefix(key);
-    objects.contains_key(key) || objects.range(below.clone()..).next().is_some_and(|(k, _)| k.starts_with(&below))
+    objects.contains_key(key)
+        || objects.range(below.clone()..).next().is_some_and(|(k, _)| k.starts_with(&below))
 }
 
 fn prefix(folder: &str) -> String {

@@ -62,7 +62,12 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn replace(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError>;
 
     /// Writes the objects of a new folder: all or none. A folder that is there already is an error.
-    fn create_folder(&self, folder: &str, objects: &[(&str, &[u8])], mode: FileMode) -> Result<(), StorageError>;
+    fn create_folder(
+        &self,
+        folder: &str,
+        objects: &[(&str, &[u8])],
+        mode: FileMode,
+    ) -> Result<(), StorageError>;
 
     /// Makes a file of this machine a new object and removes it where it was. Whoever copies compares the digest.
     fn take(&self, key: &str, file: &Path, sha256: Sha256Digest, mode: FileMode) -> Result<(), StorageError>;
@@ -76,9 +81,9 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Removes a folder with all that is in it. That there is none is no error.
     fn remove_folder(&self, folder: &str) -> Result<(), StorageError>;
 
-    /// Puts in order what writers left that were interrupted, and names what was removed. With `after_crash` also makes
-    /// durable what may not be so yet.
-    fn recover(&self, folders: &[&str], after_crash: bool) -> Result<Vec<PathBuf>, StorageError>;
+    /// Puts in order what a writer left that was interrupted: makes durable what may not be so yet, removes and names what
+    /// is only half there.
+    fn recover(&self, folders: &[&str]) -> Result<Vec<PathBuf>, StorageError>;
 }
 
 /// What is under a key.

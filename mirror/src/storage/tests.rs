@@ -3,6 +3,12 @@
 use std::io::Read as _;
 
 use super::*;
+use crate::catalog::{
+    FolderSource, Lifetimes, Publication, SigningKeys, TrustInputs, TrustedCatalog, check_log, publish,
+    trust_folder,
+};
+use crate::store::testing::{TestStore, at, path};
+use crate::store::{CheckDepth, Problem, Store, check};
 
 fn every_place(test: impl Fn(&dyn Storage, &Path)) {
     let folder = tempfile::tempdir().unwrap();
@@ -85,7 +91,10 @@ fn taken_file_is_an_object_and_no_longer_a_file() {
         assert!(!file.exists());
         let mut bytes = Vec::new();
         storage.open("t/one").unwrap().unwrap().read_to_end(&mut bytes).unwrap();
-        assert_eq!((bytes.as_slice(), storage.look("t/one").unwrap()), (b"bytes".as_slice(), Some(Kind::Object(5))));
+        assert_eq!(
+            (bytes.as_slice(), storage.look("t/one").unwrap()),
+            (b"bytes".as_slice(), Some(Kind::Object(5)))
+        );
         std::fs::write(&file, b"other").unwrap();
         assert!(storage.take("t/one", &file, Sha256Digest::of(b"other"), FileMode::ReadOnly).is_err());
         assert!(file.exists(), "a file that was not taken stays");
@@ -104,4 +113,86 @@ fn renamed_object_has_its_new_key_only() {
         storage.remove("s/new").unwrap();
         assert_eq!(storage.look("s/new").unwrap(), None);
     });
+}
+
+/// A store whose objects are in no folder.
+struct InMemory {
+    memory: Memory,
+    test: TestStore,
+    keys: SigningKeys,
+}
+
+impl InMemory {
+    fn new() -> Self {
+        let memory = Memory::new();
+        let test = TestStore::in_memory(&memory);
+        let keys = SigningKeys::create(&test.beside("keys")).unwrap();
+        Self { memory, test, keys }
+    }
+
+    fn publish(&self, second: i64) -> Publication {
+        let mut writer = self.test.store.write().unwrap();
+        publish(&mut writer, &self.keys, at(second), &Lifetimes::CONNECTED).unwrap()
+    }
+
+    fn add(&self, number: u32, bytes: &[u8]) {
+        let mut writer = self.test.store.write().unwrap();
+        self.test.commit(&mut writer, &path(number), bytes);
+    }
+
+    fn trust(&self) -> TrustedCatalog {
+        let root = self.memory.read("repository/1.root.json", 9999).unwrap().unwrap();
+        let inputs = TrustInputs { root: &root, state: None, now: at(50), allow_expired: false };
+        trust_folder(&FolderSource::of(&self.test.store), &inputs).unwrap()
+    }
+
+    fn check(&self) -> Vec<Problem> {
+        check(&self.test.store, Some(&self.trust()), CheckDepth::Full, &mut |_| {}).unwrap().problems
+    }
+}
+
+#[test]
+fn whole_store_works_without_a_folder() {
+    let site = InMemory::new();
+    site.add(1, b"package 1");
+    site.add(2, b"package 2");
+    site.publish(10);
+    let mut writer = site.test.store.write().unwrap();
+    writer.hold(site.test.verified(&path(1), b"other", "{}"), at(11)).unwrap();
+    writer.accept(&path(1), None, "because", at(12)).unwrap();
+    drop(writer);
+    // The index is gone, and with it nothing.
+    std::fs::remove_dir_all(site.test.store.root_dir().join("index")).unwrap();
+    let published = site.publish(13);
+    assert_eq!((published.packages, published.versions.targets), (2, 2));
+    assert_eq!(site.check(), []);
+    let catalog = site.trust();
+    assert_eq!(catalog.find(&path(1)).unwrap().sha256, Sha256Digest::of(b"other"));
+    assert_eq!(check_log(&site.test.store, &catalog, None).unwrap().faults, []);
+    assert_eq!(site.test.store.name_histories().unwrap()[0].digests.len(), 2);
+
+    let opened = Store::open_in(site.test.store.storage().clone(), site.test.store.root_dir()).unwrap();
+    assert_eq!(opened.admitted().unwrap().len(), 2);
+    let mut local: Vec<_> =
+        std::fs::read_dir(opened.root_dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    local.sort();
+    assert_eq!(local, ["index", "lock", "quarantine"]);
+    assert!(site.memory.keys().iter().any(|key| key == "SHA256SUMS.minisig"));
+}
+
+#[test]
+fn damage_is_found_without_a_folder() {
+    let site = InMemory::new();
+    site.add(1, b"package 1");
+    site.publish(10);
+    let keys = site.memory.keys();
+    let find = |what: &str| keys.iter().find(|key| key.contains(what)).unwrap();
+    site.memory.tamper(find("blobs/sha256"), b"package X");
+    site.memory.tamper(find("report.json"), b"{}");
+    site.memory.remove(find("anchors.pem")).unwrap();
+    let problems = site.check();
+    assert!(matches!(problems[0], Problem::WrongDigest { .. }), "{problems:?}");
+    assert!(matches!(problems[1], Problem::MissingEvidence { .. }), "{problems:?}");
+    assert!(matches!(problems[2], Problem::WrongEvidence { .. }), "{problems:?}");
+    assert_eq!(problems.len(), 3);
 }

@@ -56,6 +56,10 @@ impl DurableError {
         &self.path
     }
 
+    pub(crate) fn into_parts(self) -> (&'static str, PathBuf, io::Error) {
+        (self.operation, self.path, self.source)
+    }
+
     /// What the system says.
     pub fn kind(&self) -> io::ErrorKind {
         self.source.kind()
