@@ -275,7 +275,8 @@ impl Published {
             Err(error) => Err(error),
         };
         let Some(catalog) = stamp(self.store.repository().join("timestamp.json"))? else { return Ok(None) };
-        Ok(Some(Stamp { catalog, withdrawals: stamp(self.store.store.withdrawals_dir())? }))
+        let withdrawals = self.store.store.storage().file(withdraw::WITHDRAWALS).map(stamp).transpose()?;
+        Ok(Some(Stamp { catalog, withdrawals: withdrawals.flatten() }))
     }
 
     fn set_problem(&self, problem: Option<String>) {

@@ -37,7 +37,7 @@ pub struct DurableError {
 }
 
 impl DurableError {
-    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self { operation, path: path.to_owned(), source }
     }
 
@@ -54,6 +54,15 @@ impl DurableError {
     /// The file or folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(crate) fn into_parts(self) -> (&'static str, PathBuf, io::Error) {
+        (self.operation, self.path, self.source)
+    }
+
+    /// What the system says.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
     }
 }
 
@@ -113,6 +122,44 @@ pub fn link_in(from: &Path, to: &Path) -> Result<(), DurableError> {
     std::fs::hard_link(from, to).map_err(|e| DurableError::new("link a file to", to, e))?;
     sync_folder(folder_of(to))?;
     fault::step(to)
+}
+
+/// Gives a file of ours another name in the same file system; a file that is there already is an error.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::step(from)?;
+    let source = tempfile::TempPath::try_from_path(from).map_err(|e| DurableError::new("move", from, e))?;
+    if let Err(failure) = source.persist_noclobber(to) {
+        let mut source = failure.path;
+        source.disable_cleanup(true);
+        return Err(DurableError::new("move a file to", to, failure.error));
+    }
+    sync_folder(folder_of(to))?;
+    sync_folder(folder_of(from))?;
+    fault::step(to)
+}
+
+/// Removes a file. That there is none is no error.
+pub fn remove_file(path: &Path) -> Result<(), DurableError> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove", path, e)),
+        Ok(()) => {
+            sync_folder(folder_of(path))?;
+            fault::step(path)
+        }
+    }
+}
+
+/// Removes a folder with all that is in it. That there is none is no error.
+pub fn remove_folder(path: &Path) -> Result<(), DurableError> {
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove the folder", path, e)),
+        Ok(()) => {
+            sync_folder(folder_of(path))?;
+            fault::step(path)
+        }
+    }
 }
 
 /// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::store::durable::DurableError;
+use crate::storage::StorageError;
 
 /// A withdrawal could not be recorded, or the records not be read.
 #[derive(Debug, Error)]
@@ -47,19 +47,16 @@ pub enum WithdrawError {
         /// The file.
         path: PathBuf,
     },
-    /// A file could not be read.
-    #[error("failed to read {}", path.display())]
+    /// A record could not be read.
+    #[error("a withdrawal cannot be read")]
     Read {
-        /// The file or folder.
-        path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: StorageError,
     },
     /// A record could not be written.
-    #[error("the withdrawal could not be recorded")]
+    #[error("the withdrawal cannot be recorded")]
     Write {
         /// Why.
-        #[from]
-        source: DurableError,
+        source: StorageError,
     },
 }

@@ -1,8 +1,6 @@
 //! The records of a store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use midmirror_verify::is_hidden_character;
@@ -12,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_WITHDRAWN, WithdrawError};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
-use crate::store::Store;
-use crate::store::durable::{self, FileMode};
+use crate::storage::{FileMode, below};
+use crate::store::{Store, durable};
 
 /// One decision about some bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +83,9 @@ pub fn record(
     paths.extend(paths_of(store, new.sha256));
     let paths: Vec<PackagePath> =
         paths.iter().filter_map(|path| PackagePath::parse(path).ok()).take(MAX_PATHS).collect();
-    durable::create_folders(&folder(store))?;
+    if let Some(folder) = store.storage().file(WITHDRAWALS) {
+        durable::create_folders(&folder).map_err(|source| WithdrawError::Write { source })?;
+    }
     loop {
         let records = withdrawals(store)?;
         let last = records.iter().rfind(|record| record.sha256 == new.sha256);
@@ -108,15 +108,15 @@ pub fn record(
             by: new.by.clone(),
             learned_from: new.learned_from.clone(),
         };
-        let path = file(store, number);
+        let key = key(number);
         let mut json = serde_json::to_vec_pretty(&record)
-            .map_err(|source| WithdrawError::Garbled { path: path.clone(), source })?;
+            .map_err(|source| WithdrawError::Garbled { path: store.storage().place(&key), source })?;
         json.push(b'\n');
-        match durable::write_new(&path, &json, FileMode::Shared) {
+        match store.storage().create(&key, &json, FileMode::Shared) {
             Ok(()) => return Ok((record, true)),
             // Somebody else was faster; that one is read now.
             Err(error) if error.is_already_there() => {}
-            Err(error) => return Err(error.into()),
+            Err(source) => return Err(WithdrawError::Write { source }),
         }
     }
 }
@@ -126,25 +126,20 @@ pub fn record(
 /// # Errors
 /// A record cannot be read, or one between others is gone.
 pub fn withdrawals(store: &Store) -> Result<Vec<Withdrawal>, WithdrawError> {
-    let folder = folder(store);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(WithdrawError::Read { path: folder, source }),
-    };
-    let mut numbers = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(|source| WithdrawError::Read { path: folder.clone(), source })?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|n| n.parse().ok());
-        numbers.extend(number.filter(|number| *name == *file_name(*number)));
+    let listed = store.storage().list(WITHDRAWALS).map_err(|source| WithdrawError::Read { source })?;
+    let mut numbers: Vec<u64> = Vec::new();
+    for listed in listed {
+        // Unfinished files of somebody who was interrupted have other names.
+        let number = listed.name.strip_suffix(".json").and_then(|number| number.parse().ok());
+        numbers.extend(number.filter(|number| key(*number) == below(WITHDRAWALS, &listed.name)));
     }
     numbers.sort_unstable();
     let mut records = Vec::new();
     for (expected, number) in (1_u64..).zip(numbers) {
         if number != expected {
-            return Err(WithdrawError::Missing { path: file(store, expected) });
+            return Err(WithdrawError::Missing { path: store.storage().place(&key(expected)) });
         }
-        records.push(read(&file(store, number), number)?);
+        records.push(read(store, number)?);
     }
     Ok(records)
 }
@@ -159,7 +154,8 @@ pub fn withdrawn(store: &Store) -> Result<BTreeMap<Sha256Digest, Withdrawal>, Wi
 
 /// The digest of a record as it is on disk; none if it is not there.
 pub(crate) fn record_digest(store: &Store, number: u64) -> Option<Sha256Digest> {
-    Sha256Digest::of_file(&file(store, number)).ok()
+    let bytes = store.storage().read(&key(number), MAX_RECORD).ok().flatten();
+    bytes.map(|bytes| Sha256Digest::of(&bytes))
 }
 
 fn newest(records: &[Withdrawal]) -> BTreeMap<Sha256Digest, Withdrawal> {
@@ -168,13 +164,15 @@ fn newest(records: &[Withdrawal]) -> BTreeMap<Sha256Digest, Withdrawal> {
     withdrawn.map(|(sha256, record)| (sha256, record.clone())).collect()
 }
 
-fn read(path: &Path, number: u64) -> Result<Withdrawal, WithdrawError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| WithdrawError::Read { path: path.to_owned(), source })?;
+fn read(store: &Store, number: u64) -> Result<Withdrawal, WithdrawError> {
+    let key = key(number);
+    let path = store.storage().place(&key);
+    let bytes = store.storage().read(&key, MAX_RECORD).map_err(|source| WithdrawError::Read { source })?;
+    let bytes = bytes.ok_or_else(|| WithdrawError::Missing { path: path.clone() })?;
     let record: Withdrawal = serde_json::from_slice(&bytes)
-        .map_err(|source| WithdrawError::Garbled { path: path.to_owned(), source })?;
+        .map_err(|source| WithdrawError::Garbled { path: path.clone(), source })?;
     if record.number != number {
-        return Err(WithdrawError::Misplaced { path: path.to_owned() });
+        return Err(WithdrawError::Misplaced { path });
     }
     Ok(record)
 }
@@ -195,18 +193,14 @@ fn check_text(what: &'static str, text: &str, max: usize) -> Result<(), Withdraw
     if is_text(text, max) { Ok(()) } else { Err(WithdrawError::Text { what, max }) }
 }
 
-fn folder(store: &Store) -> PathBuf {
-    store.withdrawals_dir()
+fn key(number: u64) -> String {
+    below(WITHDRAWALS, &format!("{number:08}.json"))
 }
 
-fn file(store: &Store, number: u64) -> PathBuf {
-    folder(store).join(file_name(number))
-}
-
-fn file_name(number: u64) -> String {
-    format!("{number:08}.json")
-}
-
+/// Where the records are in a store.
+pub(crate) const WITHDRAWALS: &str = "withdrawals";
+/// A record with 16 paths has some 6 KB.
+const MAX_RECORD: u64 = 1 << 20;
 /// The longest reason in characters.
 pub const MAX_REASON: usize = 500;
 /// The longest name of who decides, in characters.
@@ -264,13 +258,14 @@ mod tests {
         for bytes in [b"1", b"2", b"3"] {
             record(&test.store, &new(Act::Withdrawn, bytes), at(2)).unwrap();
         }
-        let second = file(&test.store, 2);
+        let file = |number| test.store.storage().file(&key(number)).unwrap();
+        let second = file(2);
         let kept = std::fs::read(&second).unwrap();
         std::fs::remove_file(&second).unwrap();
         assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Missing { .. })));
         std::fs::write(&second, "garbage").unwrap();
         assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Garbled { .. })));
-        std::fs::write(&second, std::fs::read(file(&test.store, 1)).unwrap()).unwrap();
+        std::fs::write(&second, std::fs::read(file(1)).unwrap()).unwrap();
         assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Misplaced { .. })));
         std::fs::write(&second, kept).unwrap();
         assert_eq!(withdrawals(&test.store).unwrap().len(), 3);
