@@ -204,6 +204,10 @@ fn of_serve(error: &ServeError) -> Option<(Exit, Option<String>)> {
         ServeError::Pem { .. } | ServeError::Tls { .. } => {
             (Exit::Usage, "both are PEM, and the key is that of the first certificate in the file")
         }
+        ServeError::Records { .. } => (
+            Exit::Storage,
+            "serve.records must be a folder that the server's user may write: see midmirror-serve.service",
+        ),
         // The cause comes next in the chain.
         ServeError::Catalog { .. } => return None,
         _ => return Some((Exit::Usage, None)),

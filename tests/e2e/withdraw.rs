@@ -49,10 +49,15 @@ fn serve(site: &Site) -> (Mirror, String) {
     (Mirror::start(site), plain)
 }
 
-/// Status and body of a request.
 fn get(address: &str, path: &str) -> (u16, String) {
+    request(address, "GET", path, "")
+}
+
+/// Status and body of a request with more headers.
+fn request(address: &str, method: &str, path: &str, headers: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{method} /{path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -80,6 +85,10 @@ fn withdrawn_package_is_gone_at_once_named_in_the_catalog_and_comes_back_when_th
     let (digest, core) = (digest(&site), core());
     let (_mirror, plain) = serve(&site);
     assert_eq!(get(&plain, core.path).0, 200);
+    // As clients made with tough ask.
+    assert_eq!(get(&plain, &format!("repository/targets/{digest}.{}", core.path)).0, 200);
+    let other = "0".repeat(64);
+    assert_eq!(get(&plain, &format!("repository/targets/{other}.{}", core.path)).0, 404);
     site.run(&["withdraw", name(), "--reason", REASON, "--by", "J. Doe"])
         .expect(0)
         .says(&digest)
@@ -89,6 +98,8 @@ fn withdrawn_package_is_gone_at_once_named_in_the_catalog_and_comes_back_when_th
     assert!(text.contains(REASON) && text.contains(&digest), "{text}");
     let (folder, file) = core.path.rsplit_once('/').unwrap();
     let target = format!("repository/targets/{folder}/{digest}.{file}");
+    assert!(get(&plain, &target).1.contains(REASON));
+    let target = format!("repository/targets/{digest}.{}", core.path);
     assert!(get(&plain, &target).1.contains(REASON));
 
     let signed = &targets(&site)["signed"];
@@ -254,4 +265,54 @@ fn withdrawal_does_not_wait_for_a_run_that_writes() {
     assert!(targets(&site)["signed"]["targets"].get(core().path).is_some(), "not yet published");
     site.run(&["sync", embedded::old_stamp()]).expect(0);
     assert!(targets(&site)["signed"]["targets"].get(core().path).is_none());
+}
+
+#[test]
+fn hosts_that_downloaded_a_package_are_known_and_named_when_it_is_withdrawn() {
+    let site = Site::new().synced();
+    let digest = digest(&site);
+    site.run(&["who-has", &digest]).expect(2).says("serve.records");
+    let plain = format!("127.0.0.1:{}", free_port());
+    site.configure(&format!("[serve]\nplain_listen = {plain:?}\nrecords = \"records\"\n"));
+    let mirror = Mirror::start(&site);
+    site.run(&["who-has", &digest]).expect(0).says("0 hosts known to have it");
+
+    // The head alone, a beginning, and what is not there are no downloads.
+    assert_eq!(request(&plain, "HEAD", core().path, "").0, 200);
+    assert_eq!(request(&plain, "GET", core().path, "Range: bytes=0-99\r\n").0, 206);
+    assert_eq!(get(&plain, "glide/none").0, 404);
+    let has =
+        || serde_json::from_str::<Value>(&site.run(&["who-has", name(), "--json"]).expect(0).stdout).unwrap();
+    assert_eq!(has(), serde_json::json!([]));
+    // The end of it, then all of it: once a day is enough.
+    assert_eq!(request(&plain, "GET", core().path, "Range: bytes=-100\r\n").0, 206);
+    let (folder, file) = core().path.rsplit_once('/').unwrap();
+    assert_eq!(get(&plain, &format!("repository/targets/{folder}/{digest}.{file}")).0, 200);
+    let started = Instant::now();
+    while has() == serde_json::json!([]) {
+        assert!(started.elapsed() < Duration::from_secs(20), "nothing was recorded");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(mirror);
+    let records = has();
+    assert_eq!(records.as_array().unwrap().len(), 1, "{records}");
+    assert_eq!(records[0]["host"], "127.0.0.1");
+    assert_eq!(records[0]["kind"], "downloaded");
+    assert_eq!(records[0]["path"], core().path);
+
+    site.run(&["withdraw", name(), "--reason", REASON])
+        .expect(0)
+        .says("127.0.0.1       downloaded")
+        .says("1 host known to have it");
+    site.run(&["who-has", &digest]).expect(0).says("127.0.0.1");
+    site.run(&["who-has", "mid-none.zip"]).expect(2).says("--history");
+}
+
+#[test]
+fn folder_for_records_that_cannot_be_written_is_said_at_the_start() {
+    let site = Site::new().synced();
+    site.run(&["serve", "--init-tls", "--host", "localhost"]).expect(0);
+    fs::write(site.path("file"), "").unwrap();
+    site.configure("[serve]\nlisten = \"127.0.0.1:0\"\nrecords = \"file/records\"\n");
+    site.run(&["serve"]).expect(13).says("records of downloads").says("serve.records");
 }

@@ -19,6 +19,9 @@ pub(crate) struct ExportTufArguments {
     /// Copy all packages; else they are hard links where the file system can do that, and one file with the store's
     #[arg(long)]
     pub copy: bool,
+    /// Name every package a second time as clients made with tough ask for it (tuftool, Bottlerocket)
+    #[arg(long)]
+    pub tough: bool,
     /// In the end remove packages and metadata of earlier exports that the catalog no longer refers to
     #[arg(long)]
     pub prune: bool,
@@ -27,7 +30,7 @@ pub(crate) struct ExportTufArguments {
 /// Exports, and says what is in the folder now.
 pub(crate) fn run(context: &Context, arguments: &ExportTufArguments) -> anyhow::Result<Exit> {
     let store = context.store()?;
-    let options = ExportOptions { copy: arguments.copy, prune: arguments.prune };
+    let options = ExportOptions { copy: arguments.copy, tough: arguments.tough, prune: arguments.prune };
     let done = export_tuf(&store, &arguments.folder, options, context::now())?;
     output::note(format!(
         "{}: {}, catalog version {}; {} linked, {} copied, {} removed",

@@ -59,6 +59,9 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
     if record.paths.is_empty() {
         output::note("  this store never had these bytes; it refuses them");
     }
+    if act == Act::Withdrawn {
+        super::who_has::warn(context, record.sha256);
+    }
     match done.publication {
         Some(publication) => {
             output::note(format!("catalog version {}", publication.versions.targets));

@@ -4,6 +4,7 @@
 //! DIR/
 //!   midmirror-export.json              which store it is of; written first
 //!   targets/FOLDER/DIGEST.NAME         the packages, as consistent snapshots want it (TUF 1.0, section 6.2.1)
+//!   targets/DIGEST.FOLDER/NAME         the same for clients made with `tough`, if that is wanted
 //!   N.root.json, N.targets.json, N.snapshot.json
 //!   timestamp.json                     written last: without it nothing here is a catalog
 //! ```
@@ -35,6 +36,9 @@ use crate::store::{Store, StoreError};
 pub struct ExportOptions {
     /// Copy every package, also where it could be linked.
     pub copy: bool,
+    /// Name every package a second time as clients made with `tough` ask for it, `tuftool` for one: with the digest
+    /// before the whole path.
+    pub tough: bool,
     /// In the end remove packages and metadata that the current catalog does not refer to.
     pub prune: bool,
 }
@@ -144,10 +148,12 @@ pub fn export_tuf(
     export.not_backwards()?;
     let (mut linked, mut copied) = (0, 0);
     for entry in catalog.entries() {
-        match export.package(entry)? {
-            Added::Nothing => {}
-            Added::Link => linked += 1,
-            Added::Copy => copied += 1,
+        for target in export.targets(entry) {
+            match export.package(entry, target)? {
+                Added::Nothing => {}
+                Added::Link => linked += 1,
+                Added::Copy => copied += 1,
+            }
         }
     }
     export.metadata()?;
@@ -262,10 +268,30 @@ impl Export<'_> {
         Ok(())
     }
 
-    /// Puts one package into its place.
-    fn package(&self, entry: &CatalogEntry) -> Result<Added, ExportError> {
+    /// The places of one package.
+    fn targets(&self, entry: &CatalogEntry) -> Vec<PathBuf> {
+        let path = entry.path.as_str();
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut targets = vec![format!("{folder}/{}.{name}", entry.sha256)];
+        if self.options.tough {
+            targets.push(format!("{}.{path}", entry.sha256));
+        }
+        let place = |target: &String| {
+            target.split('/').fold(self.folder.join(TARGETS_FOLDER), |folder, word| folder.join(word))
+        };
+        targets.iter().map(place).collect()
+    }
+
+    /// Whether a file has a name that this module gives: a digest before the name or before the first folder.
+    fn is_package(&self, path: &Path) -> bool {
+        let below = path.strip_prefix(self.folder.join(TARGETS_FOLDER)).unwrap_or(path);
+        let words = [below.components().next().map(|word| word.as_os_str()), below.file_name()];
+        words.into_iter().flatten().any(has_digest)
+    }
+
+    /// Puts one package into a place.
+    fn package(&self, entry: &CatalogEntry, target: PathBuf) -> Result<Added, ExportError> {
         let blob = self.store.blob_path(&entry.sha256);
-        let target = self.folder.join(target_name(entry));
         match target.symlink_metadata() {
             Ok(there) if is_same_file(&blob, &target) && !self.options.copy => {
                 if there.len() == entry.length {
@@ -326,7 +352,7 @@ impl Export<'_> {
     /// packages are there that are not listed, and how many files were removed because of that.
     fn clean(&self) -> Result<(usize, usize), ExportError> {
         let listed: std::collections::HashSet<PathBuf> =
-            self.catalog.entries().iter().map(|entry| self.folder.join(target_name(entry))).collect();
+            self.catalog.entries().iter().flat_map(|entry| self.targets(entry)).collect();
         let (mut unlisted, mut removed) = (0, 0);
         let mut folders = vec![self.folder.join(TARGETS_FOLDER)];
         while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
@@ -337,7 +363,7 @@ impl Export<'_> {
                     folders.push(path);
                 } else if durable::is_temporary(&name) {
                     std::fs::remove_file(&path).map_err(failed("remove", &path))?;
-                } else if !listed.contains(&path) && has_digest(&name) {
+                } else if !listed.contains(&path) && self.is_package(&path) {
                     unlisted += 1;
                     if self.options.prune {
                         std::fs::remove_file(&path).map_err(failed("remove", &path))?;
@@ -363,14 +389,6 @@ impl Export<'_> {
         }
         Ok((if self.options.prune { 0 } else { unlisted }, removed))
     }
-}
-
-/// `targets/FOLDER/DIGEST.NAME`.
-fn target_name(entry: &CatalogEntry) -> PathBuf {
-    let path = entry.path.as_str();
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let folder = folder.split('/').fold(PathBuf::from(TARGETS_FOLDER), |folder, part| folder.join(part));
-    folder.join(format!("{}.{name}", entry.sha256))
 }
 
 fn has_digest(name: &std::ffi::OsStr) -> bool {

@@ -33,7 +33,7 @@ pub fn withdraw(
     let (record, is_new) = withdraw::record(store, new, now)?;
     if is_new {
         let (sha256, reason) = (record.sha256, record.reason.as_str());
-        tracing::warn!(%sha256, reason, act = ?record.act, "decision about a package recorded");
+        tracing::info!(%sha256, reason, act = ?record.act, "decision about a package recorded");
     }
     let publication = match store.write() {
         Ok(mut writer) => Some(publish(&mut writer, keys, now, lifetimes)?),

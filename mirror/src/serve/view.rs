@@ -71,6 +71,11 @@ impl ServedStore {
         Self { store: store.clone(), load: Arc::new(load), clock }
     }
 
+    /// The time of this machine.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        (self.clock)()
+    }
+
     pub(crate) fn root(&self) -> PathBuf {
         self.store.root_dir().to_owned()
     }

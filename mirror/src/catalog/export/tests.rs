@@ -44,12 +44,12 @@ fn export_is_a_whole_catalog_and_the_next_one_adds_what_is_new() {
 fn changed_files_are_replaced_and_pruning_removes_only_what_is_not_listed() {
     let catalog = TestCatalog::new(1);
     let folder = catalog.test.beside("export");
-    export(&catalog, ExportOptions { copy: true, prune: false }).unwrap();
+    export(&catalog, ExportOptions { copy: true, ..ExportOptions::default() }).unwrap();
     let file = packages(&folder).remove(0);
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, vec![b'x'; bytes.len()]).unwrap();
-    assert_eq!(export(&catalog, ExportOptions { copy: true, prune: false }).unwrap().copied, 1);
+    assert_eq!(export(&catalog, ExportOptions { copy: true, ..ExportOptions::default() }).unwrap().copied, 1);
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
 
     let stray = file.with_file_name(format!("{}.old.zip", Sha256Digest::of(b"old")));
@@ -58,7 +58,7 @@ fn changed_files_are_replaced_and_pruning_removes_only_what_is_not_listed() {
     std::fs::write(&note, "mine").unwrap();
     assert_eq!(export(&catalog, ExportOptions::default()).unwrap().unlisted, 1);
     assert!(stray.exists());
-    let pruned = export(&catalog, ExportOptions { copy: false, prune: true }).unwrap();
+    let pruned = export(&catalog, ExportOptions { prune: true, ..ExportOptions::default() }).unwrap();
     assert_eq!((pruned.removed, pruned.unlisted), (1, 0));
     assert!(!stray.exists() && note.exists() && file.exists());
 }
@@ -123,4 +123,16 @@ fn damaged_blob_is_not_exported() {
     std::fs::write(&blob, b"other").unwrap();
     assert!(matches!(export(&catalog, ExportOptions::default()), Err(ExportError::Store { .. })));
     assert!(!catalog.test.beside("export").join(TIMESTAMP_FILE).exists());
+}
+
+#[test]
+fn second_names_for_tough_are_made_and_pruned_on_request() {
+    let catalog = TestCatalog::new(1);
+    let tough = export(&catalog, ExportOptions { tough: true, ..ExportOptions::default() }).unwrap();
+    assert_eq!((tough.packages, tough.linked + tough.copied, tough.unlisted), (1, 2, 0));
+    let entry = catalog.trust(at(20)).unwrap().entries()[0].clone();
+    let second = catalog.test.beside("export").join(format!("targets/{}.{}", entry.sha256, entry.path));
+    assert_eq!(digest(&second).unwrap(), entry.sha256);
+    let pruned = export(&catalog, ExportOptions { prune: true, ..ExportOptions::default() }).unwrap();
+    assert_eq!((pruned.removed, second.exists()), (1, false));
 }
