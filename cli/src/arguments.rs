@@ -10,7 +10,7 @@ use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
 use crate::commands::demo_upstream::DemoUpstreamArguments;
-use crate::commands::export_tuf::ExportTufArguments;
+use crate::commands::store::StoreCommand;
 use crate::commands::who_has::WhoHasArguments;
 use crate::commands::withdraw::WithdrawArguments;
 use crate::exit::Exit;
@@ -381,22 +381,6 @@ pub(crate) struct TrustArguments {
     /// Address of this mirror instead of the configured one
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-}
-
-/// Looking after the store.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Write catalog and packages into a folder, for TUF clients where no server runs
-    ExportTuf(ExportTufArguments),
-    /// Compare store and catalog; names every file that is missing or wrong
-    Check {
-        /// Read and hash every byte
-        #[arg(long)]
-        full: bool,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// The log of the store.

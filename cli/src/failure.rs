@@ -87,7 +87,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
         return crate::commands::withdraw::of_withdraw(error);
     }
     if let Some(error) = error.downcast_ref::<ExportError>() {
-        return crate::commands::export_tuf::of_export(error);
+        return crate::commands::store::export_tuf::of_export(error);
     }
     if let Some(error) = error.downcast_ref::<ServeError>() {
         return of_serve(error);

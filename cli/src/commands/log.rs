@@ -108,6 +108,12 @@ fn print(index: u64, entry: &Event) {
             let by = event.by.as_deref().map(|by| format!(" (by {})", one_line(by))).unwrap_or_default();
             output::data(format!("        sha256 {}: {}{by}", event.sha256, one_line(&event.reason)));
         }
+        Event::Repaired { set_aside, count, .. } => {
+            output::data(format!("{place}  repaired   {count} with bad bytes set aside"));
+            for sha256 in set_aside {
+                output::data(format!("        sha256 {sha256}"));
+            }
+        }
         // Kinds that are added later print what they have in JSON.
         other => output::data(format!("{place}  {other:?}")),
     }

@@ -147,7 +147,7 @@ impl InMemory {
     }
 
     fn check(&self) -> Vec<Problem> {
-        let mut full = CheckOptions { depth: CheckDepth::Full, ..CheckOptions::default() };
+        let mut full = CheckOptions::new(CheckDepth::Full);
         check(&self.test.store, Some(&self.trust()), &mut full, &mut |_| {}).unwrap().problems
     }
 }

@@ -13,7 +13,7 @@ use super::testing::{TestStore, at, path};
 use super::{CheckDepth, CheckOptions, Problem, StoreError, check};
 
 fn full<'a>() -> CheckOptions<'a> {
-    CheckOptions { depth: CheckDepth::Full, ..CheckOptions::default() }
+    CheckOptions::new(CheckDepth::Full)
 }
 
 /// Commits package 2 and publishes, stopped after some steps.

@@ -42,6 +42,7 @@ mod index;
 mod lock;
 mod proven;
 mod repair;
+mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -58,6 +59,7 @@ pub use evidence::{Acceptance, Admission};
 pub use gc::{Garbage, GarbageKind, garbage};
 pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};
 pub use repair::{Repair, SetAside};
+pub use stats::{Amount, KindAmount, StoreStats, stats};
 pub use writer::{StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;

@@ -10,6 +10,7 @@ use super::check::{CheckReport, Problem};
 use super::index::Index;
 use super::{StoreError, StoreWriter, blob_key, evidence};
 use crate::Sha256Digest;
+use crate::catalog::Event;
 use crate::storage::below;
 
 /// What a repair did.
@@ -67,6 +68,11 @@ impl StoreWriter {
         Ok(repair)
     }
 
+    /// The log will tell of a repair, with the next publication.
+    pub fn note_repair(&mut self, repair: &Repair, at: jiff::Timestamp) {
+        self.note(Event::repaired(repair, at));
+    }
+
     fn set_aside(&mut self, sha256: Sha256Digest, repair: &mut Repair) -> Result<(), StoreError> {
         let storage = &self.store().storage;
         // A file can be damaged twice.
@@ -105,7 +111,7 @@ mod tests {
     }
 
     fn full(test: &TestStore) -> CheckReport {
-        let mut options = CheckOptions { depth: CheckDepth::Full, ..CheckOptions::default() };
+        let mut options = CheckOptions::new(CheckDepth::Full);
         check(&test.store, None, &mut options, &mut |_| {}).unwrap()
     }
 

@@ -37,6 +37,13 @@ pub struct CheckOptions<'a> {
     pub session: Option<&'a mut CheckSession>,
 }
 
+impl CheckOptions<'_> {
+    /// As fast as it goes, and all of it.
+    pub fn new(depth: CheckDepth) -> Self {
+        Self { depth, ..Self::default() }
+    }
+}
+
 /// How far a check is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckProgress {
@@ -251,7 +258,7 @@ mod tests {
 
     fn run(catalog: &TestCatalog, depth: CheckDepth) -> CheckReport {
         let trusted = catalog.trust(at(20)).unwrap();
-        let mut options = CheckOptions { depth, ..CheckOptions::default() };
+        let mut options = CheckOptions::new(depth);
         check(&catalog.test.store, Some(&trusted), &mut options, &mut |_| {}).unwrap()
     }
 
@@ -278,7 +285,7 @@ mod tests {
         let catalog = TestCatalog::new(3);
         for depth in [CheckDepth::Fast, CheckDepth::Full] {
             let mut seen = Vec::new();
-            let mut options = CheckOptions { depth, ..CheckOptions::default() };
+            let mut options = CheckOptions::new(depth);
             check(&catalog.test.store, None, &mut options, &mut |progress| seen.push(progress)).unwrap();
             assert!(seen.is_sorted_by_key(|progress| progress.done));
             assert_eq!(seen.last(), Some(&CheckProgress { done: 27, total: 27 }));

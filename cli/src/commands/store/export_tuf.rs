@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use midmirror_mirror::catalog::{ExportError, ExportOptions, export_tuf};
 
-use super::list;
+use crate::commands::list;
 use crate::context::{self, Context};
 use crate::exit::Exit;
 use crate::output;
