@@ -80,6 +80,8 @@ pub(crate) struct Serve {
     pub listen: String,
     /// Optional plain-HTTP address for vendor paths and catalog.
     pub plain_listen: Option<String>,
+    /// Folder for records of what hosts have downloaded; none without it.
+    pub records: Option<PathBuf>,
     /// Certificate chain, PEM.
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
@@ -157,6 +159,7 @@ impl Default for Serve {
         Self {
             listen: "0.0.0.0:8443".to_owned(),
             plain_listen: None,
+            records: None,
             certificate: None,
             key: None,
             ca: None,
@@ -226,6 +229,7 @@ impl Config {
         join(&mut self.store);
         let optional = [
             &mut self.keys,
+            &mut self.serve.records,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,

@@ -8,6 +8,7 @@ pub mod attest;
 pub mod catalog;
 pub mod enrol;
 pub mod fetch;
+pub mod hosts;
 pub mod log;
 pub mod package;
 pub mod pipeline;
@@ -16,6 +17,7 @@ pub mod serve;
 pub mod stage;
 pub mod storage;
 pub mod store;
+pub mod withdraw;
 
 mod digest;
 

@@ -94,6 +94,19 @@ pub enum CatalogError {
         /// The last one in the store, or 0.
         stored: u64,
     },
+    /// The log or the current catalog knows of more withdrawals than the store has records of.
+    #[error("withdrawals are known {known}, of which the store has no record")]
+    LostWithdrawals {
+        /// From where.
+        known: &'static str,
+    },
+    /// The decisions to withdraw packages cannot be read.
+    #[error("the withdrawals of the store cannot be read")]
+    Withdrawals {
+        /// Why.
+        #[from]
+        source: crate::withdraw::WithdrawError,
+    },
     /// A new catalog needs the root key.
     #[error("the catalog has no root metadata yet and the root key is not there to sign it")]
     NoRootKey,
@@ -336,6 +349,12 @@ pub enum Distrust {
     /// What it says of the store and its key cannot be read.
     #[error("what it says of the store and its key is wrong: {text}")]
     StoreIdentity {
+        /// What is wrong.
+        text: String,
+    },
+    /// What it says of withdrawn packages cannot be read or is out of bounds.
+    #[error("what it says of withdrawn packages is wrong: {text}")]
+    Withdrawn {
         /// What is wrong.
         text: String,
     },

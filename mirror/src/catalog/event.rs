@@ -11,6 +11,7 @@ use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
 use crate::store::{Admission, Repair};
+use crate::withdraw::{Act, Withdrawal};
 
 /// One entry of the log; canonical JSON there. Entries of later versions may be of other kinds and have more fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +71,10 @@ pub enum Event {
         /// The first refusal; at most 2,000 characters.
         reason: String,
     },
+    /// Somebody decided that nobody is to get some bytes any more.
+    Withdrawn(WithdrawalEvent),
+    /// Somebody decided that withdrawn bytes may be had again.
+    Lifted(WithdrawalEvent),
     /// The store was repaired.
     Repaired {
         /// When.
@@ -92,7 +97,46 @@ pub enum Event {
     },
 }
 
+/// What the log says of a decision about some bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithdrawalEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Which decision of this store, beginning with 1.
+    pub withdrawal: u64,
+    /// Digest of the bytes.
+    pub sha256: Sha256Digest,
+    /// The vendor paths under which the store had them.
+    pub paths: Vec<PackagePath>,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub by: Option<String>,
+    /// The id of the store whose catalog said so, if it was another mirror.
+    pub learned_from: Option<String>,
+    /// Digest of the record.
+    pub record: Sha256Digest,
+}
+
 impl Event {
+    /// What is said of a withdrawal, whose record has this digest.
+    pub(super) fn of_withdrawal(withdrawal: &Withdrawal, record: Sha256Digest) -> Self {
+        let event = WithdrawalEvent {
+            at: withdrawal.at,
+            withdrawal: withdrawal.number,
+            sha256: withdrawal.sha256,
+            paths: withdrawal.paths.clone(),
+            reason: shortened(&withdrawal.reason),
+            by: withdrawal.by.as_deref().map(shortened),
+            learned_from: withdrawal.learned_from.as_deref().map(shortened),
+            record,
+        };
+        match withdrawal.act {
+            Act::Withdrawn => Self::Withdrawn(event),
+            Act::Lifted => Self::Lifted(event),
+        }
+    }
+
     /// What is said of an admission, whose evidence has these digests.
     pub(super) fn of_admission(admission: &Admission, evidence: BTreeMap<String, Sha256Digest>) -> Self {
         let entry = admission.entry();
@@ -168,6 +212,7 @@ impl Event {
             | Self::Refused { at, .. }
             | Self::Repaired { at, .. }
             | Self::Published { at, .. } => *at,
+            Self::Withdrawn(event) | Self::Lifted(event) => event.at,
         }
     }
 
@@ -203,6 +248,7 @@ impl Event {
             Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
                 Some(sha256)
             }
+            Self::Withdrawn(event) | Self::Lifted(event) => Some(&event.sha256),
             Self::Repaired { .. } | Self::Published { .. } => None,
         }
     }

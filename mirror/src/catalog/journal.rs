@@ -10,6 +10,7 @@ use super::error::CatalogError;
 use super::event::Event;
 use crate::log::{LogAt, LogError, LogKey, LogWriter};
 use crate::store::{Admission, Store};
+use crate::withdraw::{self, Withdrawal};
 
 /// The log of a store, to be continued.
 pub(super) struct Journal<'a> {
@@ -19,14 +20,19 @@ pub(super) struct Journal<'a> {
     logged: u64,
     /// The version of `timestamp.json` that was logged last, or 0.
     published: u64,
+    /// The withdrawal that was logged last, or 0; only if the store has any.
+    withdrawn: u64,
+    withdrawals: Vec<Withdrawal>,
 }
 
 impl<'a> Journal<'a> {
     pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
         let folder = store.log();
         let log = LogWriter::open(&folder, key)?;
-        let (logged, published) = last(&folder.at(log.size()))?;
-        Ok(Self { store, log, logged, published })
+        let withdrawals = withdraw::withdrawals(store)?;
+        let Last { admission: logged, published, withdrawn } =
+            last(&folder.at(log.size()), !withdrawals.is_empty())?;
+        Ok(Self { store, log, logged, published, withdrawn, withdrawals })
     }
 
     /// Logs the admissions that the log does not have yet, and what else was done.
@@ -46,6 +52,24 @@ impl<'a> Journal<'a> {
             .collect::<Result<Vec<_>, CatalogError>>()?;
         self.append(&events)?;
         self.logged = stored;
+        Ok(())
+    }
+
+    /// Logs the withdrawals that the log does not have yet.
+    pub(super) fn withdrawals(&mut self) -> Result<(), CatalogError> {
+        let stored = self.withdrawals.last().map_or(0, |withdrawal| withdrawal.number);
+        if self.withdrawn > stored {
+            return Err(CatalogError::LostWithdrawals { known: "to the log" });
+        }
+        let new = self.withdrawals.iter().filter(|withdrawal| withdrawal.number > self.withdrawn);
+        let events: Vec<_> = new
+            .filter_map(|withdrawal| {
+                let digest = withdraw::record_digest(self.store, withdrawal.number)?;
+                Some(Event::of_withdrawal(withdrawal, digest))
+            })
+            .collect();
+        self.append(&events)?;
+        self.withdrawn = stored;
         Ok(())
     }
 
@@ -74,29 +98,43 @@ impl<'a> Journal<'a> {
 /// number is used twice, also when the evidence of the newest one was lost.
 pub(crate) fn last_admission(store: &Store) -> u64 {
     let folder = store.log();
-    folder.unverified_size().and_then(|size| last(&folder.at(size)).ok()).unwrap_or_default().0
+    let last = folder.unverified_size().and_then(|size| last(&folder.at(size), false).ok());
+    last.unwrap_or_default().admission
 }
 
-/// The last admission and the last version of the catalog that a log tells of.
-fn last(log: &LogAt<'_>) -> Result<(u64, u64), LogError> {
+/// What a log tells of last; 0 where it tells nothing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    admission: u64,
+    published: u64,
+    withdrawn: u64,
+}
+
+/// The last admission and the last version of the catalog that a log tells of, and if that is wanted the last withdrawal,
+/// for which the whole log may have to be read.
+fn last(log: &LogAt<'_>, with_withdrawals: bool) -> Result<Last, LogError> {
     let (mut admission, mut published) = (None, None);
+    let mut withdrawn = (!with_withdrawals).then_some(0);
     for number in (0..log.size().div_ceil(BUNDLE)).rev() {
         for entry in log.bundle(number)?.iter().rev() {
             let Ok(marks) = serde_json::from_slice::<Marks>(entry) else { continue };
             admission = admission.or(marks.number);
             published = published.or(marks.versions.map(|versions| versions.timestamp));
-            if let (Some(admission), Some(published)) = (admission, published) {
-                return Ok((admission, published));
+            withdrawn = withdrawn.or(marks.withdrawal);
+            if let (Some(admission), Some(published), Some(withdrawn)) = (admission, published, withdrawn) {
+                return Ok(Last { admission, published, withdrawn });
             }
         }
     }
-    Ok((admission.unwrap_or_default(), published.unwrap_or_default()))
+    let or_none = Option::unwrap_or_default;
+    Ok(Last { admission: or_none(admission), published: or_none(published), withdrawn: or_none(withdrawn) })
 }
 
 /// What is looked for, in events of any version.
 #[derive(Deserialize)]
 struct Marks {
     number: Option<u64>,
+    withdrawal: Option<u64>,
     versions: Option<Versions>,
 }
 

@@ -10,6 +10,7 @@ use super::event::Event;
 use super::trust::TrustedCatalog;
 use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteKey};
 use crate::store::{Admission, Store};
+use crate::withdraw::record_digest;
 
 /// What a check of a log has found.
 #[derive(Debug)]
@@ -60,6 +61,13 @@ pub enum LogFault {
         number: u64,
         /// The file.
         file: String,
+    },
+    /// The log tells of a withdrawal whose record is not there or was changed.
+    ChangedWithdrawal {
+        /// Place of the entry.
+        index: u64,
+        /// The withdrawal.
+        withdrawal: u64,
     },
     /// The log does not tell of the current version of the catalog.
     CatalogNotLogged {
@@ -112,6 +120,12 @@ impl fmt::Display for LogFault {
                 write!(
                     f,
                     "{file} in the evidence of admission {number} was changed since entry {index} was written"
+                )
+            }
+            Self::ChangedWithdrawal { index, withdrawal } => {
+                write!(
+                    f,
+                    "entry {index} tells of withdrawal {withdrawal}, whose record is lost or was changed"
                 )
             }
             Self::CatalogNotLogged { version } => write!(
@@ -218,6 +232,11 @@ fn compare(
         };
         if let Event::Published { versions, .. } = &event {
             published = versions.timestamp;
+        }
+        if let Event::Withdrawn(event) | Event::Lifted(event) = &event
+            && record_digest(store, event.withdrawal) != Some(event.record)
+        {
+            faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
         }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);

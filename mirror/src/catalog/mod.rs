@@ -13,10 +13,13 @@
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod attacks_withdrawn;
 mod checks;
 mod entry;
 mod error;
 mod event;
+mod export;
 mod journal;
 mod keys;
 mod lifetimes;
@@ -33,7 +36,8 @@ mod update;
 
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
-pub use event::Event;
+pub use event::{Event, WithdrawalEvent};
+pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
 pub use keys::SigningKeys;
 pub use lifetimes::Lifetimes;

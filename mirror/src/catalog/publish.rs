@@ -4,7 +4,7 @@
 //! Until it is replaced everybody sees the old catalog, afterwards the new one, at every moment a complete one. Numbered
 //! files are never overwritten: versions that an interrupted publication had used are skipped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +24,7 @@ use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
 use crate::storage::{FileMode, Storage, below};
 use crate::store::{REPOSITORY, Store, StoreWriter};
+use crate::withdraw::{self, WithdrawnPackage};
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,19 +62,24 @@ pub fn publish(
     let notes = writer.take_notes();
     let store = writer.store();
     let admissions = store.admissions()?;
+    let withdrawals = withdraw::withdrawn(store)?;
+    let withdrawn = withdraw::of_records(&withdrawals, metadata::portable_text);
     let mut entries = crate::store::newest(admissions.clone());
+    entries.retain(|entry| !withdrawals.contains_key(&entry.sha256));
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
     let identity = identity(store, keys)?;
-    let publisher = Publisher { store, keys, now, lifetimes, identity: &identity };
+    let publisher = Publisher { store, keys, now, lifetimes, identity: &identity, withdrawn: &withdrawn };
     publisher.ensure_root()?;
     publisher.check_keys()?;
     let before = publisher.current()?;
+    no_record_is_lost(store, before.as_ref())?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
+    journal.withdrawals()?;
     let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
@@ -98,6 +104,20 @@ pub fn publish(
     Ok(publication)
 }
 
+/// What the catalog withdraws is in the records, as withdrawn or as lifted; else a lost record would lift it.
+fn no_record_is_lost(store: &Store, before: Option<&TrustedCatalog>) -> Result<(), CatalogError> {
+    let listed = before.map(TrustedCatalog::withdrawn).unwrap_or_default();
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let known: HashSet<Sha256Digest> =
+        withdraw::withdrawals(store)?.iter().map(|withdrawal| withdrawal.sha256).collect();
+    match listed.iter().all(|package| known.contains(&package.sha256)) {
+        true => Ok(()),
+        false => Err(CatalogError::LostWithdrawals { known: "to the current catalog" }),
+    }
+}
+
 fn identity(store: &Store, keys: &SigningKeys) -> Result<StoreIdentity, CatalogError> {
     let key = *keys.store().ok_or(CatalogError::NoStoreKey)?.public();
     Ok(StoreIdentity { id: store.id().to_owned(), key })
@@ -114,6 +134,7 @@ struct Publisher<'a> {
     now: Timestamp,
     lifetimes: &'a Lifetimes,
     identity: &'a StoreIdentity,
+    withdrawn: &'a [WithdrawnPackage],
 }
 
 impl Publisher<'_> {
@@ -206,8 +227,11 @@ impl Publisher<'_> {
         before: Option<&TrustedCatalog>,
         entries: &[CatalogEntry],
     ) -> Result<PublicationOutcome, CatalogError> {
-        let changed = before
-            .is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(self.identity));
+        let changed = before.is_none_or(|catalog| {
+            catalog.entries() != entries
+                || catalog.store() != Some(self.identity)
+                || catalog.withdrawn() != self.withdrawn
+        });
         let due = |role| before.is_none_or(|catalog| self.is_due(role, catalog.expiry(role)));
         // A new file of a role makes a new one of all that refer to it.
         let write_targets = changed || due(Role::Targets);
@@ -258,7 +282,7 @@ impl Publisher<'_> {
             expires: self.expiry(Role::Targets)?,
             targets,
             delegations: None,
-            _extra: metadata::extra(self.identity)?,
+            _extra: metadata::extra(self.identity, self.withdrawn)?,
         })
     }
 

@@ -23,11 +23,13 @@ use crate::fetch::{Expectation, FetchEvent, HttpClient, Progress};
 use crate::package::{PackageName, PackagePath, Tree};
 use crate::plan::PlannedPackage;
 use crate::store::Store;
+use crate::withdraw::WithdrawnPackage;
 
 /// A source of packages, its catalog trusted already.
 pub struct Source {
     place: Place,
     catalog: Option<TrustedCatalog>,
+    withdrawn: Vec<WithdrawnPackage>,
 }
 
 enum Place {
@@ -63,7 +65,13 @@ impl Source {
         let base = as_folder(base)?;
         let metadata = base.join("repository/").map_err(|_| SourceError::Url { url: base.to_string() })?;
         let catalog = trusted(&UrlSource::new(client.clone(), metadata), enrolment, now).await?;
-        Ok(Self { place: Place::Mirror { client: Box::new(client), base }, catalog: Some(catalog) })
+        let withdrawn = catalog.withdrawn().to_vec();
+        enrolment.remember_withdrawn(&withdrawn)?;
+        Ok(Self {
+            place: Place::Mirror { client: Box::new(client), base },
+            catalog: Some(catalog),
+            withdrawn,
+        })
     }
 
     /// Opens a folder: a store, a folder with `repository/` in it, or a plain folder of packages.
@@ -81,7 +89,15 @@ impl Source {
             Some(repository) => Some(trusted(&FolderSource::new(repository), enrolment, now).await?),
             None => None,
         };
-        Ok(Self { place, catalog })
+        // What a catalog said before counts where there is none.
+        let withdrawn = match &catalog {
+            Some(catalog) => catalog.withdrawn().to_vec(),
+            None => enrolment.withdrawn()?,
+        };
+        if catalog.is_some() {
+            enrolment.remember_withdrawn(&withdrawn)?;
+        }
+        Ok(Self { place, catalog, withdrawn })
     }
 
     /// The source in words.
@@ -101,6 +117,11 @@ impl Source {
     /// The catalog.
     pub fn catalog(&self) -> Option<&TrustedCatalog> {
         self.catalog.as_ref()
+    }
+
+    /// What nobody is to get any more, as the catalog says, or where there is none the last one that this host has seen.
+    pub fn withdrawn(&self) -> &[WithdrawnPackage] {
+        &self.withdrawn
     }
 
     /// What the catalog proves of bytes that are to be installed here. A plain folder, and the evidence of a store that

@@ -53,6 +53,13 @@ pub enum StoreError {
         /// Why.
         reason: &'static str,
     },
+    /// The decisions to withdraw packages cannot be read.
+    #[error("the withdrawals of the store cannot be read")]
+    Withdrawals {
+        /// Why.
+        #[from]
+        source: crate::withdraw::WithdrawError,
+    },
     /// A JSON file of the store cannot be read.
     #[error("{} is garbled", path.display())]
     Garbled {

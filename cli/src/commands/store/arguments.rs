@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::export_tuf::ExportTufArguments;
+
 /// Looking after the store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Write catalog and packages into a folder, for TUF clients where no server runs
+    ExportTuf(ExportTufArguments),
     /// Compare store, catalog and log; names every file that is missing or wrong
     Check(CheckArguments),
     /// Show how much the store holds, of what

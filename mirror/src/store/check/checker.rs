@@ -89,8 +89,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Compares the catalog with the admissions, both ways.
-    pub(super) fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
-        let Some(catalog) = catalog else { return };
+    pub(super) fn check_catalog(
+        &mut self,
+        admissions: &[Admission],
+        catalog: Option<&TrustedCatalog>,
+    ) -> Result<(), StoreError> {
+        let withdrawn = crate::withdraw::withdrawn(self.store)?;
+        let Some(catalog) = catalog else { return Ok(()) };
         let mut newest = BTreeMap::new();
         for admission in admissions.iter().filter(|admission| !admission.is_held()) {
             newest.insert(admission.entry().path.as_str(), admission.entry());
@@ -108,11 +113,15 @@ impl<'a> Checker<'a> {
         }
         for (package, entry) in newest {
             let published = catalog.find(&entry.path);
+            if withdrawn.contains_key(&entry.sha256) && published.is_none_or(|p| p.sha256 != entry.sha256) {
+                continue;
+            }
             if published.is_none_or(|p| (p.sha256, p.report) != (entry.sha256, entry.report)) {
                 let package = package.to_owned();
                 self.problems.push(Problem::NotPublished { package, sha256: entry.sha256 });
             }
         }
+        Ok(())
     }
 
     /// Compares the bytes with the admissions, both ways; returns number and length of what is there, and how many were not
