@@ -36,6 +36,26 @@ pub(crate) struct Config {
     pub follow: Vec<Follow>,
     /// How it is repeated.
     pub watch: Watch,
+    /// What `midmirror store prune` keeps.
+    pub retention: Retention,
+}
+
+/// What `midmirror store prune` keeps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// Builds of each release family.
+    pub builds_per_family: u32,
+    /// Days for which bytes stay that the catalog does not name.
+    pub unpublished_days: u32,
+    /// Build stamps, package names, vendor paths and digests that stay.
+    pub pinned: Vec<String>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { builds_per_family: 5, unpublished_days: 90, pinned: Vec::new() }
+    }
 }
 
 /// How long signed metadata is valid.
@@ -134,6 +154,7 @@ impl Default for Config {
             serve: Serve::default(),
             follow: Vec::new(),
             watch: Watch::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod log;
 pub mod package;
 pub mod pipeline;
 pub mod plan;
+pub mod prune;
 pub mod serve;
 pub mod stage;
 pub mod storage;

@@ -108,6 +108,11 @@ fn print(index: u64, entry: &Event) {
             let by = event.by.as_deref().map(|by| format!(" (by {})", one_line(by))).unwrap_or_default();
             output::data(format!("        sha256 {}: {}{by}", event.sha256, one_line(&event.reason)));
         }
+        Event::Pruned { count, bytes, by, .. } => {
+            let count = output::count(usize::try_from(*count).unwrap_or(usize::MAX), "package");
+            let by = by.as_deref().map(|by| format!(", by {}", one_line(by))).unwrap_or_default();
+            output::data(format!("{place}  pruned     {count}, {}{by}", output::size(*bytes)));
+        }
         Event::Repaired { set_aside, count, .. } => {
             output::data(format!("{place}  repaired   {count} with bad bytes set aside"));
             for sha256 in set_aside {

@@ -100,6 +100,16 @@ pub enum CatalogError {
         /// From where.
         known: &'static str,
     },
+    /// The log knows of more prunings than the store has records of.
+    #[error("prunings are known to the log, of which the store has no record")]
+    LostPrunings,
+    /// The records of what was pruned cannot be read.
+    #[error("the records of what was pruned cannot be read")]
+    Prunings {
+        /// Why.
+        #[from]
+        source: crate::prune::PruneError,
+    },
     /// The decisions to withdraw packages cannot be read.
     #[error("the withdrawals of the store cannot be read")]
     Withdrawals {

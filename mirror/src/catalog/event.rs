@@ -10,6 +10,7 @@ use super::{CatalogEntry, CatalogVersions, Publication};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
+use crate::prune::Pruning;
 use crate::store::{Admission, Repair};
 use crate::withdraw::{Act, Withdrawal};
 
@@ -75,6 +76,22 @@ pub enum Event {
     Withdrawn(WithdrawalEvent),
     /// Somebody decided that withdrawn bytes may be had again.
     Lifted(WithdrawalEvent),
+    /// Old packages made room: they are no longer in the catalog, and their bytes are removed.
+    Pruned {
+        /// When.
+        at: Timestamp,
+        /// The number of the record.
+        pruning: u64,
+        /// Digest of the record, which names the packages.
+        record: Sha256Digest,
+        /// How many packages.
+        count: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Who carried it out, as that person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// The store was repaired.
     Repaired {
         /// When.
@@ -181,6 +198,18 @@ impl Event {
         Self::Refused { at, path: path.clone(), sha256, rules, reason: shortened(&decision.summary()) }
     }
 
+    /// What is said of a pruning, whose record has this digest.
+    pub(super) fn of_pruning(pruning: &Pruning, record: Sha256Digest) -> Self {
+        Self::Pruned {
+            at: pruning.at,
+            pruning: pruning.number,
+            record,
+            count: u64::try_from(pruning.packages.len()).unwrap_or(u64::MAX),
+            bytes: pruning.packages.iter().fold(0, |sum, package| package.length.saturating_add(sum)),
+            by: pruning.by.as_deref().map(shortened),
+        }
+    }
+
     /// What is said of a repair.
     pub(crate) fn repaired(repair: &Repair, at: Timestamp) -> Self {
         let digests = repair.set_aside.iter().map(|aside| aside.sha256);
@@ -210,6 +239,7 @@ impl Event {
             Self::Admitted { at, .. }
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
+            | Self::Pruned { at, .. }
             | Self::Repaired { at, .. }
             | Self::Published { at, .. } => *at,
             Self::Withdrawn(event) | Self::Lifted(event) => event.at,
@@ -249,7 +279,7 @@ impl Event {
                 Some(sha256)
             }
             Self::Withdrawn(event) | Self::Lifted(event) => Some(&event.sha256),
-            Self::Repaired { .. } | Self::Published { .. } => None,
+            Self::Pruned { .. } | Self::Repaired { .. } | Self::Published { .. } => None,
         }
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::error::CatalogError;
 use super::event::Event;
 use crate::log::{LogAt, LogError, LogKey, LogWriter};
+use crate::prune::{Pruning, pruning_digest, prunings};
 use crate::store::{Admission, Store};
 use crate::withdraw::{self, Withdrawal};
 
@@ -23,6 +24,9 @@ pub(super) struct Journal<'a> {
     /// The withdrawal that was logged last, or 0; only if the store has any.
     withdrawn: u64,
     withdrawals: Vec<Withdrawal>,
+    /// The pruning that was logged last, or 0; only if the store has any.
+    pruned: u64,
+    prunings: Vec<Pruning>,
 }
 
 impl<'a> Journal<'a> {
@@ -30,9 +34,10 @@ impl<'a> Journal<'a> {
         let folder = store.log();
         let log = LogWriter::open(&folder, key)?;
         let withdrawals = withdraw::withdrawals(store)?;
-        let Last { admission: logged, published, withdrawn } =
-            last(&folder.at(log.size()), !withdrawals.is_empty())?;
-        Ok(Self { store, log, logged, published, withdrawn, withdrawals })
+        let prunings = prunings(store)?;
+        let Last { admission: logged, published, withdrawn, pruned } =
+            last(&folder.at(log.size()), !withdrawals.is_empty(), !prunings.is_empty())?;
+        Ok(Self { store, log, logged, published, withdrawn, withdrawals, pruned, prunings })
     }
 
     /// Logs the admissions that the log does not have yet, and what else was done.
@@ -73,6 +78,23 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// Logs the prunings that the log does not have yet.
+    pub(super) fn prunings(&mut self) -> Result<(), CatalogError> {
+        let stored = self.prunings.last().map_or(0, |pruning| pruning.number);
+        if self.pruned > stored {
+            return Err(CatalogError::LostPrunings);
+        }
+        let new = self.prunings.iter().filter(|pruning| pruning.number > self.pruned);
+        let events: Vec<_> = new
+            .filter_map(|pruning| {
+                Some(Event::of_pruning(pruning, pruning_digest(self.store, pruning.number)?))
+            })
+            .collect();
+        self.append(&events)?;
+        self.pruned = stored;
+        Ok(())
+    }
+
     /// Logs a publication, unless the log has it.
     pub(super) fn publication(&mut self, event: &Event) -> Result<(), CatalogError> {
         let Event::Published { versions, .. } = event else { return Ok(()) };
@@ -98,7 +120,7 @@ impl<'a> Journal<'a> {
 /// number is used twice, also when the evidence of the newest one was lost.
 pub(crate) fn last_admission(store: &Store) -> u64 {
     let folder = store.log();
-    let last = folder.unverified_size().and_then(|size| last(&folder.at(size), false).ok());
+    let last = folder.unverified_size().and_then(|size| last(&folder.at(size), false, false).ok());
     last.unwrap_or_default().admission
 }
 
@@ -108,26 +130,36 @@ struct Last {
     admission: u64,
     published: u64,
     withdrawn: u64,
+    pruned: u64,
 }
 
-/// The last admission and the last version of the catalog that a log tells of, and if that is wanted the last withdrawal,
-/// for which the whole log may have to be read.
-fn last(log: &LogAt<'_>, with_withdrawals: bool) -> Result<Last, LogError> {
+/// The last admission and the last version of the catalog that a log tells of, and if that is wanted the last withdrawal and
+/// pruning, for which the whole log may have to be read.
+fn last(log: &LogAt<'_>, with_withdrawals: bool, with_prunings: bool) -> Result<Last, LogError> {
     let (mut admission, mut published) = (None, None);
     let mut withdrawn = (!with_withdrawals).then_some(0);
+    let mut pruned = (!with_prunings).then_some(0);
     for number in (0..log.size().div_ceil(BUNDLE)).rev() {
         for entry in log.bundle(number)?.iter().rev() {
             let Ok(marks) = serde_json::from_slice::<Marks>(entry) else { continue };
             admission = admission.or(marks.number);
             published = published.or(marks.versions.map(|versions| versions.timestamp));
             withdrawn = withdrawn.or(marks.withdrawal);
-            if let (Some(admission), Some(published), Some(withdrawn)) = (admission, published, withdrawn) {
-                return Ok(Last { admission, published, withdrawn });
+            pruned = pruned.or(marks.pruning);
+            if let (Some(admission), Some(published), Some(withdrawn), Some(pruned)) =
+                (admission, published, withdrawn, pruned)
+            {
+                return Ok(Last { admission, published, withdrawn, pruned });
             }
         }
     }
     let or_none = Option::unwrap_or_default;
-    Ok(Last { admission: or_none(admission), published: or_none(published), withdrawn: or_none(withdrawn) })
+    Ok(Last {
+        admission: or_none(admission),
+        published: or_none(published),
+        withdrawn: or_none(withdrawn),
+        pruned: or_none(pruned),
+    })
 }
 
 /// What is looked for, in events of any version.
@@ -135,6 +167,7 @@ fn last(log: &LogAt<'_>, with_withdrawals: bool) -> Result<Last, LogError> {
 struct Marks {
     number: Option<u64>,
     withdrawal: Option<u64>,
+    pruning: Option<u64>,
     versions: Option<Versions>,
 }
 

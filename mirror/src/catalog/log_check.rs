@@ -9,6 +9,7 @@ use super::error::CatalogError;
 use super::event::Event;
 use super::trust::TrustedCatalog;
 use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteKey};
+use crate::prune::pruning_digest;
 use crate::store::{Admission, Store};
 use crate::withdraw::record_digest;
 
@@ -69,6 +70,13 @@ pub enum LogFault {
         /// The withdrawal.
         withdrawal: u64,
     },
+    /// The log tells of a pruning whose record is not there or was changed.
+    ChangedPruning {
+        /// Place of the entry.
+        index: u64,
+        /// The pruning.
+        pruning: u64,
+    },
     /// The log does not tell of the current version of the catalog.
     CatalogNotLogged {
         /// Version of `timestamp.json`.
@@ -127,6 +135,9 @@ impl fmt::Display for LogFault {
                     f,
                     "entry {index} tells of withdrawal {withdrawal}, whose record is lost or was changed"
                 )
+            }
+            Self::ChangedPruning { index, pruning } => {
+                write!(f, "entry {index} tells of pruning {pruning}, whose record is lost or was changed")
             }
             Self::CatalogNotLogged { version } => write!(
                 f,
@@ -237,6 +248,11 @@ fn compare(
             && record_digest(store, event.withdrawal) != Some(event.record)
         {
             faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
+        }
+        if let Event::Pruned { pruning, record, .. } = &event
+            && pruning_digest(store, *pruning) != Some(*record)
+        {
+            faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
         }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);

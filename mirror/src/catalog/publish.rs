@@ -22,6 +22,7 @@ use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
+use crate::prune::Pruned;
 use crate::storage::{FileMode, Storage, below};
 use crate::store::{REPOSITORY, Store, StoreWriter};
 use crate::withdraw::{self, WithdrawnPackage};
@@ -65,7 +66,8 @@ pub fn publish(
     let withdrawals = withdraw::withdrawn(store)?;
     let withdrawn = withdraw::of_records(&withdrawals, metadata::portable_text);
     let mut entries = crate::store::newest(admissions.clone());
-    entries.retain(|entry| !withdrawals.contains_key(&entry.sha256));
+    let pruned = Pruned::of(store)?.among(&admissions);
+    entries.retain(|entry| !withdrawals.contains_key(&entry.sha256) && !pruned.contains(&entry.sha256));
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
@@ -80,6 +82,7 @@ pub fn publish(
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
     journal.withdrawals()?;
+    journal.prunings()?;
     let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {

@@ -27,6 +27,8 @@ pub enum DigestState {
     Superseded,
     /// Nobody is to get these bytes any more.
     Withdrawn,
+    /// The bytes were removed to make room; the evidence is still there.
+    Pruned,
 }
 
 /// All that was ever admitted under one name.
@@ -79,12 +81,17 @@ impl Store {
     /// The evidence cannot be read.
     pub fn name_histories(&self) -> Result<Vec<NameHistory>, StoreError> {
         let mut names: BTreeMap<String, Vec<Admission>> = BTreeMap::new();
-        for admission in self.admissions()? {
-            names.entry(admission.entry().path.as_str().to_owned()).or_default().push(admission);
+        let admissions = self.admissions()?;
+        for admission in &admissions {
+            names.entry(admission.entry().path.as_str().to_owned()).or_default().push(admission.clone());
         }
         let withdrawn = crate::withdraw::withdrawn(self)?;
         let mut histories: Vec<_> = names.values().filter_map(|all| self.name_history(all)).collect();
+        let pruned = crate::prune::Pruned::of(self)?.among(&admissions);
         for digest in histories.iter_mut().flat_map(|history| &mut history.digests) {
+            if pruned.contains(&digest.sha256) {
+                digest.state = DigestState::Pruned;
+            }
             if let Some(withdrawal) = withdrawn.get(&digest.sha256) {
                 digest.state = DigestState::Withdrawn;
                 let (at, reason) = (withdrawal.at, withdrawal.reason.clone());

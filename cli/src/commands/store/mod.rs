@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 pub(crate) mod export_tuf;
 mod gc;
+mod prune;
 mod repair;
 mod stats;
 
@@ -20,5 +21,6 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
         StoreCommand::ExportTuf(arguments) => export_tuf::run(context, arguments),
         StoreCommand::Stats { json } => stats::run(context, *json),
         StoreCommand::Gc(arguments) => gc::run(context, arguments),
+        StoreCommand::Prune(arguments) => prune::run(context, arguments),
     }
 }
