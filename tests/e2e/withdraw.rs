@@ -139,6 +139,7 @@ fn this_mirror_refuses_withdrawn_bytes_in_every_way() {
         .expect(4)
         .says("[withdrawn]")
         .says("--lift");
+    site.run(&["sync", "--dry-run", "--kind", "mid-core", embedded::new_stamp()]).expect(4).says("WITHDRAWN");
     let revalidate = ["sync", "--revalidate", "--kind", "mid-core", embedded::new_stamp()];
     site.run(&revalidate).expect(4).says(REASON);
     let url = format!("{}/{}", site.upstream().base_url(), core().path);
@@ -263,6 +264,17 @@ fn withdrawal_does_not_wait_for_a_run_that_writes() {
     assert!(until(&plain, core().path, 404).contains(REASON), "the server follows the record");
     drop(lock);
     assert!(targets(&site)["signed"]["targets"].get(core().path).is_some(), "not yet published");
+    // Nor does it wait for the keys.
+    let is_jre = |p: &&embedded::EmbeddedPackage| {
+        p.path.contains("mid-jre.") && p.path.contains(embedded::new_stamp())
+    };
+    let jre = embedded::packages().iter().find(is_jre).unwrap().file_name();
+    let key = site.path("store.keys/targets.pem");
+    let kept = fs::read(&key).unwrap();
+    fs::write(&key, "garbage").unwrap();
+    site.run(&["withdraw", jre, "--reason", REASON]).expect(2).says("is recorded").says("targets.pem");
+    fs::write(&key, kept).unwrap();
+    site.run(&["list", "--history"]).expect(0).says("WITHDRAWN");
     site.run(&["sync", embedded::old_stamp()]).expect(0);
     assert!(targets(&site)["signed"]["targets"].get(core().path).is_none());
 }

@@ -6,7 +6,7 @@ use midmirror_mirror::catalog::SigningKeys;
 use midmirror_mirror::package::{PackagePath, split_url};
 use midmirror_mirror::pipeline;
 use midmirror_mirror::store::{DigestState, NameHistory, Store};
-use midmirror_mirror::withdraw::{Act, NewWithdrawal, WithdrawError};
+use midmirror_mirror::withdraw::{self, Act, NewWithdrawal, WithdrawError};
 
 use crate::context::{self, Context};
 use crate::exit::Exit;
@@ -33,7 +33,6 @@ pub(crate) struct WithdrawArguments {
 /// Records and publishes the decision.
 pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::Result<Exit> {
     let store = context.store()?;
-    let keys = SigningKeys::load(&context.config.keys_dir())?;
     let act = if arguments.lift { Act::Lifted } else { Act::Withdrawn };
     let new = NewWithdrawal {
         act,
@@ -42,6 +41,14 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
         by: arguments.by.as_deref().map(str::trim).map(str::to_owned),
         paths: Vec::new(),
         learned_from: None,
+    };
+    let keys = match SigningKeys::load(&context.config.keys_dir()) {
+        Ok(keys) => keys,
+        Err(error) => {
+            // The record counts for the server, and whoever has the keys publishes it.
+            withdraw::record(&store, &new, context::now())?;
+            return Err(anyhow::Error::new(error).context(RECORDED));
+        }
     };
     let lifetimes = super::sync::lifetimes(context.config.profile);
     let done = pipeline::withdraw(&store, &keys, &lifetimes, &new, context::now())?;
@@ -69,8 +76,7 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
         }
         None => Err(coded(
             Exit::StoreBusy,
-            "the decision is recorded, and `midmirror serve` follows it; the catalog does not say it yet, because another \
-             run is writing to the store",
+            format!("{RECORDED}, because another run is writing to the store"),
             "that run publishes it at its end; to be sure repeat this command then",
         )),
     }
@@ -136,3 +142,6 @@ pub(crate) fn of_withdraw(error: &WithdrawError) -> Option<(Exit, Option<String>
         _ => None,
     }
 }
+
+const RECORDED: &str =
+    "the decision is recorded, and `midmirror serve` follows it; the catalog does not say it yet";

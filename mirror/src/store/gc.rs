@@ -12,7 +12,6 @@ use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
 use crate::prune::Pruned;
 use crate::storage::{Kind, Listed, below};
-use crate::withdraw::WITHDRAWALS;
 
 /// Something that nobody needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -54,7 +53,8 @@ pub fn garbage(
     attempts_before: Timestamp,
 ) -> Result<Vec<Garbage>, StoreError> {
     let mut found = Vec::new();
-    for folder in ["", BLOBS, EVIDENCE, REPOSITORY, LOG, WITHDRAWALS] {
+    // Not in `withdrawals`: a decision there does not wait for whoever holds the lock, and must not fail by this.
+    for folder in ["", BLOBS, EVIDENCE, REPOSITORY, LOG] {
         leftovers(store, folder, !folder.is_empty(), &mut found)?;
     }
     let names = super::evidence::list(store)?;
