@@ -279,7 +279,7 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
-                "midmirror store check --full names all damage; move damaged files away and sync their packages again"
+                "midmirror store check --full names all damage; with --repair bad bytes are set aside and fetched anew"
             }
             StoreError::Garbled { .. } | StoreError::Misplaced { .. } => {
                 "bring it back from a backup; of evidence the whole numbered folder may be moved away instead, then sync \

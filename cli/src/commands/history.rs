@@ -33,6 +33,7 @@ fn print(digest: &DigestHistory) {
         DigestState::Held => "HELD",
         DigestState::Superseded => "superseded",
         DigestState::Withdrawn => "WITHDRAWN",
+        DigestState::Pruned => "pruned",
     };
     output::data(format!("  {state:<10} sha256 {}, {}", digest.sha256, output::size(digest.length)));
     let source = digest.source.as_deref().map(|source| format!(" from {}", printable(source)));

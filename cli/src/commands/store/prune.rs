@@ -52,11 +52,16 @@ fn make_plan(context: &Context, arguments: &PruneArguments, file: Option<&Path>)
 /// A plan that somebody has shortened is not written over.
 fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut new = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(file)
-        .with_context(|| format!("failed to make {}", file.display()))?;
+    let mut new = match std::fs::OpenOptions::new().write(true).create_new(true).open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(coded(
+                Exit::Usage,
+                format!("{} is there already", file.display()),
+                "name a new file; or carry that plan out with --apply",
+            ));
+        }
+        opened => opened.with_context(|| format!("failed to make {}", file.display()))?,
+    };
     new.write_all(text.as_bytes()).with_context(|| format!("failed to write {}", file.display()))
 }
 
