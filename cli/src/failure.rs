@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
-use midmirror_mirror::catalog::{CatalogError, TrustError};
+use midmirror_mirror::catalog::{CatalogError, Role, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::log::LogError;
@@ -139,6 +139,22 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
             "if nobody else has read it: chmod 600 FILE; if in doubt, set up the store anew"
         }
         CatalogError::KeyFormat { .. } => "bring it back from its backup",
+        CatalogError::KeyLocked { .. } => {
+            "--passphrase-file FILE, MIDMIRROR_KEY_PASSPHRASE, or the systemd credential midmirror-key-passphrase opens it"
+        }
+        CatalogError::WrongPassphrase { .. } => "nothing was signed; give the passphrase of this key",
+        CatalogError::KeyEncryption { .. } => "openssl pkcs8 -topk8 -v2 aes-256-cbc writes it anew",
+        CatalogError::TooFewKeys { role: Role::Root, .. } => {
+            "bring the root keys here for the moment, or have their holders sign: midmirror keys export-unsigned"
+        }
+        CatalogError::TooFewKeys { .. } => {
+            "bring them back from their backup, or name their folder with `keys` in the configuration; if they are lost, \
+             midmirror keys rotate ROLE replaces them with the root keys"
+        }
+        CatalogError::NoCatalog => "midmirror init makes it",
+        CatalogError::NoFirstKey { .. } => {
+            "bring back the keys made with this store, or move the folder away and have midmirror init make new ones"
+        }
         CatalogError::ForeignKey { .. } => {
             "`keys` in the configuration names the keys of another store; bring back those made with this one"
         }
@@ -153,9 +169,7 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
         CatalogError::EarlierCheckpoint { .. } => "it is what `midmirror log checkpoint` printed, unchanged",
         CatalogError::Log { source } => return of_log(source),
-        CatalogError::NoRootKey | CatalogError::KeysExist { .. } | CatalogError::TooFewKeys { .. } => {
-            return Some((Exit::Usage, None));
-        }
+        CatalogError::KeysExist { .. } => return Some((Exit::Usage, None)),
         // The cause comes next in the chain.
         _ => return None,
     };

@@ -60,6 +60,8 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod killed_fetch;
 #[cfg(test)]
 mod log;

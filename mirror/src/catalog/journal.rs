@@ -224,7 +224,7 @@ mod tests {
         let mut writer = catalog.test.store.write().unwrap();
         let refused = publish(&mut writer, &none, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::NoStoreKey)), "{refused:?}");
-        let other = SigningKeys::complete(&catalog.test.beside("keys")).unwrap();
+        let other = SigningKeys::complete(&catalog.test.beside("keys"), None).unwrap();
         let refused = publish(&mut writer, &other, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::Log { .. })), "{refused:?}");
     }

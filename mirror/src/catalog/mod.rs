@@ -23,6 +23,7 @@ mod lifetimes;
 mod log_check;
 mod metadata;
 mod publish;
+mod refresh;
 mod source;
 mod state;
 mod sums;
@@ -35,10 +36,14 @@ pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
 pub use event::Event;
 pub(crate) use journal::last_admission;
-pub use keys::SigningKeys;
-pub use lifetimes::Lifetimes;
+pub use keys::{
+    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key, read_public_key,
+    rewrite_key, short, write_new_key,
+};
+pub use lifetimes::{Lifetimes, Profile};
 pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
+pub use refresh::{Blocked, Refresh, refresh};
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
 pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};

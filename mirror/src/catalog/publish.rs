@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot, Targets};
 use tracing::info;
 
@@ -67,16 +67,18 @@ pub fn publish(
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
     let folder = store.repository_dir();
-    let identity = identity(store, keys)?;
-    let publisher = Publisher { folder: &folder, keys, now, lifetimes, identity: &identity };
-    publisher.ensure_root()?;
-    publisher.check_keys()?;
+    let identity = identity(store, keys, lifetimes)?;
+    ensure_root(&folder, keys, now, lifetimes)?;
+    let publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+    for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
+        publisher.check_keys(role)?;
+    }
     let before = publisher.current()?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
-    let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;
+    let outcome = publisher.write_what_is_due(before.as_ref(), &entries, &identity)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
         source: TrustError::Missing { what: TIMESTAMP_FILE.to_owned(), place: folder.display().to_string() },
@@ -90,7 +92,7 @@ pub fn publish(
     let timestamp = folder.join(TIMESTAMP_FILE);
     let timestamp = std::fs::read(&timestamp).map_err(CatalogError::folder(&timestamp))?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), now))?;
-    sums::write(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &entries, &publication, now)?;
+    sums::write(store, keys.store_or_error()?, &entries, &publication, now)?;
     if outcome != PublicationOutcome::Unchanged {
         let version = publication.versions.timestamp;
         info!(version, packages = publication.packages, expires = %publication.expires, "catalog published");
@@ -98,98 +100,99 @@ pub fn publish(
     Ok(publication)
 }
 
-fn identity(store: &Store, keys: &SigningKeys) -> Result<StoreIdentity, CatalogError> {
-    let key = *keys.store().ok_or(CatalogError::NoStoreKey)?.public();
-    Ok(StoreIdentity { id: store.id().to_owned(), key })
+fn identity(
+    store: &Store,
+    keys: &SigningKeys,
+    lifetimes: &Lifetimes,
+) -> Result<StoreIdentity, CatalogError> {
+    let key = *keys.store_or_error()?.public();
+    Ok(StoreIdentity { id: store.id().to_owned(), key, profile: lifetimes.profile })
 }
 
-fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<LogKey, CatalogError> {
-    let key = keys.store().ok_or(CatalogError::NoStoreKey)?;
-    Ok(key.for_log(&identity.log_name()).map_err(LogError::from)?)
+pub(super) fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<LogKey, CatalogError> {
+    Ok(keys.store_or_error()?.for_log(&identity.log_name()).map_err(LogError::from)?)
 }
 
-struct Publisher<'a> {
-    folder: &'a Path,
-    keys: &'a SigningKeys,
+/// Makes version 1 of the root metadata if there is none.
+fn ensure_root(
+    folder: &Path,
+    signing: &SigningKeys,
     now: Timestamp,
-    lifetimes: &'a Lifetimes,
-    identity: &'a StoreIdentity,
+    lifetimes: &Lifetimes,
+) -> Result<(), CatalogError> {
+    let path = folder.join(FIRST_ROOT_FILE);
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
+    for role in Role::ALL {
+        let mut keyids = Vec::new();
+        for key in signing.named(role).map(RoleKey::public) {
+            keys.insert(key.raw_id().clone(), key.key().clone());
+            keyids.push(key.raw_id().clone());
+        }
+        if keyids.is_empty() {
+            return Err(CatalogError::NoFirstKey { role, folder: signing.folder().to_owned() });
+        }
+        let threshold = if role == Role::Root { signing.first_root_threshold() } else { 1 };
+        let threshold = NonZeroU64::new(threshold).unwrap_or(NonZeroU64::MIN);
+        roles.insert(role.role_type(), RoleKeys { keyids, threshold, _extra: HashMap::new() });
+    }
+    let root = Root {
+        spec_version: SPECIFICATION.to_owned(),
+        consistent_snapshot: true,
+        version: NonZeroU64::MIN,
+        expires: expiry(Role::Root, now, lifetimes)?,
+        keys,
+        roles,
+        _extra: HashMap::new(),
+    };
+    let signers = signing.enough(Role::Root, &root)?;
+    Ok(durable::write_new(&path, &metadata::sign(root, &signers)?, FileMode::Shared)?)
 }
 
-impl Publisher<'_> {
-    /// Makes version 1 of the root metadata if there is none.
-    fn ensure_root(&self) -> Result<(), CatalogError> {
-        let path = self.folder.join(FIRST_ROOT_FILE);
-        if path.symlink_metadata().is_ok() {
-            return Ok(());
-        }
-        let root_key = self.keys.key(Role::Root).ok_or(CatalogError::NoRootKey)?;
-        let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
-        for role in Role::ALL {
-            let key = self.keys.key(role).ok_or(CatalogError::NoRootKey)?;
-            keys.insert(key.id().clone(), key.public().clone());
-            let role_keys = RoleKeys {
-                keyids: vec![key.id().clone()],
-                threshold: NonZeroU64::MIN,
-                _extra: HashMap::new(),
-            };
-            roles.insert(role.role_type(), role_keys);
-        }
-        let root = Root {
-            spec_version: SPECIFICATION.to_owned(),
-            consistent_snapshot: true,
-            version: NonZeroU64::MIN,
-            expires: self.expiry(Role::Root)?,
-            keys,
-            roles,
-            _extra: HashMap::new(),
-        };
-        Ok(durable::write_new(&path, &metadata::sign(root, root_key)?, FileMode::Shared)?)
+/// Writes metadata that fits the newest root metadata.
+pub(super) struct Publisher<'a> {
+    pub(super) folder: &'a Path,
+    keys: &'a SigningKeys,
+    pub(super) now: Timestamp,
+    lifetimes: &'a Lifetimes,
+    /// Whose keys sign.
+    pub(super) root: Root,
+}
+
+impl<'a> Publisher<'a> {
+    pub(super) fn new(
+        folder: &'a Path,
+        keys: &'a SigningKeys,
+        now: Timestamp,
+        lifetimes: &'a Lifetimes,
+    ) -> Result<Self, CatalogError> {
+        let root = trusting(folder, now, trust_root)?;
+        Ok(Self { folder, keys, now, lifetimes, root })
     }
 
-    /// Makes sure that what our keys sign will be accepted, before anything is written.
-    fn check_keys(&self) -> Result<(), CatalogError> {
-        let root = self.trusting(trust_root)?;
-        for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
-            let ours = self.keys.key(role).map(RoleKey::id);
-            let role_keys = root.roles.get(&role.role_type());
-            let role_keys = role_keys
-                .filter(|role_keys| ours.is_some_and(|ours| role_keys.keyids.contains(ours)))
-                .ok_or(CatalogError::ForeignKey { role })?;
-            let needed = role_keys.threshold.get();
-            if needed > 1 {
-                return Err(CatalogError::TooFewKeys { role, needed });
-            }
-        }
-        Ok(())
+    /// Makes sure that what our keys sign for a role will be accepted, before anything is written.
+    pub(super) fn check_keys(&self, role: Role) -> Result<(), CatalogError> {
+        self.keys.enough(role, &self.root).map(drop)
     }
 
     /// The catalog as it is; none before the first publication. An expired one can be built upon.
-    fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
+    pub(super) fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
         if self.folder.join(TIMESTAMP_FILE).symlink_metadata().is_err() {
             return Ok(None);
         }
-        self.trusting(trust_folder).map(Some)
-    }
-
-    /// Reads our own catalog as a client does who was enrolled with the first root metadata.
-    fn trusting<T>(
-        &self,
-        read: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
-    ) -> Result<T, CatalogError> {
-        let path = self.folder.join(FIRST_ROOT_FILE);
-        let root = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
-        let inputs = TrustInputs { root: &root, state: None, now: self.now, allow_expired: true };
-        read(&FolderSource::new(self.folder), &inputs).map_err(|source| CatalogError::Current { source })
+        trusting(self.folder, self.now, trust_folder).map(Some)
     }
 
     fn write_what_is_due(
         &self,
         before: Option<&TrustedCatalog>,
         entries: &[CatalogEntry],
+        identity: &StoreIdentity,
     ) -> Result<PublicationOutcome, CatalogError> {
         let changed = before
-            .is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(self.identity));
+            .is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(identity));
         let due = |role| before.is_none_or(|catalog| self.is_due(role, catalog.expiry(role)));
         // A new file of a role makes a new one of all that refer to it.
         let write_targets = changed || due(Role::Targets);
@@ -200,7 +203,7 @@ impl Publisher<'_> {
         let old = |role| before.map_or(0, |catalog| catalog.version(role));
         let targets = match before {
             Some(catalog) if !write_targets => catalog.targets_meta().clone(),
-            _ => self.write_targets(entries, old(Role::Targets))?,
+            _ => self.write_targets(entries, identity, old(Role::Targets))?,
         };
         let snapshot = match before {
             Some(catalog) if !write_snapshot => catalog.snapshot_meta().clone(),
@@ -226,12 +229,16 @@ impl Publisher<'_> {
         snapshot.saturating_add(days)
     }
 
-    fn is_due(&self, role: Role, expires: Timestamp) -> bool {
-        let left = expires.duration_since(self.now);
-        left < self.lifetimes.of(role).checked_div(2).unwrap_or(SignedDuration::MAX)
+    pub(super) fn is_due(&self, role: Role, expires: Timestamp) -> bool {
+        self.lifetimes.is_due(role, expires.duration_since(self.now))
     }
 
-    fn write_targets(&self, entries: &[CatalogEntry], old: u64) -> Result<Metafile, CatalogError> {
+    fn write_targets(
+        &self,
+        entries: &[CatalogEntry],
+        identity: &StoreIdentity,
+        old: u64,
+    ) -> Result<Metafile, CatalogError> {
         let targets = entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
         let version = self.next_version(Role::Targets, old)?;
         self.write_numbered(Targets {
@@ -240,18 +247,18 @@ impl Publisher<'_> {
             expires: self.expiry(Role::Targets)?,
             targets,
             delegations: None,
-            _extra: metadata::extra(self.identity)?,
+            _extra: metadata::extra(identity)?,
         })
     }
 
-    fn write_snapshot(&self, targets: Metafile, old: u64) -> Result<Metafile, CatalogError> {
+    pub(super) fn write_snapshot(&self, targets: Metafile, old: u64) -> Result<Metafile, CatalogError> {
         let version = self.next_version(Role::Snapshot, old)?;
         let mut snapshot = Snapshot::new(SPECIFICATION.to_owned(), version, self.expiry(Role::Snapshot)?);
         snapshot.meta.insert("targets.json".to_owned(), targets);
         self.write_numbered(snapshot)
     }
 
-    fn write_timestamp(&self, snapshot: Metafile, old: u64) -> Result<(), CatalogError> {
+    pub(super) fn write_timestamp(&self, snapshot: Metafile, old: u64) -> Result<(), CatalogError> {
         let version = next(Role::Timestamp, old)?;
         let expires = self.expiry(Role::Timestamp)?;
         let mut timestamp = schema::Timestamp::new(SPECIFICATION.to_owned(), version, expires);
@@ -261,7 +268,7 @@ impl Publisher<'_> {
     }
 
     /// Writes `N.ROLE.json` and returns how the next file refers to it.
-    fn write_numbered<T: schema::Role>(&self, signed: T) -> Result<Metafile, CatalogError> {
+    pub(super) fn write_numbered<T: schema::Role>(&self, signed: T) -> Result<Metafile, CatalogError> {
         let version = signed.version();
         let name = format!("{version}.{}.json", Role::of::<T>());
         let bytes = self.sign(signed)?;
@@ -275,13 +282,13 @@ impl Publisher<'_> {
         })
     }
 
-    fn sign<T: schema::Role>(&self, signed: T) -> Result<Vec<u8>, CatalogError> {
+    pub(super) fn sign<T: schema::Role>(&self, signed: T) -> Result<Vec<u8>, CatalogError> {
         let role = Role::of::<T>();
-        metadata::sign(signed, self.keys.key(role).ok_or(CatalogError::ForeignKey { role })?)
+        metadata::sign(signed, &self.keys.enough(role, &self.root)?)
     }
 
     /// The first version after the current one that no file in the folder has.
-    fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
+    pub(super) fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
         let mut highest = current;
         let suffix = format!(".{role}.json");
         for entry in std::fs::read_dir(self.folder).map_err(CatalogError::folder(self.folder))? {
@@ -294,14 +301,30 @@ impl Publisher<'_> {
         next(role, highest)
     }
 
-    /// The end of validity in whole seconds, as TUF wants it.
-    fn expiry(&self, role: Role) -> Result<Timestamp, CatalogError> {
-        let end = self.now.as_second().checked_add(self.lifetimes.of(role).as_secs());
-        end.and_then(|end| Timestamp::from_second(end).ok()).ok_or(CatalogError::Lifetime { role })
+    pub(super) fn expiry(&self, role: Role) -> Result<Timestamp, CatalogError> {
+        expiry(role, self.now, self.lifetimes)
     }
 }
 
-fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
+/// Reads a store's own catalog as a client does who was enrolled with the first root metadata.
+pub(super) fn trusting<T>(
+    folder: &Path,
+    now: Timestamp,
+    read: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
+) -> Result<T, CatalogError> {
+    let path = folder.join(FIRST_ROOT_FILE);
+    let root = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
+    let inputs = TrustInputs { root: &root, state: None, now, allow_expired: true };
+    read(&FolderSource::new(folder), &inputs).map_err(|source| CatalogError::Current { source })
+}
+
+/// The end of validity in whole seconds, as TUF wants it.
+pub(super) fn expiry(role: Role, now: Timestamp, lifetimes: &Lifetimes) -> Result<Timestamp, CatalogError> {
+    let end = now.as_second().checked_add(lifetimes.of(role).as_secs());
+    end.and_then(|end| Timestamp::from_second(end).ok()).ok_or(CatalogError::Lifetime { role })
+}
+
+pub(super) fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
     version.checked_add(1).and_then(NonZeroU64::new).ok_or(CatalogError::VersionsUsedUp { role })
 }
 

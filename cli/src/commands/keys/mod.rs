@@ -1,0 +1,54 @@
+//! `midmirror keys` and `midmirror catalog`.
+
+pub(crate) mod arguments;
+mod files;
+mod refresh;
+
+use midmirror_mirror::catalog::{Role, SigningKeys};
+
+use arguments::{CatalogCommand, KeysCommand};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output;
+
+/// Runs one of the `keys` commands. Some need neither configuration nor store.
+pub(crate) fn run(
+    context: impl FnOnce() -> anyhow::Result<Context>,
+    command: &KeysCommand,
+) -> anyhow::Result<Exit> {
+    match command {
+        KeysCommand::Init(wanted) => files::init(&context()?, wanted),
+        KeysCommand::New { file, algorithm, encrypt } => {
+            files::new(&context()?, file, (*algorithm).into(), *encrypt)
+        }
+        KeysCommand::Encrypt { files } => files::encrypt(&context()?, files),
+        KeysCommand::Decrypt { files } => files::decrypt(&context()?, files),
+    }
+}
+
+/// Runs one of the `catalog` commands.
+pub(crate) fn catalog(context: &Context, command: &CatalogCommand) -> anyhow::Result<Exit> {
+    match command {
+        CatalogCommand::Refresh => refresh::run(context),
+    }
+}
+
+/// After the first publication: where the root keys belong.
+pub(super) fn advise_holders(keys: &SigningKeys) {
+    let roots: Vec<_> = keys.public_keys().filter(|(role, _)| *role == Role::Root).collect();
+    let folder = keys.folder().display();
+    if roots.len() == 1 {
+        output::note(format!(
+            "WARNING: there is ONE root key ({folder}/root.pem), and it alone can replace all other keys. If it is lost or \
+             stolen, every host must be enrolled again. Keep it offline, with a copy; or make three: midmirror keys add-root"
+        ));
+        return;
+    }
+    output::note(format!(
+        "{} of {} root keys are needed to change keys, and none for daily work. Now move each of {folder}/root-*.pem \
+         to another holder, offline, and away from here; midmirror keys status shows what is left",
+        keys.first_root_threshold(),
+        roots.len()
+    ));
+}
