@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogEntry, CatalogVersions, Publication};
+use super::{CatalogEntry, CatalogVersions, Publication, RootChange};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
@@ -81,6 +81,17 @@ pub enum Event {
         /// How many packages it lists.
         packages: u64,
     },
+    /// The keys of the catalog were changed, or the root metadata renewed.
+    KeysChanged {
+        /// When.
+        at: Timestamp,
+        /// The version of the root metadata that says so.
+        root: u64,
+        /// What changed for each role; empty if nothing but the end of validity did.
+        roles: Vec<RootChange>,
+        /// Why; at most 2,000 characters.
+        reason: String,
+    },
 }
 
 impl Event {
@@ -141,13 +152,18 @@ impl Event {
         }
     }
 
+    pub(super) fn keys_changed(at: Timestamp, root: u64, roles: &[RootChange], reason: &str) -> Self {
+        Self::KeysChanged { at, root, roles: roles.to_vec(), reason: shortened(reason) }
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Admitted { at, .. }
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
-            | Self::Published { at, .. } => *at,
+            | Self::Published { at, .. }
+            | Self::KeysChanged { at, .. } => *at,
         }
     }
 
@@ -183,7 +199,7 @@ impl Event {
             Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
                 Some(sha256)
             }
-            Self::Published { .. } => None,
+            Self::Published { .. } | Self::KeysChanged { .. } => None,
         }
     }
 

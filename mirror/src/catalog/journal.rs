@@ -59,6 +59,21 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// Logs a change of keys, unless the log has the one that led to this version of the root metadata.
+    pub(super) fn keys_changed(&mut self, event: &Event, root: u64) -> Result<(), CatalogError> {
+        let folder = LogFolder::new(&self.store.log_dir());
+        let log = folder.at(self.log.size());
+        for number in (0..log.size().div_ceil(BUNDLE)).rev() {
+            for entry in log.bundle(number)? {
+                let known = serde_json::from_slice(&entry);
+                if matches!(known, Ok(Event::KeysChanged { root: known, .. }) if known == root) {
+                    return Ok(());
+                }
+            }
+        }
+        self.append(std::slice::from_ref(event))
+    }
+
     fn append(&mut self, events: &[Event]) -> Result<(), CatalogError> {
         if events.is_empty() {
             return Ok(());

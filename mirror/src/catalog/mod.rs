@@ -24,6 +24,7 @@ mod log_check;
 mod metadata;
 mod publish;
 mod refresh;
+mod root;
 mod source;
 mod state;
 mod sums;
@@ -45,5 +46,9 @@ pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_event
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
+pub use root::{
+    CarriedOut, ExpiryWarning, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing, Proposal,
+    RoleReport, RootChange, SignatureFile, carry_out, keys_report,
+};
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
 pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};

@@ -99,7 +99,7 @@ fn renew_root(publisher: &Publisher<'_>) -> Result<(), CatalogError> {
 }
 
 /// What is signed when a role is: itself, and what refers to it.
-fn signed_with(role: Role) -> &'static [Role] {
+pub(super) fn signed_with(role: Role) -> &'static [Role] {
     match role {
         Role::Root => &[Role::Root],
         Role::Targets => &[Role::Targets, Role::Snapshot, Role::Timestamp],

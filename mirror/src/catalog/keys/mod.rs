@@ -241,8 +241,8 @@ impl SigningKeys {
         self.first_root_threshold.unwrap_or(count / 2 + 1).clamp(1, count.max(1))
     }
 
-    /// Writes a new private key for a role beside the others and takes it up.
-    pub(super) fn add(
+    /// Makes a new key for a role, `ROLE-ID.pem` beside the others. It is of no effect until root metadata lists it.
+    pub fn add(
         &mut self,
         role: Role,
         algorithm: KeyAlgorithm,

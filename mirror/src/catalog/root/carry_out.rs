@@ -1,0 +1,173 @@
+//! Carrying out a change of keys that enough root keys have signed.
+//!
+//! Each step leaves a catalog that every host accepts, and can be begun again: the next root metadata with old and new
+//! keys side by side; the catalog signed with the new keys; the root metadata without the old ones; the log. If only root
+//! keys change, the first two steps are left out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use tough::schema::{self, Role as _, Root, Signed, Snapshot, Targets};
+use tracing::warn;
+
+use super::chain::{RootChange, chain};
+use super::error::KeyChangeError;
+use super::proposal::Proposal;
+use crate::catalog::checks::{parse, verify};
+use crate::catalog::journal::Journal;
+use crate::catalog::publish::{Publisher, TIMESTAMP_FILE, log_key};
+use crate::catalog::refresh::{record, sign_anew, signed_with};
+use crate::catalog::trust::TrustedCatalog;
+use crate::catalog::{
+    CatalogError, Event, Lifetimes, Publication, Role, SigningKeys, TrustError, metadata,
+};
+use crate::store::StoreWriter;
+use crate::store::durable::{self, FileMode};
+
+/// What was done.
+#[derive(Debug)]
+pub struct CarriedOut {
+    /// The catalog as it is now.
+    pub publication: Publication,
+    /// What changed for each role.
+    pub changes: Vec<RootChange>,
+    /// The roles that were signed anew.
+    pub renewed: Vec<Role>,
+}
+
+/// Publishes the root metadata of a proposal, and whatever must be signed by new keys with it.
+///
+/// # Errors
+/// The proposal is not for the newest root metadata of this store, signatures or the keys for what must be signed anew are
+/// missing (nothing is written then), or files cannot be written (then it can be carried out again).
+pub fn carry_out(
+    writer: &mut StoreWriter,
+    keys: &SigningKeys,
+    proposal: &Proposal,
+    now: Timestamp,
+    lifetimes: &Lifetimes,
+) -> Result<CarriedOut, KeyChangeError> {
+    let folder = writer.store().repository_dir();
+    check_place(writer, &folder, proposal, now)?;
+    let missing = proposal.missing();
+    if !missing.is_empty() {
+        let missing: Vec<String> = missing
+            .iter()
+            .map(|missing| format!("version {} has {} of {} signatures", missing.version, missing.have, missing.needed))
+            .collect();
+        return Err(KeyChangeError::Incomplete { missing: missing.join(", ") });
+    }
+    keys.store_or_error()?;
+    let mut publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+    publisher.root = proposal.last().clone();
+    let before = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
+    let forced = unsigned_roles(&folder, &before, proposal.last())?;
+    for role in forced.iter().flat_map(|role| signed_with(*role)) {
+        publisher.check_keys(*role)?;
+    }
+    if let [first, _] = proposal.versions() {
+        write_root(&folder, first)?;
+    }
+    let renewed = sign_anew(&publisher, &before, &forced)?;
+    if let Some(last) = proposal.versions().last() {
+        write_root(&folder, last)?;
+    }
+    let changes = proposal.overall();
+    log(writer, keys, &publisher, proposal, &changes)?;
+    let publication = record(writer, keys, &publisher, !renewed.is_empty())?;
+    warn!(root = publication.versions.root, reason = proposal.reason(), "the keys of the catalog were changed");
+    Ok(CarriedOut { publication, changes, renewed })
+}
+
+/// Whether the proposal follows the root metadata of this store, or was carried out in part.
+fn check_place(
+    writer: &StoreWriter,
+    folder: &Path,
+    proposal: &Proposal,
+    now: Timestamp,
+) -> Result<(), KeyChangeError> {
+    if proposal.store_id() != writer.store().id() {
+        return Err(KeyChangeError::Foreign);
+    }
+    let base = proposal.base_version();
+    let path = folder.join(format!("{base}.root.json"));
+    let text = std::fs::read(&path).map_err(|_| KeyChangeError::Foreign)?;
+    if text != proposal.current_text().as_bytes() {
+        return Err(KeyChangeError::Foreign);
+    }
+    let chain = chain(folder, now)?;
+    let current = u64::try_from(chain.len()).unwrap_or(u64::MAX);
+    let ours = proposal.versions().iter().map(|version| &version.signed);
+    let begun = chain.iter().map(|version| &version.signed).filter(|root| root.version.get() > base);
+    let (begun, ours): (Vec<&Root>, Vec<&Root>) = (begun.collect(), ours.collect());
+    let same = |(one, other): (&&Root, &&Root)| {
+        matches!((one.canonical_form(), other.canonical_form()), (Ok(one), Ok(other)) if one == other)
+    };
+    if begun.len() > ours.len() || !begun.iter().zip(&ours).all(same) {
+        return Err(KeyChangeError::Stale { base, current });
+    }
+    Ok(())
+}
+
+/// The roles whose current files the keys of the last root metadata have not signed.
+fn unsigned_roles(
+    folder: &Path,
+    before: &TrustedCatalog,
+    root: &Root,
+) -> Result<BTreeSet<Role>, KeyChangeError> {
+    let versions = before.versions();
+    let mut roles = BTreeSet::new();
+    if !is_signed::<Targets>(folder, &format!("{}.targets.json", versions.targets), root)? {
+        roles.insert(Role::Targets);
+    }
+    if !is_signed::<Snapshot>(folder, &format!("{}.snapshot.json", versions.snapshot), root)? {
+        roles.insert(Role::Snapshot);
+    }
+    if !is_signed::<schema::Timestamp>(folder, TIMESTAMP_FILE, root)? {
+        roles.insert(Role::Timestamp);
+    }
+    Ok(roles)
+}
+
+fn is_signed<T: schema::Role + DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    root: &Root,
+) -> Result<bool, KeyChangeError> {
+    let path = folder.join(name);
+    let bytes = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
+    let current = |source: TrustError| CatalogError::Current { source };
+    let signed: Signed<T> = parse(&bytes, name, &folder.display().to_string()).map_err(current)?;
+    Ok(verify(root, &signed).is_ok())
+}
+
+/// Writes `N.root.json`, if it is not there from an earlier attempt.
+fn write_root(folder: &Path, version: &Signed<Root>) -> Result<(), KeyChangeError> {
+    let path = folder.join(format!("{}.root.json", version.signed.version));
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let bytes = metadata::encode(version)?;
+    durable::write_new(&path, &bytes, FileMode::Shared).map_err(CatalogError::from)?;
+    Ok(())
+}
+
+fn log(
+    writer: &StoreWriter,
+    keys: &SigningKeys,
+    publisher: &Publisher<'_>,
+    proposal: &Proposal,
+    changes: &[RootChange],
+) -> Result<(), KeyChangeError> {
+    let after = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
+    let log_key = log_key(after.store().ok_or(CatalogError::NoLogKey)?, keys)?;
+    let mut journal = Journal::open(writer.store(), &log_key)?;
+    let root = proposal.last().version.get();
+    let event = Event::keys_changed(publisher.now, root, changes, proposal.reason());
+    Ok(journal.keys_changed(&event, root)?)
+}
+
+#[cfg(test)]
+mod tests;
