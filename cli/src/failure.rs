@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
-use midmirror_mirror::catalog::{CatalogError, Role, TrustError};
+use midmirror_mirror::catalog::{CatalogError, KeyChangeError, Role, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::log::LogError;
@@ -81,6 +81,9 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     }
     if let Some(error) = error.downcast_ref::<CatalogError>() {
         return of_catalog(error);
+    }
+    if let Some(error) = error.downcast_ref::<KeyChangeError>() {
+        return of_key_change(error);
     }
     if let Some(error) = error.downcast_ref::<ServeError>() {
         return of_serve(error);
@@ -174,6 +177,49 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         _ => return None,
     };
     Some((Exit::Usage, Some(hint.to_owned())))
+}
+
+fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
+    let (exit, hint) = match error {
+        KeyChangeError::Catalog(error) => return of_catalog(error).or_else(|| known(error.source()?)),
+        KeyChangeError::Read { source, .. } => (of_io(source), "it is what the step before this one wrote"),
+        KeyChangeError::Malformed { .. } => (
+            Exit::Usage,
+            "bring it again, unchanged: `keys export-unsigned` and `keys sign` write these files",
+        ),
+        KeyChangeError::NoSuchKey { .. } | KeyChangeError::Ambiguous { .. } => {
+            (Exit::Usage, "midmirror keys status shows the ids; the first 8 digits will do")
+        }
+        KeyChangeError::WhichKey { .. } => (Exit::Usage, "say which one: --old ID"),
+        KeyChangeError::Threshold { .. } => {
+            (Exit::Usage, "add a key first, or lower the threshold first: midmirror keys threshold ROLE N")
+        }
+        KeyChangeError::NoProposal { .. } => {
+            (Exit::Usage, "midmirror keys rotate, add-root, remove-root, threshold or renew-root begins one")
+        }
+        KeyChangeError::Stale { .. } => {
+            (Exit::Usage, "midmirror keys discard, then propose the change anew and have it signed anew")
+        }
+        KeyChangeError::Foreign => {
+            (Exit::Usage, "`keys` in the configuration must name the keys of this store")
+        }
+        KeyChangeError::OtherProposal => (
+            Exit::Usage,
+            "it was signed before the proposal was changed: export it again and have it signed again",
+        ),
+        KeyChangeError::NoRootKey { .. } => (Exit::Usage, "midmirror keys status shows the root keys"),
+        KeyChangeError::BadSignature { .. } => (
+            Exit::CatalogNotTrusted,
+            "nothing was taken of this file; have it signed again, and ask how it was changed",
+        ),
+        KeyChangeError::Incomplete { .. } => (
+            Exit::Usage,
+            "midmirror keys export-unsigned, each holder: keys sign, then keys import-signature; or bring the root keys here \
+             for the moment",
+        ),
+        _ => return Some((Exit::Usage, None)),
+    };
+    Some((exit, Some(hint.to_owned())))
 }
 
 fn of_log(error: &LogError) -> Option<(Exit, Option<String>)> {

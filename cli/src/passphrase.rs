@@ -64,7 +64,8 @@ fn given(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
     if let Some(text) = std::env::var_os(VARIABLE) {
         return Passphrase::new(text.as_encoded_bytes()).map(Some).ok_or_else(empty);
     }
-    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL));
+    let credential =
+        std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL));
     credential.filter(|file| file.exists()).map(|file| read(&file)).transpose()
 }
 

@@ -47,7 +47,15 @@ fn init_makes_three_root_keys_of_which_two_sign_and_says_where_they_belong() {
     let keys = names(&site.path("store.keys"));
     assert_eq!(
         keys,
-        ["root-1.pem", "root-2.pem", "root-3.pem", "snapshot.pem", "store.pem", "targets.pem", "timestamp.pem"]
+        [
+            "root-1.pem",
+            "root-2.pem",
+            "root-3.pem",
+            "snapshot.pem",
+            "store.pem",
+            "targets.pem",
+            "timestamp.pem"
+        ]
     );
     let root: serde_json::Value = serde_json::from_slice(catalog(&site).root_bytes()).unwrap();
     assert_eq!(root["signed"]["roles"]["root"]["threshold"], 2);

@@ -48,7 +48,8 @@ pub(crate) fn run(context: &Context, arguments: &InitArguments) -> anyhow::Resul
 /// Keys that are there, or new ones for a store that never had any.
 fn keys(context: &Context, wanted: &NewKeysArguments, has_catalog: bool) -> anyhow::Result<SigningKeys> {
     let folder = context.config.keys_dir();
-    let has_keys = ["targets.pem", "snapshot.pem", "timestamp.pem"].iter().any(|name| folder.join(name).exists());
+    let has_keys =
+        ["targets.pem", "snapshot.pem", "timestamp.pem"].iter().any(|name| folder.join(name).exists());
     if has_keys {
         // Folders of early versions lack the key of the log.
         let passphrase = passphrase::for_folder(context.passphrase_file.as_deref(), &folder)?;
@@ -104,7 +105,11 @@ fn profile(context: &Context, arguments: &InitArguments) -> anyhow::Result<Optio
     match (arguments.profile.map(Profile::from), context.config.profile) {
         (Some(asked), Some(configured)) if asked != configured => Err(coded(
             Exit::Usage,
-            format!("--profile {} contradicts the configuration (profile = {:?})", asked.as_str(), configured.as_str()),
+            format!(
+                "--profile {} contradicts the configuration (profile = {:?})",
+                asked.as_str(),
+                configured.as_str()
+            ),
             "later publications follow the configuration: take the key `profile` out of it, or change it",
         )),
         (asked, configured) => Ok(asked.or(configured)),

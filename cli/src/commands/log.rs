@@ -100,6 +100,12 @@ fn print(index: u64, event: &Event) {
             versions.timestamp,
             output::count(usize::try_from(*packages).unwrap_or(usize::MAX), "package")
         )),
+        Event::KeysChanged { root, roles, reason, .. } => {
+            output::data(format!("{place}  KEYS       root version {root}: {}", one_line(reason)));
+            for change in roles {
+                output::data(format!("        {}", change.in_words()));
+            }
+        }
         // Kinds that are added later print what they have in JSON.
         other => output::data(format!("{place}  {other:?}")),
     }

@@ -6,7 +6,7 @@
 
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
-use midmirror_mirror::catalog::CatalogEntry;
+use midmirror_mirror::catalog::{CatalogEntry, KeysReport};
 use midmirror_mirror::stage::StageReport;
 use midmirror_mirror::store::{CheckReport, NameHistory};
 use schemars::generate::SchemaSettings;
@@ -55,7 +55,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 11] = [
+const ALL: [Named; 12] = [
     Named {
         name: "report",
         version: 1,
@@ -83,6 +83,7 @@ const ALL: [Named; 11] = [
         printed_by: "midmirror log verify --json",
         schema: of::<LogCheck>,
     },
+    Named { name: "keys", version: 1, printed_by: "midmirror keys status --json", schema: of::<KeysReport> },
     Named {
         name: "progress",
         version: 1,

@@ -7,9 +7,7 @@ use super::metadata::Role;
 
 /// How a site renews its catalog, which says how long metadata is to be valid. The signed catalog tells it: whoever
 /// publishes later uses the same lifetimes.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// A timer signs again: root 5 years, targets and snapshot 1 year, timestamp 30 days.

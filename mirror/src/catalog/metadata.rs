@@ -16,7 +16,9 @@ use crate::catalog::{CatalogEntry, StoreIdentity};
 use crate::package::{Buildstamp, PackageKind, PackagePath, Platform};
 
 /// A role of the catalog (TUF 1.0, section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Says which keys may sign for which role.

@@ -38,8 +38,8 @@ pub use error::{CatalogError, Distrust, TrustError};
 pub use event::Event;
 pub(crate) use journal::last_admission;
 pub use keys::{
-    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key, read_public_key,
-    rewrite_key, short, write_new_key,
+    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key,
+    read_public_key, rewrite_key, short, write_new_key,
 };
 pub use lifetimes::{Lifetimes, Profile};
 pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
@@ -47,8 +47,8 @@ pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
 pub use root::{
-    CarriedOut, ExpiryWarning, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing, Proposal,
-    RoleReport, RootChange, SignatureFile, carry_out, keys_report,
+    CarriedOut, ExpiryWarning, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport,
+    Missing, Proposal, RoleReport, RootChange, SignatureFile, carry_out, keys_report,
 };
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
 pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};

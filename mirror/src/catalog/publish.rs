@@ -100,11 +100,7 @@ pub fn publish(
     Ok(publication)
 }
 
-fn identity(
-    store: &Store,
-    keys: &SigningKeys,
-    lifetimes: &Lifetimes,
-) -> Result<StoreIdentity, CatalogError> {
+fn identity(store: &Store, keys: &SigningKeys, lifetimes: &Lifetimes) -> Result<StoreIdentity, CatalogError> {
     let key = *keys.store_or_error()?.public();
     Ok(StoreIdentity { id: store.id().to_owned(), key, profile: lifetimes.profile })
 }
@@ -191,8 +187,8 @@ impl<'a> Publisher<'a> {
         entries: &[CatalogEntry],
         identity: &StoreIdentity,
     ) -> Result<PublicationOutcome, CatalogError> {
-        let changed = before
-            .is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(identity));
+        let changed =
+            before.is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(identity));
         let due = |role| before.is_none_or(|catalog| self.is_due(role, catalog.expiry(role)));
         // A new file of a role makes a new one of all that refer to it.
         let write_targets = changed || due(Role::Targets);

@@ -137,7 +137,9 @@ fn write_targets(publisher: &Publisher<'_>, before: &TrustedCatalog) -> Result<M
     let current = |source| CatalogError::Current { source };
     let bytes = FolderSource::new(publisher.folder).read(&name, MAX_TARGETS_BYTES);
     let bytes = bytes
-        .map_err(|source| current(TrustError::Unreachable { what: name.clone(), place: place.clone(), source }))?
+        .map_err(|source| {
+            current(TrustError::Unreachable { what: name.clone(), place: place.clone(), source })
+        })?
         .ok_or_else(|| current(TrustError::Missing { what: name.clone(), place: place.clone() }))?;
     let signed: Signed<Targets> = parse(&bytes, &name, &place).map_err(current)?;
     let mut targets = signed.signed;
@@ -208,7 +210,10 @@ mod tests {
             catalog.trust_remembering(days(day + 9)).unwrap();
         }
         let late = refresh_at(&catalog, days(350));
-        assert_eq!(late.blocked.iter().map(|b| (b.role, b.is_urgent)).collect::<Vec<_>>(), [(Role::Targets, true)]);
+        assert_eq!(
+            late.blocked.iter().map(|b| (b.role, b.is_urgent)).collect::<Vec<_>>(),
+            [(Role::Targets, true)]
+        );
         assert!(matches!(late.blocked[0].reason, CatalogError::TooFewKeys { role: Role::Targets, .. }));
         let after = catalog.trust_remembering(days(355)).unwrap();
         assert_eq!(after.entries(), before.entries());

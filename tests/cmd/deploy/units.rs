@@ -64,7 +64,10 @@ fn services_run_as_written() {
     expect(host.user("midmirror", "midmirror init"), 0);
     expect(host.root("midmirror serve --init-tls --host localhost"), 0);
     expect(host.root("systemd-tmpfiles --create /usr/lib/tmpfiles.d/midmirror.conf"), 0);
-    expect(host.root("rm /var/lib/midmirror/store.keys/root-1.pem /var/lib/midmirror/store.keys/root-[23].pem"), 0);
+    expect(
+        host.root("rm /var/lib/midmirror/store.keys/root-1.pem /var/lib/midmirror/store.keys/root-[23].pem"),
+        0,
+    );
 
     let synced = expect(service(&host, "midmirror-sync.service").output().unwrap(), 0);
     assert!(synced.contains(" stored, 0 already there, 0 failed"), "{synced}");

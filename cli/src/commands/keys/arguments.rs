@@ -1,9 +1,10 @@
 //! The command line of `init`, `keys` and `catalog`.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use midmirror_mirror::catalog::{KeyAlgorithm, Profile};
+use midmirror_mirror::catalog::{KeyAlgorithm, Profile, Role};
 
 /// A new store.
 #[derive(Debug, Args)]
@@ -96,6 +97,60 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         encrypt: bool,
     },
+    /// Show who holds what, whether thresholds can be reached here, what expires when, and which keys there ever were
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace a key by a new one
+    Rotate(RotateArguments),
+    /// Add a root key
+    AddRoot {
+        /// The new holder's public key (FILE.pub of `keys new`), or a private key
+        key: PathBuf,
+        /// Why
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Remove a root key
+    RemoveRoot {
+        /// Its id, or the first 8 digits or more
+        id: String,
+        /// Why
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Change how many keys of a role must sign
+    Threshold {
+        /// Whose keys
+        role: RoleName,
+        /// How many
+        threshold: NonZeroU64,
+        /// Why
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Give the root metadata a new end of validity, with the same keys
+    RenewRoot,
+    /// Write what holders of root keys are to sign, and say what it changes
+    ExportUnsigned {
+        /// Where to
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Sign what was exported, on any machine, without a store
+    Sign(SignArguments),
+    /// Take signatures that were made elsewhere; publishes when they are enough
+    ImportSignature {
+        /// What `keys sign` wrote
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Sign with the root keys that are here, and publish the change that is under way
+    Finish,
+    /// Give up the change that is under way
+    Discard,
     /// Encrypt key files under a passphrase (PKCS#8, which `openssl pkey` reads) [default: all in the folder of keys]
     Encrypt {
         /// The files
@@ -107,4 +162,71 @@ pub(crate) enum KeysCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// Replacing a key.
+#[derive(Debug, Args)]
+pub(crate) struct RotateArguments {
+    /// Whose key
+    pub role: RoleName,
+    /// The key to be replaced, if the role has several: its id, or the first 8 digits or more
+    #[arg(long, value_name = "ID")]
+    pub old: Option<String>,
+    /// The new key instead of one that is made here; of root keys the public half will do
+    #[arg(long, value_name = "FILE")]
+    pub new_key: Option<PathBuf>,
+    /// How a key that is made here signs
+    #[arg(long, value_enum, value_name = "ALGORITHM", default_value_t)]
+    pub algorithm: AlgorithmName,
+    /// Why
+    #[command(flatten)]
+    pub why: Why,
+}
+
+/// Why.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// Who wants it and why; kept in the log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+/// Signing elsewhere.
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    /// What `keys export-unsigned` wrote
+    pub file: PathBuf,
+    /// A private root key
+    #[arg(long = "key", value_name = "FILE", required = true)]
+    pub keys: Vec<PathBuf>,
+    /// Where the signatures go
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The digest that `export-unsigned` printed, had over another channel; 16 digits or more. Without it you are asked
+    #[arg(long, value_name = "HEX")]
+    pub digest: Option<String>,
+}
+
+/// A role of the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Says which keys may sign for which role
+    Root,
+    /// Lists the packages
+    Targets,
+    /// Says which targets metadata belongs to a state
+    Snapshot,
+    /// Says which snapshot is the current one
+    Timestamp,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Root => Self::Root,
+            RoleName::Targets => Self::Targets,
+            RoleName::Snapshot => Self::Snapshot,
+            RoleName::Timestamp => Self::Timestamp,
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::passphrase;
 pub(super) fn init(context: &Context, wanted: &NewKeysArguments) -> anyhow::Result<Exit> {
     let keys = crate::commands::init::create(context, wanted)?;
     output::data(format!("keys     {}", keys.folder().display()));
-    for (role, key) in keys.public_keys() {
+    for (role, _, key) in keys.public_keys() {
         output::data(format!("{role:<9}{}", key.id()));
     }
     output::note("next: midmirror init, with the same --root-threshold if one was given");

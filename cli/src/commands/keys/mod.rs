@@ -1,8 +1,11 @@
 //! `midmirror keys` and `midmirror catalog`.
 
 pub(crate) mod arguments;
+mod ceremony;
 mod files;
+mod offline;
 mod refresh;
+pub(crate) mod status;
 
 use midmirror_mirror::catalog::{Role, SigningKeys};
 
@@ -22,6 +25,19 @@ pub(crate) fn run(
         KeysCommand::New { file, algorithm, encrypt } => {
             files::new(&context()?, file, (*algorithm).into(), *encrypt)
         }
+        KeysCommand::Status { json } => status::run(&context()?, *json),
+        KeysCommand::Rotate(arguments) => ceremony::rotate(&context()?, arguments),
+        KeysCommand::AddRoot { key, why } => ceremony::add_root(&context()?, key, why),
+        KeysCommand::RemoveRoot { id, why } => ceremony::remove_root(&context()?, id, why),
+        KeysCommand::Threshold { role, threshold, why } => {
+            ceremony::threshold(&context()?, (*role).into(), *threshold, why)
+        }
+        KeysCommand::RenewRoot => ceremony::renew_root(&context()?),
+        KeysCommand::ExportUnsigned { output } => offline::export(&context()?, output),
+        KeysCommand::Sign(arguments) => offline::sign(&context()?, arguments),
+        KeysCommand::ImportSignature { files } => ceremony::import(&context()?, files),
+        KeysCommand::Finish => ceremony::finish(&context()?),
+        KeysCommand::Discard => ceremony::discard(&context()?),
         KeysCommand::Encrypt { files } => files::encrypt(&context()?, files),
         KeysCommand::Decrypt { files } => files::decrypt(&context()?, files),
     }
@@ -36,7 +52,7 @@ pub(crate) fn catalog(context: &Context, command: &CatalogCommand) -> anyhow::Re
 
 /// After the first publication: where the root keys belong.
 pub(super) fn advise_holders(keys: &SigningKeys) {
-    let roots: Vec<_> = keys.public_keys().filter(|(role, _)| *role == Role::Root).collect();
+    let roots: Vec<_> = keys.public_keys().filter(|(role, ..)| *role == Role::Root).collect();
     let folder = keys.folder().display();
     if roots.len() == 1 {
         output::note(format!(

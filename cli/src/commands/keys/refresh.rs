@@ -20,7 +20,10 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
     });
     for blocked in &done.blocked {
         let word = if blocked.is_urgent { "URGENT" } else { "due" };
-        output::data(format!("{word:<8} {} metadata, expires {}: {}", blocked.role, blocked.expires, blocked.reason));
+        output::data(format!(
+            "{word:<8} {} metadata, expires {}: {}",
+            blocked.role, blocked.expires, blocked.reason
+        ));
     }
     output::note(format!("the catalog is valid until {}", done.publication.expires));
     if done.blocked.iter().any(|blocked| blocked.role == Role::Root) {

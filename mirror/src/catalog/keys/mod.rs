@@ -39,11 +39,20 @@ use file::KeyFile;
 #[derive(Debug)]
 pub struct SigningKeys {
     folder: PathBuf,
-    keys: Vec<(Role, RoleKey)>,
+    keys: Vec<KeyHere>,
     locked: Vec<Locked>,
     /// Missing in folders of early versions.
     store: Option<StoreKey>,
     first_root_threshold: Option<u64>,
+}
+
+/// A key and the file it is in.
+#[derive(Debug)]
+struct KeyHere {
+    /// The role that the file is named for.
+    role: Role,
+    path: PathBuf,
+    key: RoleKey,
 }
 
 /// An encrypted file that could not be opened.
@@ -131,8 +140,9 @@ impl SigningKeys {
         for (role, path) in key_files(folder)? {
             match open(&path, passphrase)? {
                 Opened::Key(der) => {
-                    let key = RoleKey::from_pkcs8(&der).ok_or(CatalogError::KeyFormat { path })?;
-                    keys.push((role, key));
+                    let malformed = || CatalogError::KeyFormat { path: path.clone() };
+                    let key = RoleKey::from_pkcs8(&der).ok_or_else(malformed)?;
+                    keys.push(KeyHere { role, path, key });
                 }
                 Opened::Locked { was_tried } => locked.push(Locked { role: Some(role), path, was_tried }),
             }
@@ -179,14 +189,14 @@ impl SigningKeys {
         self.locked.iter().map(|locked| locked.path.as_path())
     }
 
-    /// The public halves of all keys here, with the role that their file is named for.
-    pub fn public_keys(&self) -> impl Iterator<Item = (Role, &PublicKey)> {
-        self.keys.iter().map(|(role, key)| (*role, key.public()))
+    /// The public halves of all keys here, with the role that their file is named for, and the file.
+    pub fn public_keys(&self) -> impl Iterator<Item = (Role, &Path, &PublicKey)> {
+        self.keys.iter().map(|here| (here.role, here.path.as_path(), here.key.public()))
     }
 
     /// The keys whose files are named for a role.
-    pub(super) fn named(&self, role: Role) -> impl Iterator<Item = &RoleKey> {
-        self.keys.iter().filter(move |(named, _)| *named == role).map(|(_, key)| key)
+    pub fn named(&self, role: Role) -> impl Iterator<Item = &RoleKey> {
+        self.keys.iter().filter(move |here| here.role == role).map(|here| &here.key)
     }
 
     /// The first key whose file is named for a role.
@@ -199,7 +209,7 @@ impl SigningKeys {
     pub(super) fn signers(&self, role: Role, root: &Root) -> Vec<&RoleKey> {
         let Some(listed) = root.roles.get(&role.role_type()) else { return Vec::new() };
         let mut signers: Vec<&RoleKey> = Vec::new();
-        for (_, key) in &self.keys {
+        for key in self.keys.iter().map(|here| &here.key) {
             if listed.keyids.contains(key.id()) && !signers.iter().any(|known| known.id() == key.id()) {
                 signers.push(key);
             }
@@ -253,7 +263,7 @@ impl SigningKeys {
         let public = key.public().clone();
         let path = self.folder.join(format!("{role}-{}.pem", short(&public.id())));
         durable::write_new(&path, file::private_pem(&der, passphrase)?.as_bytes(), FileMode::Secret)?;
-        self.keys.push((role, key));
+        self.keys.push(KeyHere { role, path, key });
         Ok(public)
     }
 }

@@ -7,11 +7,11 @@
 use std::fmt;
 use std::path::Path;
 
+use pkcs8::EncryptedPrivateKeyInfo;
 use pkcs8::der::asn1::OctetString;
 use pkcs8::der::{Decode as _, Encode as _};
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
-use pkcs8::EncryptedPrivateKeyInfo;
 
 use crate::catalog::error::CatalogError;
 
@@ -40,12 +40,15 @@ pub(super) fn open(der: &[u8], passphrase: &Passphrase, path: &Path) -> Result<V
     let info = EncryptedPrivateKeyInfo::<OctetString>::from_der(der)
         .map_err(|_| unreadable("it is not PKCS#8 with PBES2 (RFC 8018)"))?;
     let EncryptionScheme::Pbes2(parameters) = &info.encryption_algorithm else {
-        return Err(unreadable("it is encrypted with an outdated scheme; openssl pkcs8 -topk8 makes a new one of it"));
+        return Err(unreadable(
+            "it is encrypted with an outdated scheme; openssl pkcs8 -topk8 makes a new one of it",
+        ));
     };
     if is_too_costly(&parameters.kdf) {
         return Err(unreadable("it asks for more work than any key needs"));
     }
-    let opened = info.decrypt(&passphrase.0).map_err(|_| CatalogError::WrongPassphrase { path: path.to_owned() })?;
+    let opened =
+        info.decrypt(&passphrase.0).map_err(|_| CatalogError::WrongPassphrase { path: path.to_owned() })?;
     Ok(opened.as_bytes().to_vec())
 }
 
@@ -100,8 +103,7 @@ mod tests {
 
     #[test]
     fn endless_work_is_refused_before_it_begins() {
-        let parameters =
-            Parameters::generate_pbkdf2_sha256_aes256cbc(90_000_000, &[1; 16], [2; 16]).unwrap();
+        let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(90_000_000, &[1; 16], [2; 16]).unwrap();
         let info = EncryptedPrivateKeyInfo {
             encryption_algorithm: parameters.into(),
             encrypted_data: OctetString::new(vec![0; 64]).unwrap(),

@@ -28,7 +28,7 @@ fn several_root_keys_have_files_of_their_own() {
     let keys = SigningKeys::create_with(&path, &wanted).unwrap();
     assert_eq!(keys.named(Role::Root).count(), 3);
     assert!(path.join("root-3.pem").exists() && !path.join("root.pem").exists());
-    assert!(keys.public_keys().all(|(_, key)| key.algorithm() == Some(KeyAlgorithm::EcdsaP256)));
+    assert!(keys.public_keys().all(|(_, _, key)| key.algorithm() == Some(KeyAlgorithm::EcdsaP256)));
     assert_eq!(keys.first_root_threshold(), 2);
     assert_eq!(keys.with_first_root_threshold(9).first_root_threshold(), 3);
 }

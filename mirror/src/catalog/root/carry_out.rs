@@ -20,9 +20,7 @@ use crate::catalog::journal::Journal;
 use crate::catalog::publish::{Publisher, TIMESTAMP_FILE, log_key};
 use crate::catalog::refresh::{record, sign_anew, signed_with};
 use crate::catalog::trust::TrustedCatalog;
-use crate::catalog::{
-    CatalogError, Event, Lifetimes, Publication, Role, SigningKeys, TrustError, metadata,
-};
+use crate::catalog::{CatalogError, Event, Lifetimes, Publication, Role, SigningKeys, TrustError, metadata};
 use crate::store::StoreWriter;
 use crate::store::durable::{self, FileMode};
 
@@ -55,7 +53,9 @@ pub fn carry_out(
     if !missing.is_empty() {
         let missing: Vec<String> = missing
             .iter()
-            .map(|missing| format!("version {} has {} of {} signatures", missing.version, missing.have, missing.needed))
+            .map(|missing| {
+                format!("version {} has {} of {} signatures", missing.version, missing.have, missing.needed)
+            })
             .collect();
         return Err(KeyChangeError::Incomplete { missing: missing.join(", ") });
     }
@@ -77,7 +77,11 @@ pub fn carry_out(
     let changes = proposal.overall();
     log(writer, keys, &publisher, proposal, &changes)?;
     let publication = record(writer, keys, &publisher, !renewed.is_empty())?;
-    warn!(root = publication.versions.root, reason = proposal.reason(), "the keys of the catalog were changed");
+    warn!(
+        root = publication.versions.root,
+        reason = proposal.reason(),
+        "the keys of the catalog were changed"
+    );
     Ok(CarriedOut { publication, changes, renewed })
 }
 
@@ -102,9 +106,7 @@ fn check_place(
     let ours = proposal.versions().iter().map(|version| &version.signed);
     let begun = chain.iter().map(|version| &version.signed).filter(|root| root.version.get() > base);
     let (begun, ours): (Vec<&Root>, Vec<&Root>) = (begun.collect(), ours.collect());
-    let same = |(one, other): (&&Root, &&Root)| {
-        matches!((one.canonical_form(), other.canonical_form()), (Ok(one), Ok(other)) if one == other)
-    };
+    let same = |(one, other): (&&Root, &&Root)| matches!((one.canonical_form(), other.canonical_form()), (Ok(one), Ok(other)) if one == other);
     if begun.len() > ours.len() || !begun.iter().zip(&ours).all(same) {
         return Err(KeyChangeError::Stale { base, current });
     }

@@ -114,7 +114,11 @@ fn find(root: &Root, role: Role, id: &str) -> Result<String, KeyChangeError> {
 }
 
 /// The one or two versions that lead from the current root metadata to the wanted one.
-pub(super) fn versions(current: &Root, wanted: Root, expires: Timestamp) -> Result<Vec<Root>, KeyChangeError> {
+pub(super) fn versions(
+    current: &Root,
+    wanted: Root,
+    expires: Timestamp,
+) -> Result<Vec<Root>, KeyChangeError> {
     let mut last = wanted;
     last.expires = expires;
     last.version = next(Role::Root, current.version.get())?;
@@ -128,7 +132,8 @@ pub(super) fn versions(current: &Root, wanted: Root, expires: Timestamp) -> Resu
         both.keys.extend(current.keys.clone());
         for role in online {
             let lower = threshold(current, role).min(threshold(&last, role));
-            let old = current.roles.get(&role.role_type()).map(|keys| keys.keyids.clone()).unwrap_or_default();
+            let old =
+                current.roles.get(&role.role_type()).map(|keys| keys.keyids.clone()).unwrap_or_default();
             let Some(keys) = of(&mut both, role) else { continue };
             keys.keyids.extend(old);
             keys.keyids.sort();

@@ -78,7 +78,9 @@ pub enum KeyChangeError {
         folder: PathBuf,
     },
     /// The root metadata has changed since the proposal was made.
-    #[error("the proposal follows version {base} of the root metadata, and the catalog has version {current} by now")]
+    #[error(
+        "the proposal follows version {base} of the root metadata, and the catalog has version {current} by now"
+    )]
     Stale {
         /// The version it was made for.
         base: u64,

@@ -19,8 +19,8 @@
 //! | endless or odd files | at most 1 MiB, no unknown fields, two versions |
 
 mod carry_out;
-mod change;
 mod chain;
+mod change;
 mod error;
 mod proposal;
 mod signature;

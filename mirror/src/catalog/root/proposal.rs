@@ -71,7 +71,8 @@ impl Proposal {
         now: Timestamp,
         lifetimes: &Lifetimes,
     ) -> Result<Self, KeyChangeError> {
-        let text = String::from_utf8(current.to_vec()).map_err(|_| malformed("the root is not UTF-8 text"))?;
+        let text =
+            String::from_utf8(current.to_vec()).map_err(|_| malformed("the root is not UTF-8 text"))?;
         let root = root_of(&text)?;
         let base = earlier.filter(|earlier| earlier.document.current == text);
         let wanted = change::apply(base.map_or(&root, Self::last), changes)?;
@@ -133,7 +134,9 @@ impl Proposal {
     pub fn load(folder: &Path) -> Result<Option<Self>, KeyChangeError> {
         match read_limited(&folder.join(Self::FILE)) {
             Ok(bytes) => Self::parse(&bytes).map(Some),
-            Err(KeyChangeError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(KeyChangeError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

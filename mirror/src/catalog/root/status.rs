@@ -176,7 +176,9 @@ pub fn keys_report(
         history: history(&chain, &dates(store, &catalog)?),
         pending_root: proposal.map(|proposal| proposal.last().version.get()),
         pending_signatures: proposal
-            .map(|proposal| proposal.missing().iter().map(|m| m.needed.saturating_sub(m.have)).max().unwrap_or(0))
+            .map(|proposal| {
+                proposal.missing().iter().map(|m| m.needed.saturating_sub(m.have)).max().unwrap_or(0)
+            })
             .unwrap_or(0),
     })
 }

@@ -61,7 +61,11 @@ fn sign_here(proposal: &mut Proposal, keys: &SigningKeys) {
     proposal.sign(&roots).unwrap();
 }
 
-fn carry(catalog: &TestCatalog, keys: &SigningKeys, proposal: &Proposal) -> Result<CarriedOut, KeyChangeError> {
+fn carry(
+    catalog: &TestCatalog,
+    keys: &SigningKeys,
+    proposal: &Proposal,
+) -> Result<CarriedOut, KeyChangeError> {
     let mut writer = catalog.test.store.write().unwrap();
     carry_out(&mut writer, keys, proposal, at(30), &Lifetimes::CONNECTED)
 }
@@ -120,8 +124,7 @@ fn lost_online_keys_are_replaced_with_root_keys_alone() {
 #[test]
 fn holders_sign_on_other_machines_and_nothing_happens_before_the_threshold() {
     let catalog = site(KeyAlgorithm::EcdsaP256);
-    let [one, two, three] =
-        ["root-1.pem", "root-2.pem", "root-3.pem"].map(|name| take_away(&catalog, name));
+    let [one, two, three] = ["root-1.pem", "root-2.pem", "root-3.pem"].map(|name| take_away(&catalog, name));
     let mut keys = load(&catalog);
     let changes = [rotate(&mut keys, Role::Timestamp)];
     let mut proposal = propose(&catalog, None, &changes);
@@ -330,16 +333,11 @@ fn impossible_changes_are_refused() {
         let id = catalog.test.store.id();
         Proposal::new(id, &current, None, changes, "", at(20), &Lifetimes::CONNECTED).map(|_| ())
     };
-    let which = KeyChange::Replace {
-        role: Role::Root,
-        key: catalog.key(Role::Targets).public().clone(),
-        old: None,
-    };
+    let which =
+        KeyChange::Replace { role: Role::Root, key: catalog.key(Role::Targets).public().clone(), old: None };
     assert!(matches!(attempt(&[which]), Err(KeyChangeError::WhichKey { role: Role::Root, .. })));
-    let threshold = |threshold| KeyChange::Threshold {
-        role: Role::Root,
-        threshold: NonZeroU64::new(threshold).unwrap(),
-    };
+    let threshold =
+        |threshold| KeyChange::Threshold { role: Role::Root, threshold: NonZeroU64::new(threshold).unwrap() };
     assert!(matches!(attempt(&[threshold(4)]), Err(KeyChangeError::Threshold { keys: 3, .. })));
     assert!(matches!(attempt(&[threshold(2)]), Err(KeyChangeError::NoChange)));
     attempt(&[threshold(3)]).unwrap();

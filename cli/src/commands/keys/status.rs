@@ -1,0 +1,139 @@
+//! `midmirror keys status`.
+
+use jiff::Timestamp;
+use midmirror_mirror::catalog::{
+    ExpiryWarning, KeyPlace, KeysReport, Proposal, Role, RoleReport, SigningKeys, TrustedCatalog,
+    keys_report, short,
+};
+
+use crate::context::{self, Context};
+use crate::exit::Exit;
+use crate::output;
+
+/// Shows roles, keys, ends and history.
+pub(super) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
+    let store = context.store()?;
+    let keys = context.signing_keys()?;
+    let proposal = Proposal::load(keys.folder())?;
+    let report = keys_report(&store, &keys, proposal.as_ref(), context::now())?;
+    if json {
+        output::json(&report)?;
+    } else {
+        show(&report, &keys);
+    }
+    advise(&report);
+    Ok(Exit::Done)
+}
+
+fn show(report: &KeysReport, keys: &SigningKeys) {
+    output::data(format!("store      {}, profile {}", report.store, report.profile.as_str()));
+    report.roles.iter().for_each(show_role);
+    if let Some(key) = &report.store_key {
+        output::data(format!("log        {}  Ed25519      {}", short(key), place(report.store_key_is_here)));
+    }
+    for file in &report.locked {
+        output::data(format!("locked     {file}: encrypted, and its passphrase was not given"));
+    }
+    let listed = |id: &str| report.roles.iter().flat_map(|role| &role.keys).any(|key| key.id == id);
+    for (_, path, key) in keys.public_keys().filter(|(_, _, key)| !listed(&key.id())) {
+        output::data(format!(
+            "no effect  {}  {}: the catalog does not list it",
+            short(&key.id()),
+            path.display()
+        ));
+    }
+    output::data("history");
+    for record in &report.history {
+        let at = |at: Option<Timestamp>| at.map(|at| format!(" ({at})")).unwrap_or_default();
+        let until = record.to_version.map(|version| format!(" until {version}{}", at(record.to)));
+        output::data(format!(
+            "  {}  {:<9} from root version {}{}{}",
+            short(&record.id),
+            record.role,
+            record.from_version,
+            at(record.from),
+            until.unwrap_or_default()
+        ));
+    }
+}
+
+fn show_role(role: &RoleReport) {
+    output::data(format!(
+        "{:<10} {} of {} must sign; {}; version {}, valid until {} ({} days)",
+        role.role,
+        role.threshold,
+        role.keys.len(),
+        if role.can_sign_here { "enough are here" } else { "NOT ENOUGH ARE HERE" },
+        role.version,
+        role.expires,
+        role.days_left
+    ));
+    for key in &role.keys {
+        output::data(format!(
+            "           {}  {:<12} {}",
+            short(&key.id),
+            key.algorithm,
+            place(key.place == KeyPlace::Here)
+        ));
+    }
+}
+
+fn place(is_here: bool) -> &'static str {
+    if is_here { "here" } else { "elsewhere" }
+}
+
+fn advise(report: &KeysReport) {
+    for role in &report.roles {
+        if let Some(text) = role.warning.map(|warning| words(role.role, warning, role.expires)) {
+            output::note(text);
+        }
+        if role.role == Role::Root && role.keys.len() == 1 {
+            output::note(
+                "warning: there is ONE root key; if it is lost or stolen, every host must be enrolled again: midmirror keys new, \
+                 then keys add-root",
+            );
+        } else if role.role == Role::Root && role.keys.iter().all(|key| key.place == KeyPlace::Here) {
+            output::note("warning: all root keys are here; move them to their holders, offline");
+        }
+        if role.role != Role::Root && !role.can_sign_here {
+            output::note(format!(
+                "warning: this mirror cannot sign {} metadata; bring its key back, or midmirror keys rotate {}",
+                role.role, role.role
+            ));
+        }
+    }
+    if let Some(version) = report.pending_root {
+        output::note(format!(
+            "a change of keys is under way (root version {version}), {} signatures are missing: midmirror keys finish or \
+             import-signature, or give it up: midmirror keys discard",
+            report.pending_signatures
+        ));
+    }
+}
+
+/// Says in time that hosts will soon refuse a catalog.
+pub(crate) fn expiry_text(catalog: &TrustedCatalog, now: Timestamp) -> Option<String> {
+    let (role, warning) = catalog.expiry_warning(now)?;
+    Some(words(role, warning, catalog.expiry(role)))
+}
+
+fn words(role: Role, warning: ExpiryWarning, expires: Timestamp) -> String {
+    let how = match role {
+        Role::Root => "a ceremony with the root keys renews it: midmirror keys renew-root",
+        _ => "midmirror catalog refresh on the mirror signs it anew",
+    };
+    match warning {
+        ExpiryWarning::Expired => {
+            format!("warning: the {role} metadata has expired ({expires}); hosts refuse the catalog; {how}")
+        }
+        ExpiryWarning::TwoWeeks => {
+            format!("WARNING: the {role} metadata expires within 14 days ({expires}); {how}")
+        }
+        ExpiryWarning::TwoMonths => {
+            format!("warning: the {role} metadata expires within 60 days ({expires}); {how}")
+        }
+        ExpiryWarning::HalfYear => {
+            format!("warning: the {role} metadata expires within 180 days ({expires}); {how}")
+        }
+    }
+}
