@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use midmirror_fixtures::embedded;
 use midmirror_mirror::catalog::{
     FolderSource, Profile, SigningKeys, TrustInputs, TrustedCatalog, publish, trust_folder,
 };
 use midmirror_mirror::store::Store;
 
-use crate::site::Site;
+use crate::site::{Run, Site};
 
 /// The catalog as a client sees it that was enrolled with the first root metadata.
 fn catalog(site: &Site) -> TrustedCatalog {
@@ -70,7 +71,7 @@ fn profile_of_init_is_that_of_every_later_publication() {
     let site = Site::new();
     site.run(&["init", "--profile", "isolated"]).expect(0).says("profile  isolated");
     assert_eq!(days_left(&site), 729);
-    site.run(&["sync", "--kind", "mid-core", midmirror_fixtures::embedded::new_stamp()]).expect(0);
+    site.run(&["sync", "--kind", "mid-core", embedded::new_stamp()]).expect(0);
     assert_eq!(catalog(&site).store().unwrap().profile, Profile::Isolated);
     assert_eq!(days_left(&site), 729);
     // Another one is taken up at once.
@@ -109,4 +110,184 @@ fn refresh_ends_9_when_what_cannot_be_renewed_is_urgent() {
     let isolated = Site::new();
     signed_days_ago(&isolated, 320, Profile::Isolated);
     isolated.run(&["catalog", "refresh"]).expect(0).says("renewed  nothing");
+}
+
+/// The key ids of a role in the newest root metadata.
+fn ids(site: &Site, role: &str) -> Vec<String> {
+    let root: serde_json::Value = serde_json::from_slice(catalog(site).root_bytes()).unwrap();
+    let ids = root["signed"]["roles"][role]["keyids"].as_array().unwrap();
+    ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+/// Moves a file of the mirror's keys to a holder of his own, who has neither store nor configuration.
+fn hand_over(site: &Site, name: &str, holder: &tempfile::TempDir) {
+    let from = site.path("store.keys").join(name);
+    fs::copy(&from, holder.path().join(name)).unwrap();
+    fs::remove_file(from).unwrap();
+}
+
+/// The program on a holder's machine.
+fn holder_runs(holder: &tempfile::TempDir, arguments: &[&str]) -> Run {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_midmirror"));
+    command.current_dir(holder.path()).args(arguments).stdin(std::process::Stdio::null());
+    for variable in
+        ["MIDMIRROR_CONFIG", "MIDMIRROR_STORE", "MIDMIRROR_KEY_PASSPHRASE", "CREDENTIALS_DIRECTORY"]
+    {
+        command.env_remove(variable);
+    }
+    command.output().unwrap().into()
+}
+
+fn line<'a>(run: &'a Run, label: &str) -> &'a str {
+    let found = run.stdout.lines().find_map(|line| line.strip_prefix(label));
+    found.unwrap_or_else(|| panic!("no {label:?} in {}", run.stdout)).trim()
+}
+
+#[test]
+fn root_ceremony_of_three_holders_replaces_lost_online_keys_and_enrolled_hosts_go_on() {
+    let site = Site::new().synced();
+    site.enrol("https://localhost:1");
+    let agent = site.agent("linux.x86-64");
+    site.run(&["host", "stage", &agent, "--from", "store"]).expect(0);
+    let holders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    for (holder, name) in holders.iter().zip(["root-1.pem", "root-2.pem", "root-3.pem"]) {
+        hand_over(&site, name, holder);
+    }
+    for lost in ["timestamp.pem", "targets.pem"] {
+        fs::remove_file(site.path("store.keys").join(lost)).unwrap();
+    }
+    site.run(&["sync", embedded::old_stamp()]).expect(2).says("keys rotate");
+    site.run(&["keys", "finish"]).expect(2).says("no change of keys is under way");
+    let before = ids(&site, "timestamp");
+
+    let proposed = site.run(&["keys", "rotate", "timestamp", "--reason", "lost disk"]).expect(0);
+    assert!(proposed.says("missing  version 2 has 0 of 2").stdout.contains("new key  "));
+    let both = site.run(&["keys", "rotate", "targets", "--reason", "lost disk too"]).expect(0);
+    assert!(both.says("nothing is published yet").stderr.contains("together with the change"));
+    site.run(&["keys", "finish"]).expect(2).says("export-unsigned");
+    let exported = site.run(&["keys", "export-unsigned", "--output", "next.json"]).expect(0);
+    let digest = line(&exported, "digest").to_owned();
+    assert_eq!(ids(&site, "timestamp"), before, "nothing is published before it is signed");
+
+    for (holder, key) in holders.iter().zip(["root-1.pem", "root-2.pem"]) {
+        fs::copy(site.path("next.json"), holder.path().join("next.json")).unwrap();
+        let sign = ["keys", "sign", "next.json", "--key", key, "--output", "signed.json"];
+        holder_runs(holder, &sign).expect(2).says("--digest");
+        let wrong = [&sign[..], &["--digest", "0123456789abcdef"]].concat();
+        holder_runs(holder, &wrong).expect(5).says("nothing was signed");
+        let signed = holder_runs(holder, &[&sign[..], &["--digest", &digest]].concat()).expect(0);
+        signed.says("targets: gets").says("lost disk; lost disk too");
+        holder_runs(holder, &[&sign[..], &["--digest", &digest]].concat()).expect(2).says("there already");
+    }
+    let signatures = holders.each_ref().map(|holder| holder.path().join("signed.json").display().to_string());
+    site.run(&["keys", "import-signature", &signatures[0]]).expect(0).says("has 1 of 2");
+    site.run(&["keys", "status"]).expect(0).says("a change of keys is under way").says("elsewhere");
+    let done = site.run(&["keys", "import-signature", &signatures[1]]).expect(0);
+    done.says("root metadata version 3 is published").says("renewed  targets, snapshot, timestamp");
+    assert_ne!(ids(&site, "timestamp"), before);
+    assert!(!site.path("store.keys/next-root.json").exists());
+
+    site.run(&["sync", embedded::old_stamp()]).expect(0);
+    site.run(&["log", "verify"]).expect(0);
+    site.run(&["log", "show"]).expect(0).says("lost disk; lost disk too").says("targets: gets");
+    site.run(&["keys", "status"]).expect(0).says("until 3");
+    let other = site.agent("windows.x86-64");
+    site.run(&["host", "stage", &other, "--from", "store"]).expect(0);
+}
+
+#[test]
+fn new_holder_of_a_root_key_sends_its_public_half_only() {
+    let site = Site::new();
+    site.run(&["init", "--root-keys", "1"]).expect(0);
+    site.run(&["keys", "status"]).expect(0).says("there is ONE root key");
+    let holder = tempfile::tempdir().unwrap();
+    holder_runs(&holder, &["keys", "new", "root-b.pem", "--algorithm", "ecdsa-p256"])
+        .expect(0)
+        .says("ECDSA P-256");
+    holder_runs(&holder, &["keys", "new", "root-b.pem"]).expect(2).says("holds keys already");
+    fs::copy(holder.path().join("root-b.pem.pub"), site.path("root-b.pub")).unwrap();
+    site.run(&["keys", "add-root", "root-b.pub", "--reason", "second holder"])
+        .expect(0)
+        .says("version 2 is published");
+    site.run(&["keys", "add-root", "root-b.pub", "--reason", "again"]).expect(2).says("already");
+    site.run(&["keys", "threshold", "root", "3", "--reason", "too many"]).expect(2).says("add a key first");
+    // Raising the threshold needs the new key too: it shows that it is there.
+    let raised = site.run(&["keys", "threshold", "root", "2", "--reason", "two of two"]).expect(0);
+    raised.says("missing  version 3 has 1 of 2");
+    let exported = site.run(&["keys", "export-unsigned", "--output", "next.json"]).expect(0);
+    fs::copy(site.path("next.json"), holder.path().join("next.json")).unwrap();
+    let digest = line(&exported, "digest");
+    let sign = ["keys", "sign", "next.json", "--key", "root-b.pem", "--output", "s.json", "--digest", digest];
+    holder_runs(&holder, &sign).expect(0);
+    let signatures = holder.path().join("s.json").display().to_string();
+    site.run(&["keys", "import-signature", &signatures]).expect(0).says("version 3 is published");
+    site.run(&["keys", "import-signature", &signatures]).expect(2).says("under way");
+    site.run(&["keys", "remove-root", "00000000", "--reason", "x"]).expect(2).says("keys status");
+    site.run(&["keys", "renew-root"]).expect(0).says("the same keys");
+    site.run(&["keys", "discard"]).expect(0).says("given up");
+    site.run(&["keys", "discard"]).expect(2);
+    assert_eq!(catalog(&site).versions().root, 3);
+}
+
+#[test]
+fn stolen_online_keys_are_replaced_at_once_where_the_root_keys_are() {
+    let site = Site::new().synced();
+    for role in ["timestamp", "snapshot", "targets"] {
+        let old = ids(&site, role);
+        let done = site.run(&["keys", "rotate", role, "--reason", "stolen"]).expect(0);
+        done.says("of no effect any more: destroy it").says("renewed  ");
+        assert_ne!(ids(&site, role), old);
+    }
+    let status = site.run(&["keys", "status", "--json"]).expect(0);
+    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!(status["history"].as_array().unwrap().len(), 9);
+    assert_eq!(status["roles"][0]["threshold"], 2);
+    site.run(&["keys", "status"]).expect(0).says("no effect").says("all root keys are here");
+    site.run(&["store", "check"]).expect(0);
+}
+
+#[test]
+fn encrypted_keys_sign_with_their_passphrase_only() {
+    let site = Site::new();
+    fs::write(site.path("passphrase"), "correct horse\n").unwrap();
+    let file = ["--passphrase-file", "passphrase"];
+    site.run(&["init", "--encrypt-keys"]).expect(2).says("--passphrase-file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        site.run(&[&file[..], &["init", "--encrypt-keys"]].concat()).expect(2).says("chmod 600");
+        fs::set_permissions(site.path("passphrase"), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    site.run(&[&file[..], &["init", "--encrypt-keys"]].concat()).expect(0);
+    let key = fs::read_to_string(site.path("store.keys/targets.pem")).unwrap();
+    assert!(key.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    let sync = ["sync", "--kind", "mid-core", embedded::new_stamp()];
+    site.run(&sync).expect(2).says("is encrypted").says("MIDMIRROR_KEY_PASSPHRASE");
+    let by_variable = |text: &str, arguments: &[&str]| -> Run {
+        site.command(arguments).env("MIDMIRROR_KEY_PASSPHRASE", text).output().unwrap().into()
+    };
+    by_variable("battery staple", &sync).expect(2).says("does not open");
+    by_variable("correct horse", &sync).expect(0);
+    // As systemd hands it over.
+    fs::create_dir(site.path("credentials")).unwrap();
+    fs::copy(site.path("passphrase"), site.path("credentials/midmirror-key-passphrase")).unwrap();
+    let refresh: Run = site
+        .command(&["catalog", "refresh"])
+        .env("CREDENTIALS_DIRECTORY", site.path("credentials"))
+        .output()
+        .unwrap()
+        .into();
+    refresh.expect(0);
+    site.run(&["keys", "status"]).expect(0).says("locked").says("NOT ENOUGH");
+    // A key that comes later is encrypted as well.
+    by_variable("correct horse", &["keys", "rotate", "timestamp", "--reason", "drill"]).expect(0);
+    let names = names(&site.path("store.keys"));
+    let new = names.iter().find(|name| name.starts_with("timestamp-")).unwrap();
+    let new = format!("store.keys/{new}");
+    assert!(fs::read_to_string(site.path(&new)).unwrap().contains("ENCRYPTED"));
+    site.run(&["keys", "decrypt", &new]).expect(2).says("is encrypted");
+    by_variable("correct horse", &["keys", "decrypt", &new]).expect(0);
+    assert!(!fs::read_to_string(site.path(&new)).unwrap().contains("ENCRYPTED"));
+    by_variable("correct horse", &["keys", "encrypt"]).expect(0).says("encrypted  ");
+    by_variable("correct horse", &["keys", "encrypt"]).expect(0).says("all of them");
 }

@@ -19,7 +19,7 @@ pub(super) fn export(context: &Context, file: &Path) -> anyhow::Result<Exit> {
     let folder = context.config.keys_dir();
     let none = || KeyChangeError::NoProposal { folder: folder.clone() };
     let proposal = Proposal::load(&folder)?.ok_or_else(none)?;
-    durable::write_new(file, &proposal.to_json()?, FileMode::Shared)?;
+    write_new(file, &proposal.to_json()?)?;
     show(&proposal)?;
     output::data(format!("file     {}", file.display()));
     output::note(
@@ -42,13 +42,24 @@ pub(super) fn sign(context: &Context, arguments: &SignArguments) -> anyhow::Resu
     }
     let keys: Vec<&RoleKey> = keys.iter().collect();
     let signatures = SignatureFile::sign(&proposal, &keys)?;
-    durable::write_new(&arguments.output, &signatures.to_json()?, FileMode::Shared)?;
+    write_new(&arguments.output, &signatures.to_json()?)?;
     for key in keys {
         output::data(format!("signed   {}", short(&key.public().id())));
     }
     output::data(format!("file     {}", arguments.output.display()));
     output::note("it holds no secret; on the mirror: midmirror keys import-signature FILE");
     Ok(Exit::Done)
+}
+
+fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    match durable::write_new(file, bytes, FileMode::Shared) {
+        Err(error) if error.is_already_there() => Err(coded(
+            Exit::Usage,
+            format!("{} is there already", file.display()),
+            "name another file with --output: nothing is overwritten in a ceremony",
+        )),
+        written => Ok(written?),
+    }
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {

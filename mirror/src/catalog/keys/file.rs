@@ -78,7 +78,12 @@ pub fn write_new_key(
 ) -> Result<PublicKey, CatalogError> {
     let der = generate(algorithm)?;
     let key = RoleKey::from_pkcs8(&der).ok_or(CatalogError::KeyGeneration)?;
-    durable::write_new(path, private_pem(&der, passphrase)?.as_bytes(), FileMode::Secret)?;
+    durable::write_new(path, private_pem(&der, passphrase)?.as_bytes(), FileMode::Secret).map_err(
+        |e| match e.is_already_there() {
+            true => CatalogError::KeysExist { path: path.to_owned() },
+            false => e.into(),
+        },
+    )?;
     let mut public = path.as_os_str().to_owned();
     public.push(".pub");
     durable::write_new(Path::new(&public), public_pem(key.public())?.as_bytes(), FileMode::Shared)?;
