@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::path::Path;
 
 use jiff::Timestamp;
 use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot, Targets};
@@ -23,8 +22,8 @@ use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
-use crate::store::durable::{self, FileMode};
-use crate::store::{Store, StoreWriter};
+use crate::storage::{FileMode, below};
+use crate::store::{REPOSITORY, Store, StoreWriter};
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +65,9 @@ pub fn publish(
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
-    let folder = store.repository_dir();
     let identity = identity(store, keys, lifetimes)?;
-    ensure_root(&folder, keys, now, lifetimes)?;
-    let publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+    ensure_root(store, keys, now, lifetimes)?;
+    let publisher = Publisher::new(store, keys, now, lifetimes)?;
     for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
         publisher.check_keys(role)?;
     }
@@ -81,7 +79,10 @@ pub fn publish(
     let outcome = publisher.write_what_is_due(before.as_ref(), &entries, &identity)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
-        source: TrustError::Missing { what: TIMESTAMP_FILE.to_owned(), place: folder.display().to_string() },
+        source: TrustError::Missing {
+            what: TIMESTAMP_FILE.to_owned(),
+            place: store.repository_dir().display().to_string(),
+        },
     })?;
     let publication = Publication {
         versions: after.versions(),
@@ -89,8 +90,7 @@ pub fn publish(
         packages: after.entries().len(),
         expires: after.expires(),
     };
-    let timestamp = folder.join(TIMESTAMP_FILE);
-    let timestamp = std::fs::read(&timestamp).map_err(CatalogError::folder(&timestamp))?;
+    let timestamp = read(store, TIMESTAMP_FILE)?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), now))?;
     sums::write(store, keys.store_or_error()?, &entries, &publication, now)?;
     if outcome != PublicationOutcome::Unchanged {
@@ -111,13 +111,12 @@ pub(super) fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<Lo
 
 /// Makes version 1 of the root metadata if there is none.
 fn ensure_root(
-    folder: &Path,
+    store: &Store,
     signing: &SigningKeys,
     now: Timestamp,
     lifetimes: &Lifetimes,
 ) -> Result<(), CatalogError> {
-    let path = folder.join(FIRST_ROOT_FILE);
-    if path.symlink_metadata().is_ok() {
+    if is_there(store, FIRST_ROOT_FILE)? {
         return Ok(());
     }
     let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
@@ -144,12 +143,31 @@ fn ensure_root(
         _extra: HashMap::new(),
     };
     let signers = signing.enough(Role::Root, &root)?;
-    Ok(durable::write_new(&path, &metadata::sign(root, &signers)?, FileMode::Shared)?)
+    create(store, FIRST_ROOT_FILE, &metadata::sign(root, &signers)?)
+}
+
+/// Whether the catalog has a file.
+pub(super) fn is_there(store: &Store, name: &str) -> Result<bool, CatalogError> {
+    let kind = store.storage().look(&below(REPOSITORY, name)).map_err(CatalogError::reading)?;
+    Ok(kind.is_some())
+}
+
+/// Reads a root or timestamp file of the catalog.
+pub(super) fn read(store: &Store, name: &str) -> Result<Vec<u8>, CatalogError> {
+    let key = below(REPOSITORY, name);
+    let read = store.storage().read(&key, LARGEST_READ).map_err(CatalogError::reading)?;
+    let path = store.storage().place(&key);
+    read.ok_or_else(|| CatalogError::folder(&path)(std::io::ErrorKind::NotFound.into()))
+}
+
+/// Writes a new file of the catalog.
+pub(super) fn create(store: &Store, name: &str, bytes: &[u8]) -> Result<(), CatalogError> {
+    Ok(store.storage().create(&below(REPOSITORY, name), bytes, FileMode::Shared)?)
 }
 
 /// Writes metadata that fits the newest root metadata.
 pub(super) struct Publisher<'a> {
-    pub(super) folder: &'a Path,
+    pub(super) store: &'a Store,
     keys: &'a SigningKeys,
     pub(super) now: Timestamp,
     lifetimes: &'a Lifetimes,
@@ -159,13 +177,13 @@ pub(super) struct Publisher<'a> {
 
 impl<'a> Publisher<'a> {
     pub(super) fn new(
-        folder: &'a Path,
+        store: &'a Store,
         keys: &'a SigningKeys,
         now: Timestamp,
         lifetimes: &'a Lifetimes,
     ) -> Result<Self, CatalogError> {
-        let root = trusting(folder, now, trust_root)?;
-        Ok(Self { folder, keys, now, lifetimes, root })
+        let root = trusting(store, now, trust_root)?;
+        Ok(Self { store, keys, now, lifetimes, root })
     }
 
     /// Makes sure that what our keys sign for a role will be accepted, before anything is written.
@@ -175,10 +193,10 @@ impl<'a> Publisher<'a> {
 
     /// The catalog as it is; none before the first publication. An expired one can be built upon.
     pub(super) fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
-        if self.folder.join(TIMESTAMP_FILE).symlink_metadata().is_err() {
+        if !is_there(self.store, TIMESTAMP_FILE)? {
             return Ok(None);
         }
-        trusting(self.folder, self.now, trust_folder).map(Some)
+        trusting(self.store, self.now, trust_folder).map(Some)
     }
 
     fn write_what_is_due(
@@ -260,7 +278,8 @@ impl<'a> Publisher<'a> {
         let mut timestamp = schema::Timestamp::new(SPECIFICATION.to_owned(), version, expires);
         timestamp.meta.insert("snapshot.json".to_owned(), snapshot);
         let bytes = self.sign(timestamp)?;
-        Ok(durable::replace(&self.folder.join(TIMESTAMP_FILE), &bytes, FileMode::Shared)?)
+        let key = below(REPOSITORY, TIMESTAMP_FILE);
+        Ok(self.store.storage().replace(&key, &bytes, FileMode::Shared)?)
     }
 
     /// Writes `N.ROLE.json` and returns how the next file refers to it.
@@ -268,7 +287,7 @@ impl<'a> Publisher<'a> {
         let version = signed.version();
         let name = format!("{version}.{}.json", Role::of::<T>());
         let bytes = self.sign(signed)?;
-        durable::write_new(&self.folder.join(name), &bytes, FileMode::Shared)?;
+        create(self.store, &name, &bytes)?;
         let digest = Sha256Digest::of(&bytes);
         Ok(Metafile {
             length: Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
@@ -287,9 +306,8 @@ impl<'a> Publisher<'a> {
     pub(super) fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
         let mut highest = current;
         let suffix = format!(".{role}.json");
-        for entry in std::fs::read_dir(self.folder).map_err(CatalogError::folder(self.folder))? {
-            let name = entry.map_err(CatalogError::folder(self.folder))?.file_name();
-            let version = name.to_str().and_then(|name| name.strip_suffix(&suffix)).map(str::parse);
+        for listed in self.store.storage().list(REPOSITORY).map_err(CatalogError::reading)? {
+            let version = listed.name.strip_suffix(&suffix).map(str::parse);
             if let Some(Ok(version)) = version {
                 highest = highest.max(version);
             }
@@ -304,14 +322,13 @@ impl<'a> Publisher<'a> {
 
 /// Reads a store's own catalog as a client does who was enrolled with the first root metadata.
 pub(super) fn trusting<T>(
-    folder: &Path,
+    store: &Store,
     now: Timestamp,
-    read: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
+    run: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
 ) -> Result<T, CatalogError> {
-    let path = folder.join(FIRST_ROOT_FILE);
-    let root = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
+    let root = read(store, FIRST_ROOT_FILE)?;
     let inputs = TrustInputs { root: &root, state: None, now, allow_expired: true };
-    read(&FolderSource::new(folder), &inputs).map_err(|source| CatalogError::Current { source })
+    run(&FolderSource::of(store), &inputs).map_err(|source| CatalogError::Current { source })
 }
 
 /// The end of validity in whole seconds, as TUF wants it.
@@ -328,6 +345,8 @@ pub(super) fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError>
 pub(super) const FIRST_ROOT_FILE: &str = "1.root.json";
 /// The pointer to the current state.
 pub(super) const TIMESTAMP_FILE: &str = "timestamp.json";
+/// What is read here was written by this program, and is parsed by nobody but `update`, which has limits of its own.
+const LARGEST_READ: u64 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

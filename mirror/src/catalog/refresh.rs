@@ -16,13 +16,12 @@ use super::journal::Journal;
 use super::keys::SigningKeys;
 use super::lifetimes::Lifetimes;
 use super::metadata::Role;
-use super::publish::{Publisher, TIMESTAMP_FILE, log_key};
+use super::publish::{Publisher, TIMESTAMP_FILE, create, is_there, log_key, read};
 use super::source::FolderSource;
 use super::trust::TrustedCatalog;
 use crate::Sha256Digest;
 use crate::catalog::{Event, Publication, PublicationOutcome, TrustError};
 use crate::store::StoreWriter;
-use crate::store::durable::{self, FileMode};
 
 /// What a renewal did, and what it could not do.
 #[derive(Debug)]
@@ -59,11 +58,11 @@ pub fn refresh(
     now: Timestamp,
     lifetimes: &Lifetimes,
 ) -> Result<Refresh, CatalogError> {
-    let folder = writer.store().repository_dir();
-    if folder.join(TIMESTAMP_FILE).symlink_metadata().is_err() {
+    let store = writer.store();
+    if !is_there(store, TIMESTAMP_FILE)? {
         return Err(CatalogError::NoCatalog);
     }
-    let mut publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+    let mut publisher = Publisher::new(store, keys, now, lifetimes)?;
     let before = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
     keys.store_or_error()?;
     let (mut wanted, mut blocked) = (BTreeSet::new(), Vec::new());
@@ -82,7 +81,7 @@ pub fn refresh(
     if wanted.remove(&Role::Root) {
         renew_root(&publisher)?;
         renewed.push(Role::Root);
-        publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+        publisher = Publisher::new(store, keys, now, lifetimes)?;
     }
     renewed.extend(sign_anew(&publisher, &before, &wanted)?);
     let publication = record(writer, keys, &publisher, !renewed.is_empty())?;
@@ -94,8 +93,8 @@ fn renew_root(publisher: &Publisher<'_>) -> Result<(), CatalogError> {
     let mut root = publisher.root.clone();
     root.version = super::publish::next(Role::Root, root.version.get())?;
     root.expires = publisher.expiry(Role::Root)?;
-    let path = publisher.folder.join(format!("{}.root.json", root.version));
-    Ok(durable::write_new(&path, &publisher.sign(root)?, FileMode::Shared)?)
+    let name = format!("{}.root.json", root.version);
+    create(publisher.store, &name, &publisher.sign(root)?)
 }
 
 /// What is signed when a role is: itself, and what refers to it.
@@ -133,9 +132,10 @@ pub(super) fn sign_anew(
 /// Everything that the current targets metadata says, with the next version and a new end.
 fn write_targets(publisher: &Publisher<'_>, before: &TrustedCatalog) -> Result<Metafile, CatalogError> {
     let version = before.version(Role::Targets);
-    let (name, place) = (format!("{version}.targets.json"), publisher.folder.display().to_string());
+    let (name, place) =
+        (format!("{version}.targets.json"), publisher.store.repository_dir().display().to_string());
     let current = |source| CatalogError::Current { source };
-    let bytes = FolderSource::new(publisher.folder).read(&name, MAX_TARGETS_BYTES);
+    let bytes = FolderSource::of(publisher.store).read(&name, MAX_TARGETS_BYTES);
     let bytes = bytes
         .map_err(|source| {
             current(TrustError::Unreachable { what: name.clone(), place: place.clone(), source })
@@ -165,8 +165,7 @@ pub(super) fn record(
     let identity = after.store().ok_or(CatalogError::NoLogKey)?;
     let log_key = log_key(identity, keys)?;
     let mut journal = Journal::open(writer.store(), &log_key)?;
-    let timestamp = publisher.folder.join(TIMESTAMP_FILE);
-    let timestamp = std::fs::read(&timestamp).map_err(CatalogError::folder(&timestamp))?;
+    let timestamp = read(writer.store(), TIMESTAMP_FILE)?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), publisher.now))?;
     if is_new {
         let version = publication.versions.timestamp;

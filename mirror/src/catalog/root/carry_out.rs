@@ -5,7 +5,6 @@
 //! keys change, the first two steps are left out.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -15,14 +14,14 @@ use tracing::warn;
 use super::chain::{RootChange, chain};
 use super::error::KeyChangeError;
 use super::proposal::Proposal;
-use crate::catalog::checks::{parse, verify};
+use crate::catalog::checks::{MAX_TARGETS_BYTES, parse, verify};
 use crate::catalog::journal::Journal;
-use crate::catalog::publish::{Publisher, TIMESTAMP_FILE, log_key};
+use crate::catalog::publish::{Publisher, TIMESTAMP_FILE, create, is_there, log_key, read};
 use crate::catalog::refresh::{record, sign_anew, signed_with};
+use crate::catalog::source::FolderSource;
 use crate::catalog::trust::TrustedCatalog;
 use crate::catalog::{CatalogError, Event, Lifetimes, Publication, Role, SigningKeys, TrustError, metadata};
-use crate::store::StoreWriter;
-use crate::store::durable::{self, FileMode};
+use crate::store::{Store, StoreWriter};
 
 /// What was done.
 #[derive(Debug)]
@@ -47,8 +46,8 @@ pub fn carry_out(
     now: Timestamp,
     lifetimes: &Lifetimes,
 ) -> Result<CarriedOut, KeyChangeError> {
-    let folder = writer.store().repository_dir();
-    check_place(writer, &folder, proposal, now)?;
+    let store = writer.store();
+    check_place(store, proposal, now)?;
     let missing = proposal.missing();
     if !missing.is_empty() {
         let missing: Vec<String> = missing
@@ -60,19 +59,19 @@ pub fn carry_out(
         return Err(KeyChangeError::Incomplete { missing: missing.join(", ") });
     }
     keys.store_or_error()?;
-    let mut publisher = Publisher::new(&folder, keys, now, lifetimes)?;
+    let mut publisher = Publisher::new(store, keys, now, lifetimes)?;
     publisher.root = proposal.last().clone();
     let before = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
-    let forced = unsigned_roles(&folder, &before, proposal.last())?;
+    let forced = unsigned_roles(store, &before, proposal.last())?;
     for role in forced.iter().flat_map(|role| signed_with(*role)) {
         publisher.check_keys(*role)?;
     }
     if let [first, _] = proposal.versions() {
-        write_root(&folder, first)?;
+        write_root(store, first)?;
     }
     let renewed = sign_anew(&publisher, &before, &forced)?;
     if let Some(last) = proposal.versions().last() {
-        write_root(&folder, last)?;
+        write_root(store, last)?;
     }
     let changes = proposal.overall();
     log(writer, keys, &publisher, proposal, &changes)?;
@@ -86,22 +85,16 @@ pub fn carry_out(
 }
 
 /// Whether the proposal follows the root metadata of this store, or was carried out in part.
-fn check_place(
-    writer: &StoreWriter,
-    folder: &Path,
-    proposal: &Proposal,
-    now: Timestamp,
-) -> Result<(), KeyChangeError> {
-    if proposal.store_id() != writer.store().id() {
+fn check_place(store: &Store, proposal: &Proposal, now: Timestamp) -> Result<(), KeyChangeError> {
+    if proposal.store_id() != store.id() {
         return Err(KeyChangeError::Foreign);
     }
     let base = proposal.base_version();
-    let path = folder.join(format!("{base}.root.json"));
-    let text = std::fs::read(&path).map_err(|_| KeyChangeError::Foreign)?;
+    let text = read(store, &format!("{base}.root.json")).map_err(|_| KeyChangeError::Foreign)?;
     if text != proposal.current_text().as_bytes() {
         return Err(KeyChangeError::Foreign);
     }
-    let chain = chain(folder, now)?;
+    let chain = chain(store, now)?;
     let current = u64::try_from(chain.len()).unwrap_or(u64::MAX);
     let ours = proposal.versions().iter().map(|version| &version.signed);
     let begun = chain.iter().map(|version| &version.signed).filter(|root| root.version.get() > base);
@@ -115,45 +108,46 @@ fn check_place(
 
 /// The roles whose current files the keys of the last root metadata have not signed.
 fn unsigned_roles(
-    folder: &Path,
+    store: &Store,
     before: &TrustedCatalog,
     root: &Root,
 ) -> Result<BTreeSet<Role>, KeyChangeError> {
     let versions = before.versions();
     let mut roles = BTreeSet::new();
-    if !is_signed::<Targets>(folder, &format!("{}.targets.json", versions.targets), root)? {
+    if !is_signed::<Targets>(store, &format!("{}.targets.json", versions.targets), root)? {
         roles.insert(Role::Targets);
     }
-    if !is_signed::<Snapshot>(folder, &format!("{}.snapshot.json", versions.snapshot), root)? {
+    if !is_signed::<Snapshot>(store, &format!("{}.snapshot.json", versions.snapshot), root)? {
         roles.insert(Role::Snapshot);
     }
-    if !is_signed::<schema::Timestamp>(folder, TIMESTAMP_FILE, root)? {
+    if !is_signed::<schema::Timestamp>(store, TIMESTAMP_FILE, root)? {
         roles.insert(Role::Timestamp);
     }
     Ok(roles)
 }
 
 fn is_signed<T: schema::Role + DeserializeOwned>(
-    folder: &Path,
+    store: &Store,
     name: &str,
     root: &Root,
 ) -> Result<bool, KeyChangeError> {
-    let path = folder.join(name);
-    let bytes = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
+    let (source, place) = (FolderSource::of(store), store.repository_dir().display().to_string());
     let current = |source: TrustError| CatalogError::Current { source };
-    let signed: Signed<T> = parse(&bytes, name, &folder.display().to_string()).map_err(current)?;
+    let bytes = source.read(name, MAX_TARGETS_BYTES).map_err(|source| {
+        current(TrustError::Unreachable { what: name.to_owned(), place: place.clone(), source })
+    })?;
+    let missing = || current(TrustError::Missing { what: name.to_owned(), place: place.clone() });
+    let signed: Signed<T> = parse(&bytes.ok_or_else(missing)?, name, &place).map_err(current)?;
     Ok(verify(root, &signed).is_ok())
 }
 
 /// Writes `N.root.json`, if it is not there from an earlier attempt.
-fn write_root(folder: &Path, version: &Signed<Root>) -> Result<(), KeyChangeError> {
-    let path = folder.join(format!("{}.root.json", version.signed.version));
-    if path.symlink_metadata().is_ok() {
+fn write_root(store: &Store, version: &Signed<Root>) -> Result<(), KeyChangeError> {
+    let name = format!("{}.root.json", version.signed.version);
+    if is_there(store, &name)? {
         return Ok(());
     }
-    let bytes = metadata::encode(version)?;
-    durable::write_new(&path, &bytes, FileMode::Shared).map_err(CatalogError::from)?;
-    Ok(())
+    Ok(create(store, &name, &metadata::encode(version)?)?)
 }
 
 fn log(

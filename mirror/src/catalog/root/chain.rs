@@ -1,7 +1,6 @@
 //! What one version of root metadata changes, and all versions of a catalog.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,6 +13,7 @@ use crate::catalog::publish::{FIRST_ROOT_FILE, trusting};
 use crate::catalog::source::FolderSource;
 use crate::catalog::trust::trust_root;
 use crate::catalog::{CatalogError, Role, TrustError, short};
+use crate::store::Store;
 
 /// What changes for one role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,9 +72,9 @@ pub(super) fn threshold(root: &Root, role: Role) -> u64 {
 }
 
 /// All versions of the root metadata of a catalog from the first to the newest, each as its predecessor demands.
-pub(super) fn chain(folder: &Path, now: Timestamp) -> Result<Vec<Signed<Root>>, KeyChangeError> {
-    let newest = trusting(folder, now, trust_root)?;
-    let (source, place) = (FolderSource::new(folder), folder.display().to_string());
+pub(super) fn chain(store: &Store, now: Timestamp) -> Result<Vec<Signed<Root>>, KeyChangeError> {
+    let newest = trusting(store, now, trust_root)?;
+    let (source, place) = (FolderSource::of(store), store.repository_dir().display().to_string());
     let mut chain = Vec::new();
     for version in 1..=newest.version.get() {
         let name = if version == 1 { FIRST_ROOT_FILE.to_owned() } else { format!("{version}.root.json") };

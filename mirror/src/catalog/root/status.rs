@@ -154,9 +154,8 @@ pub fn keys_report(
     proposal: Option<&Proposal>,
     now: Timestamp,
 ) -> Result<KeysReport, KeyChangeError> {
-    let folder = store.repository_dir();
-    let catalog = trusting(&folder, now, trust_folder)?;
-    let chain = chain(&folder, now)?;
+    let catalog = trusting(store, now, trust_folder)?;
+    let chain = chain(store, now)?;
     let profile = catalog.store().map_or(Profile::default(), |store| store.profile);
     let roles = match chain.last() {
         Some(newest) => Role::ALL
