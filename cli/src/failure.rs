@@ -162,8 +162,8 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
             "`keys` in the configuration names the keys of another store; bring back those made with this one"
         }
         CatalogError::NoStoreKey => {
-            "bring it back from its backup; if there never was one (the store is of an early version), midmirror init \
-             makes it"
+            "bring it back from its backup; if it is lost: midmirror keys rotate-store; if there never was one (the store is \
+             of an early version), midmirror init makes it"
         }
         CatalogError::LostEvidence { .. } => {
             let hint = "bring STORE/evidence back from a backup; nothing is published until then";

@@ -291,3 +291,81 @@ fn encrypted_keys_sign_with_their_passphrase_only() {
     by_variable("correct horse", &["keys", "encrypt"]).expect(0).says("encrypted  ");
     by_variable("correct horse", &["keys", "encrypt"]).expect(0).says("all of them");
 }
+
+#[test]
+fn warnings_of_an_end_that_comes_nearer_are_given_everywhere() {
+    let site = Site::new();
+    signed_days_ago(&site, 20, Profile::Connected);
+    site.enrol("https://localhost:1");
+    let agent = site.agent("linux.x86-64");
+    let soon = "the timestamp metadata expires within 14 days";
+    for command in [&["list"][..], &["store", "check"], &["keys", "status"]] {
+        site.run(command).expect(0).says(soon).says("midmirror catalog refresh");
+    }
+    site.run(&["host", "stage", &agent, "--from", "store"]).expect(9).says(soon);
+    site.run(&["host", "status", &agent]).expect(0).says("as seen last valid until").says(soon);
+    let mirror = crate::site::Mirror::start(&site);
+    let page = std::process::Command::new("curl")
+        .args(["-sS", "--noproxy", "*", "--cacert"])
+        .arg(site.path("store.tls/ca.pem"))
+        .arg(&mirror.url)
+        .output();
+    match page {
+        Ok(page) => assert!(String::from_utf8_lossy(&page.stdout).contains(soon), "{page:?}"),
+        Err(_) => assert!(std::env::var_os("MIDMIRROR_REQUIRE_TOOLS").is_none(), "no curl"),
+    }
+    drop(mirror);
+    site.run(&["catalog", "refresh"]).expect(0);
+    let list = site.run(&["list"]).expect(0);
+    assert!(!list.stderr.contains("expires within"), "{}", list.stderr);
+}
+
+#[test]
+fn expired_catalog_stops_a_host_unless_somebody_says_why_it_may_be_used_for_some_days() {
+    let site = Site::new();
+    signed_days_ago(&site, 40, Profile::Connected);
+    site.enrol("https://localhost:1");
+    let agent = site.agent("linux.x86-64");
+    let stage = ["host", "stage", &agent, "--from", "store"];
+    site.run(&stage).expect(6).says("--accept-stale-until");
+    let with = |until: &str, reason: &str| {
+        site.run(&[&stage[..], &["--json", "--accept-stale-until", until, "--reason", reason]].concat())
+    };
+    let day = |days: i64| (Timestamp::now() + SignedDuration::from_hours(24 * days)).to_string();
+    with(&day(31), "repair").expect(2).says("30 days at most");
+    with(&day(-1), "repair").expect(2).says("in the past");
+    with(&day(5), " ").expect(2).says("a reason is needed");
+    with("soon", "repair").expect(2).says("2026-12-31");
+    site.run(&[&stage[..], &["--accept-stale-until", &day(5)]].concat()).expect(2);
+    let used =
+        with(&day(5)[..10], "mirror is being repaired").expect(9).says("an expired catalog is accepted");
+    let report: serde_json::Value = serde_json::from_str(&used.stdout).unwrap();
+    assert_eq!(report["accepted_stale"]["reason"], "mirror is being repaired");
+    assert_eq!(report["accepted_stale"]["roles"], serde_json::json!(["timestamp"]));
+    // Other keys are not made good by it.
+    let other = Site::new();
+    other.run(&["init"]).expect(0);
+    fs::copy(other.path("store/repository/timestamp.json"), site.path("store/repository/timestamp.json"))
+        .unwrap();
+    with(&day(5), "repair").expect(5);
+}
+
+#[test]
+fn lost_key_of_the_store_is_replaced_and_the_log_goes_on() {
+    let site = Site::new().synced();
+    let checkpoint = site.run(&["log", "checkpoint"]).expect(0).stdout;
+    fs::write(site.path("checkpoint"), checkpoint).unwrap();
+    fs::remove_file(site.path("store.keys/store.pem")).unwrap();
+    site.run(&["sync", embedded::old_stamp()]).expect(2).says("store.pem").says("keys rotate-store");
+    site.run(&["keys", "rotate-store", "--reason", " "]).expect(2);
+    site.run(&["keys", "rotate-store", "--reason", "lost disk"]).expect(0).says("store key");
+    site.run(&["sync", embedded::old_stamp()]).expect(0);
+    site.run(&["log", "verify", "--against", "checkpoint"])
+        .expect(0)
+        .says("grown from the earlier checkpoint");
+    site.run(&["log", "show"]).expect(0).says("another key of the store: lost disk");
+    site.run(&["store", "check"]).expect(0);
+    // Stolen, not lost: the same.
+    site.run(&["keys", "rotate-store", "--reason", "stolen"]).expect(0);
+    site.run(&["log", "verify", "--against", "checkpoint"]).expect(0);
+}

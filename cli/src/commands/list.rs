@@ -1,7 +1,7 @@
 //! `midmirror list`: what the catalog holds.
 
 use anyhow::Context as _;
-use midmirror_mirror::catalog::{FolderSource, TrustInputs, TrustedCatalog, trust_folder};
+use midmirror_mirror::catalog::{FolderSource, RoleEnd, TrustInputs, TrustedCatalog, trust_folder};
 use midmirror_mirror::store::Store;
 
 use crate::context::{self, Context};
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
 
 /// Says in time that hosts will soon refuse the catalog.
 pub(crate) fn warn_of_expiry(catalog: &TrustedCatalog) {
-    if let Some(warning) = super::keys::status::expiry_text(catalog, context::now()) {
+    if let Some(warning) = RoleEnd::worst_text(&catalog.ends(), context::now()) {
         output::note(warning);
     }
 }

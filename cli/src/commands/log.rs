@@ -106,6 +106,10 @@ fn print(index: u64, event: &Event) {
                 output::data(format!("        {}", change.in_words()));
             }
         }
+        Event::StoreKeyChanged { from, to, reason, .. } => {
+            output::data(format!("{place}  KEYS       another key of the store: {}", one_line(reason)));
+            output::data(format!("        from {from} to {to}"));
+        }
         // Kinds that are added later print what they have in JSON.
         other => output::data(format!("{place}  {other:?}")),
     }

@@ -41,6 +41,9 @@ pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<E
             "next: move damaged files away (or bring them back from a backup), then sync their packages again",
         );
     }
+    if let Ok(catalog) = &catalog {
+        super::list::warn_of_expiry(catalog);
+    }
     if let Err(error) = catalog {
         output::failure(
             &error,

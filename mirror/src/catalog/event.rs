@@ -92,6 +92,17 @@ pub enum Event {
         /// Why; at most 2,000 characters.
         reason: String,
     },
+    /// Another key of the store signs this log and the list of digests from now on.
+    StoreKeyChanged {
+        /// When.
+        at: Timestamp,
+        /// The Ed25519 public key before, in hexadecimal digits.
+        from: String,
+        /// The one from now on.
+        to: String,
+        /// Why; at most 2,000 characters.
+        reason: String,
+    },
 }
 
 impl Event {
@@ -156,6 +167,10 @@ impl Event {
         Self::KeysChanged { at, root, roles: roles.to_vec(), reason: shortened(reason) }
     }
 
+    pub(super) fn store_key_changed(at: Timestamp, from: [u8; 32], to: [u8; 32], reason: &str) -> Self {
+        Self::StoreKeyChanged { at, from: hex::encode(from), to: hex::encode(to), reason: shortened(reason) }
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -163,7 +178,8 @@ impl Event {
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
             | Self::Published { at, .. }
-            | Self::KeysChanged { at, .. } => *at,
+            | Self::KeysChanged { at, .. }
+            | Self::StoreKeyChanged { at, .. } => *at,
         }
     }
 
@@ -199,7 +215,7 @@ impl Event {
             Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
                 Some(sha256)
             }
-            Self::Published { .. } | Self::KeysChanged { .. } => None,
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::CatalogError;
 use super::event::Event;
-use crate::log::{LogAt, LogError, LogKey, LogWriter};
+use crate::log::{LogAt, LogError, LogKey, LogWriter, NoteKey};
 use crate::store::{Admission, Store};
 
 /// The log of a store, to be continued.
@@ -23,8 +23,20 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open(&store.log(), key)?)
+    }
+
+    /// Opens a log that another key has signed before.
+    pub(super) fn open_after(
+        store: &'a Store,
+        key: &'a LogKey,
+        before: &NoteKey,
+    ) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open_after(&store.log(), key, before)?)
+    }
+
+    fn of(store: &'a Store, log: LogWriter<'a>) -> Result<Self, CatalogError> {
         let folder = store.log();
-        let log = LogWriter::open(&folder, key)?;
         let (logged, published) = last(&folder.at(log.size()))?;
         Ok(Self { store, log, logged, published })
     }
@@ -57,6 +69,11 @@ impl<'a> Journal<'a> {
             self.published = versions.timestamp;
         }
         Ok(())
+    }
+
+    /// Logs that another key signs from now on.
+    pub(super) fn store_key_changed(&mut self, event: &Event) -> Result<(), CatalogError> {
+        self.append(std::slice::from_ref(event))
     }
 
     /// Logs a change of keys, unless the log has the one that led to this version of the root metadata.
@@ -129,7 +146,6 @@ mod tests {
     use super::super::testing::TestCatalog;
     use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
     use super::*;
-    use crate::log::NoteKey;
     use crate::store::testing::{at, path};
 
     fn events(catalog: &TestCatalog) -> Vec<Event> {

@@ -14,6 +14,7 @@
 #[cfg(test)]
 mod attacks;
 mod checks;
+mod ends;
 mod entry;
 mod error;
 mod event;
@@ -26,6 +27,7 @@ mod publish;
 mod refresh;
 mod root;
 mod source;
+mod stale;
 mod state;
 mod sums;
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub(crate) mod testing;
 mod trust;
 mod update;
 
+pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
 pub use event::Event;
@@ -47,8 +50,10 @@ pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
 pub use root::{
-    CarriedOut, ExpiryWarning, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport,
-    Missing, Proposal, RoleReport, RootChange, SignatureFile, carry_out, keys_report,
+    CarriedOut, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing, Proposal,
+    RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
 };
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
-pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};
+pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
+pub use state::remembered_ends;
+pub use trust::{TrustInputs, TrustedCatalog, trust, trust_accepting, trust_folder, trust_folder_accepting};

@@ -81,6 +81,10 @@ pub fn refresh(
     if wanted.remove(&Role::Root) {
         renew_root(&publisher)?;
         renewed.push(Role::Root);
+        // Who looks at timestamp.json alone sees that something has changed.
+        if publisher.check_keys(Role::Timestamp).is_ok() {
+            wanted.insert(Role::Timestamp);
+        }
         publisher = Publisher::new(store, keys, now, lifetimes)?;
     }
     renewed.extend(sign_anew(&publisher, &before, &wanted)?);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::error::ServeError;
 use super::representation::Package;
 use crate::Sha256Digest;
-use crate::catalog::{CatalogEntry, FolderSource, TrustInputs, trust_folder};
+use crate::catalog::{CatalogEntry, FolderSource, RoleEnd, TrustInputs, trust_folder};
 use crate::store::Store;
 
 /// Why a catalog could not be loaded.
@@ -31,6 +31,8 @@ pub struct LoadedCatalog {
     pub entries: Vec<CatalogEntry>,
     /// When importers will begin to refuse it. Packages are served on, but `/healthz` complains.
     pub expires: jiff::Timestamp,
+    /// When its roles end, for warnings in time; may be empty.
+    pub ends: Vec<RoleEnd>,
 }
 
 /// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
@@ -47,7 +49,8 @@ impl ServedStore {
         Self::loading(store, clock, move || {
             let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
             let catalog = trust_folder(&source, &inputs)?;
-            Ok(LoadedCatalog { entries: catalog.entries().to_vec(), expires: catalog.expires() })
+            let (expires, ends) = (catalog.expires(), catalog.ends());
+            Ok(LoadedCatalog { entries: catalog.entries().to_vec(), expires, ends })
         })
     }
 
@@ -79,11 +82,12 @@ pub(crate) struct View {
     packages: Vec<Package>,
     by_path: HashMap<String, usize>,
     expires: Option<jiff::Timestamp>,
+    ends: Vec<RoleEnd>,
 }
 
 impl View {
     fn new(catalog: LoadedCatalog) -> Self {
-        let LoadedCatalog { mut entries, expires } = catalog;
+        let LoadedCatalog { mut entries, expires, ends } = catalog;
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let by_path = entries
             .iter()
@@ -91,7 +95,7 @@ impl View {
             .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
             .collect();
         let packages = entries.into_iter().map(Package::new).collect();
-        Self { packages, by_path, expires: Some(expires) }
+        Self { packages, by_path, expires: Some(expires), ends }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -167,6 +171,11 @@ impl Published {
                 "the catalog has expired on {expired}; importers refuse it until it is published again"
             ))
         })
+    }
+
+    /// What people should know before it becomes a problem.
+    pub(crate) fn warning(&self) -> Option<String> {
+        RoleEnd::worst_text(&self.view().ends, (self.store.clock)())
     }
 
     /// The view, at most a second older than the disk.

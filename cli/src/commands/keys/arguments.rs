@@ -105,6 +105,12 @@ pub(crate) enum KeysCommand {
     },
     /// Replace a key by a new one
     Rotate(RotateArguments),
+    /// Replace the key of the store, which signs log and list of digests; also when it was lost. Needs no root keys
+    RotateStore {
+        /// Why
+        #[command(flatten)]
+        why: Why,
+    },
     /// Add a root key
     AddRoot {
         /// The new holder's public key (FILE.pub of `keys new`), or a private key

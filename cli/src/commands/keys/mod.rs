@@ -5,7 +5,8 @@ mod ceremony;
 mod files;
 mod offline;
 mod refresh;
-pub(crate) mod status;
+mod status;
+mod store_key;
 
 use midmirror_mirror::catalog::{Role, SigningKeys};
 
@@ -27,6 +28,7 @@ pub(crate) fn run(
         }
         KeysCommand::Status { json } => status::run(&context()?, *json),
         KeysCommand::Rotate(arguments) => ceremony::rotate(&context()?, arguments),
+        KeysCommand::RotateStore { why } => store_key::rotate(&context()?, why),
         KeysCommand::AddRoot { key, why } => ceremony::add_root(&context()?, key, why),
         KeysCommand::RemoveRoot { id, why } => ceremony::remove_root(&context()?, id, why),
         KeysCommand::Threshold { role, threshold, why } => {

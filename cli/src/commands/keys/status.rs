@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use midmirror_mirror::catalog::{
-    ExpiryWarning, KeyPlace, KeysReport, Proposal, Role, RoleReport, SigningKeys, TrustedCatalog,
-    keys_report, short,
+    KeyPlace, KeysReport, Proposal, Role, RoleEnd, RoleReport, SigningKeys, keys_report, short,
 };
 
 use crate::context::{self, Context};
@@ -84,9 +83,8 @@ fn place(is_here: bool) -> &'static str {
 
 fn advise(report: &KeysReport) {
     for role in &report.roles {
-        if let Some(text) = role.warning.map(|warning| words(role.role, warning, role.expires)) {
-            output::note(text);
-        }
+        let end = RoleEnd { role: role.role, expires: role.expires, profile: report.profile };
+        end.warning_text(context::now()).into_iter().for_each(output::note);
         if role.role == Role::Root && role.keys.len() == 1 {
             output::note(
                 "warning: there is ONE root key; if it is lost or stolen, every host must be enrolled again: midmirror keys new, \
@@ -108,32 +106,5 @@ fn advise(report: &KeysReport) {
              import-signature, or give it up: midmirror keys discard",
             report.pending_signatures
         ));
-    }
-}
-
-/// Says in time that hosts will soon refuse a catalog.
-pub(crate) fn expiry_text(catalog: &TrustedCatalog, now: Timestamp) -> Option<String> {
-    let (role, warning) = catalog.expiry_warning(now)?;
-    Some(words(role, warning, catalog.expiry(role)))
-}
-
-fn words(role: Role, warning: ExpiryWarning, expires: Timestamp) -> String {
-    let how = match role {
-        Role::Root => "a ceremony with the root keys renews it: midmirror keys renew-root",
-        _ => "midmirror catalog refresh on the mirror signs it anew",
-    };
-    match warning {
-        ExpiryWarning::Expired => {
-            format!("warning: the {role} metadata has expired ({expires}); hosts refuse the catalog; {how}")
-        }
-        ExpiryWarning::TwoWeeks => {
-            format!("WARNING: the {role} metadata expires within 14 days ({expires}); {how}")
-        }
-        ExpiryWarning::TwoMonths => {
-            format!("warning: the {role} metadata expires within 60 days ({expires}); {how}")
-        }
-        ExpiryWarning::HalfYear => {
-            format!("warning: the {role} metadata expires within 180 days ({expires}); {how}")
-        }
     }
 }

@@ -31,7 +31,10 @@ pub use sealed::Passphrase;
 
 use super::error::CatalogError;
 use super::metadata::Role;
+use super::publish::trusting;
+use super::trust::trust_root;
 use crate::attest::StoreKey;
+use crate::store::Store;
 use crate::store::durable::{self, FileMode};
 use file::KeyFile;
 
@@ -126,6 +129,13 @@ impl SigningKeys {
             durable::write_new(&path, new_store_key(passphrase)?.as_bytes(), FileMode::Secret)?;
         }
         Self::load_with(folder, passphrase)
+    }
+
+    /// Makes a new key of the store, in place of the one that is there or was lost. The log and the catalog have to be told
+    /// of it: [`change_store_key`](super::change_store_key).
+    pub fn renew_store_key(folder: &Path, passphrase: Option<&Passphrase>) -> Result<(), CatalogError> {
+        let path = folder.join(STORE_KEY_FILE);
+        Ok(durable::replace(&path, new_store_key(passphrase)?.as_bytes(), FileMode::Secret)?)
     }
 
     /// Reads the keys of a folder, as [`Self::load_with`] without a passphrase.
@@ -243,6 +253,12 @@ impl SigningKeys {
             missing: missing.join(", "),
             folder: self.folder.clone(),
         })
+    }
+
+    /// Makes sure that enough keys of a role of a store's catalog are here.
+    pub fn can_sign(&self, role: Role, store: &Store, now: jiff::Timestamp) -> Result<(), CatalogError> {
+        let root = trusting(store, now, trust_root)?;
+        self.enough(role, &root).map(drop)
     }
 
     /// The threshold of the root role in the first root metadata.

@@ -69,9 +69,14 @@ pub fn carry_out(
     if let [first, _] = proposal.versions() {
         write_root(store, first)?;
     }
-    let renewed = sign_anew(&publisher, &before, &forced)?;
-    if let Some(last) = proposal.versions().last() {
-        write_root(store, last)?;
+    let mut renewed = sign_anew(&publisher, &before, &forced)?;
+    if let Some(last) = proposal.versions().last()
+        && write_root(store, last)?
+        && renewed.is_empty()
+        && publisher.check_keys(Role::Timestamp).is_ok()
+    {
+        // Who looks at timestamp.json alone sees that something has changed.
+        renewed = sign_anew(&publisher, &before, &[Role::Timestamp].into())?;
     }
     let changes = proposal.overall();
     log(writer, keys, &publisher, proposal, &changes)?;
@@ -141,13 +146,14 @@ fn is_signed<T: schema::Role + DeserializeOwned>(
     Ok(verify(root, &signed).is_ok())
 }
 
-/// Writes `N.root.json`, if it is not there from an earlier attempt.
-fn write_root(store: &Store, version: &Signed<Root>) -> Result<(), KeyChangeError> {
+/// Writes `N.root.json`, if it is not there from an earlier attempt. Returns whether it was written.
+fn write_root(store: &Store, version: &Signed<Root>) -> Result<bool, KeyChangeError> {
     let name = format!("{}.root.json", version.signed.version);
     if is_there(store, &name)? {
-        return Ok(());
+        return Ok(false);
     }
-    Ok(create(store, &name, &metadata::encode(version)?)?)
+    create(store, &name, &metadata::encode(version)?)?;
+    Ok(true)
 }
 
 fn log(

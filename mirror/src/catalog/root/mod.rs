@@ -25,6 +25,7 @@ mod error;
 mod proposal;
 mod signature;
 mod status;
+mod store_key;
 
 pub use carry_out::{CarriedOut, carry_out};
 pub use chain::RootChange;
@@ -32,4 +33,5 @@ pub use change::KeyChange;
 pub use error::KeyChangeError;
 pub use proposal::{Missing, Proposal};
 pub use signature::SignatureFile;
-pub use status::{ExpiryWarning, KeyPlace, KeyRecord, KeyReport, KeysReport, RoleReport, keys_report};
+pub use status::{KeyPlace, KeyRecord, KeyReport, KeysReport, RoleReport, keys_report};
+pub use store_key::change_store_key;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tough::schema::{Root, Signed};
@@ -12,7 +12,7 @@ use super::error::KeyChangeError;
 use super::proposal::Proposal;
 use crate::catalog::publish::trusting;
 use crate::catalog::trust::{TrustedCatalog, trust_folder};
-use crate::catalog::{Event, Lifetimes, Profile, PublicKey, Role, SigningKeys, read_events};
+use crate::catalog::{Event, ExpiryWarning, Lifetimes, Profile, PublicKey, Role, SigningKeys, read_events};
 use crate::store::Store;
 
 /// The keys of a catalog.
@@ -99,49 +99,6 @@ pub struct KeyRecord {
     pub to_version: Option<u64>,
     /// When the log first tells of that version.
     pub to: Option<Timestamp>,
-}
-
-/// How near an end is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ExpiryWarning {
-    /// Less than 180 days.
-    HalfYear,
-    /// Less than 60 days.
-    TwoMonths,
-    /// Less than 14 days.
-    TwoWeeks,
-    /// It is over.
-    Expired,
-}
-
-impl ExpiryWarning {
-    /// What is to be said of metadata with this lifetime that has so much left. What should have been renewed by then is
-    /// warned of, and nothing that is younger.
-    pub fn of(lifetime: SignedDuration, left: SignedDuration) -> Option<Self> {
-        let half = lifetime.checked_div(2).unwrap_or(lifetime);
-        let below = |days: i64| left < SignedDuration::from_hours(24 * days).min(half);
-        match left {
-            left if left <= SignedDuration::ZERO => Some(Self::Expired),
-            _ if below(14) => Some(Self::TwoWeeks),
-            _ if below(60) && half > SignedDuration::from_hours(24 * 60) => Some(Self::TwoMonths),
-            _ if below(180) && half > SignedDuration::from_hours(24 * 180) => Some(Self::HalfYear),
-            _ => None,
-        }
-    }
-}
-
-impl TrustedCatalog {
-    /// The role that needs attention first, if any does, and how much.
-    pub fn expiry_warning(&self, now: Timestamp) -> Option<(Role, ExpiryWarning)> {
-        let lifetimes = self.store().map_or(Profile::default(), |store| store.profile).lifetimes();
-        let warnings = Role::ALL.into_iter().filter_map(|role| {
-            let left = self.expiry(role).duration_since(now);
-            Some((role, ExpiryWarning::of(lifetimes.of(role), left)?))
-        });
-        // Of two that are as near the first to end counts.
-        warnings.min_by_key(|(role, warning)| (std::cmp::Reverse(*warning), self.expiry(*role)))
-    }
 }
 
 /// Reports on the keys of a store's catalog, compared with those of a folder.
@@ -262,25 +219,4 @@ fn history(chain: &[Signed<Root>], dates: &BTreeMap<u64, Timestamp>) -> Vec<KeyR
         }
     }
     records
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn warnings_come_180_60_and_14_days_before_the_end_and_never_for_what_is_young() {
-        let days = |days: i64| SignedDuration::from_hours(24 * days);
-        let year = days(365);
-        let warning = |left| ExpiryWarning::of(year, days(left));
-        assert_eq!(warning(181), None);
-        assert_eq!(warning(179), Some(ExpiryWarning::HalfYear));
-        assert_eq!(warning(59), Some(ExpiryWarning::TwoMonths));
-        assert_eq!(warning(13), Some(ExpiryWarning::TwoWeeks));
-        assert_eq!(warning(0), Some(ExpiryWarning::Expired));
-        // A timestamp of 30 days is renewed with 15 left.
-        assert_eq!(ExpiryWarning::of(days(30), days(29)), None);
-        assert_eq!(ExpiryWarning::of(days(30), days(15)), None);
-        assert_eq!(ExpiryWarning::of(days(30), days(13)), Some(ExpiryWarning::TwoWeeks));
-    }
 }
