@@ -197,9 +197,11 @@ fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
         KeyChangeError::NoProposal { .. } => {
             (Exit::Usage, "midmirror keys rotate, add-root, remove-root, threshold or renew-root begins one")
         }
-        KeyChangeError::Stale { .. } => {
-            (Exit::Usage, "midmirror keys discard, then propose the change anew and have it signed anew")
-        }
+        KeyChangeError::Stale { .. } => (
+            Exit::Usage,
+            "if it was carried out in part: midmirror keys finish; else midmirror keys discard, propose the change anew and have it \
+             signed anew",
+        ),
         KeyChangeError::Foreign => {
             (Exit::Usage, "`keys` in the configuration must name the keys of this store")
         }

@@ -159,6 +159,12 @@ fn root_ceremony_of_three_holders_replaces_lost_online_keys_and_enrolled_hosts_g
     site.run(&["sync", embedded::old_stamp()]).expect(2).says("keys rotate");
     site.run(&["keys", "finish"]).expect(2).says("no change of keys is under way");
     let before = ids(&site, "timestamp");
+    site.run(&["keys", "holder", &ids(&site, "root")[0][..8], "Ada, safe in Bern"]).expect(0);
+    site.run(&["keys", "holder", "00000000", "nobody"]).expect(2).says("keys status");
+    site.run(&["keys", "status"])
+        .expect(0)
+        .says("elsewhere, held by Ada, safe in Bern")
+        .says("NOT ENOUGH ARE HERE");
 
     let proposed = site.run(&["keys", "rotate", "timestamp", "--reason", "lost disk"]).expect(0);
     assert!(proposed.says("missing  version 2 has 0 of 2").stdout.contains("new key  "));

@@ -50,8 +50,8 @@ pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
 pub use root::{
-    CarriedOut, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing, Proposal,
-    RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
+    CarriedOut, Holders, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing,
+    Proposal, RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
 };
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
 pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};

@@ -121,6 +121,7 @@ fn ensure_root(
     }
     let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
     for role in Role::ALL {
+        signing.nothing_locked(role)?;
         let mut keyids = Vec::new();
         for key in signing.named(role).map(RoleKey::public) {
             keys.insert(key.raw_id().clone(), key.key().clone());

@@ -64,7 +64,9 @@ pub fn refresh(
     }
     let mut publisher = Publisher::new(store, keys, now, lifetimes)?;
     let before = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
-    keys.store_or_error()?;
+    // The log must be ready for what it will have to tell.
+    let log_key = log_key(before.store().ok_or(CatalogError::NoLogKey)?, keys)?;
+    drop(Journal::open(store, &log_key)?);
     let (mut wanted, mut blocked) = (BTreeSet::new(), Vec::new());
     for role in Role::ALL.into_iter().filter(|role| publisher.is_due(*role, before.expiry(*role))) {
         match signed_with(role).iter().try_for_each(|role| publisher.check_keys(*role)) {

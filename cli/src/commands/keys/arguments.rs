@@ -103,6 +103,13 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Note who holds a key; only `keys status` shows it
+    Holder {
+        /// The key's id, or the first 8 digits or more
+        id: String,
+        /// A name or a place; empty: nobody
+        name: String,
+    },
     /// Replace a key by a new one
     Rotate(RotateArguments),
     /// Replace the key of the store, which signs log and list of digests; also when it was lost. Needs no root keys

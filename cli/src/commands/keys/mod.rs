@@ -27,6 +27,7 @@ pub(crate) fn run(
             files::new(&context()?, file, (*algorithm).into(), *encrypt)
         }
         KeysCommand::Status { json } => status::run(&context()?, *json),
+        KeysCommand::Holder { id, name } => status::note_holder(&context()?, id, name),
         KeysCommand::Rotate(arguments) => ceremony::rotate(&context()?, arguments),
         KeysCommand::RotateStore { why } => store_key::rotate(&context()?, why),
         KeysCommand::AddRoot { key, why } => ceremony::add_root(&context()?, key, why),

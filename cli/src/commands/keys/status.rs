@@ -1,26 +1,49 @@
 //! `midmirror keys status`.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use midmirror_mirror::catalog::{
-    KeyPlace, KeysReport, Proposal, Role, RoleEnd, RoleReport, SigningKeys, keys_report, short,
+    Holders, KeyPlace, KeysReport, Proposal, Role, RoleEnd, RoleReport, SigningKeys, keys_report, short,
 };
 
 use crate::context::{self, Context};
 use crate::exit::Exit;
-use crate::output;
+use crate::failure::coded;
+use crate::output::{self, printable};
 
 /// Shows roles, keys, ends and history.
 pub(super) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
     let store = context.store()?;
     let keys = context.signing_keys()?;
     let proposal = Proposal::load(keys.folder())?;
-    let report = keys_report(&store, &keys, proposal.as_ref(), context::now())?;
+    let holders = Holders::load(keys.folder())?;
+    let report = keys_report(&store, &keys, proposal.as_ref(), &holders, context::now())?;
     if json {
         output::json(&report)?;
     } else {
         show(&report, &keys);
     }
     advise(&report);
+    Ok(Exit::Done)
+}
+
+/// `keys holder`.
+pub(super) fn note_holder(context: &Context, id: &str, name: &str) -> anyhow::Result<Exit> {
+    let keys = context.signing_keys()?;
+    let mut holders = Holders::load(keys.folder())?;
+    let report = keys_report(&context.store()?, &keys, None, &holders, context::now())?;
+    let known = report.history.iter().map(|record| &record.id);
+    let fitting: BTreeSet<&String> = known.filter(|known| id.len() >= 8 && known.starts_with(id)).collect();
+    let (Some(only), 1) = (fitting.first(), fitting.len()) else {
+        return Err(coded(
+            Exit::Usage,
+            format!("{id:?} is not the beginning of one key's id"),
+            "midmirror keys status shows the ids; 8 digits or more",
+        ));
+    };
+    holders.note(only, name, keys.folder())?;
+    output::note("noted");
     Ok(Exit::Done)
 }
 
@@ -68,12 +91,10 @@ fn show_role(role: &RoleReport) {
         role.days_left
     ));
     for key in &role.keys {
-        output::data(format!(
-            "           {}  {:<12} {}",
-            short(&key.id),
-            key.algorithm,
-            place(key.place == KeyPlace::Here)
-        ));
+        let holder = key.holder.as_ref().map(|name| format!(", held by {}", printable(name)));
+        let place = place(key.place == KeyPlace::Here);
+        let holder = holder.unwrap_or_default();
+        output::data(format!("           {}  {:<12} {place}{holder}", short(&key.id), key.algorithm));
     }
 }
 

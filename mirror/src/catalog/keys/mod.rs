@@ -194,6 +194,14 @@ impl SigningKeys {
         self.store.as_ref().ok_or_else(|| locked().map_or(CatalogError::NoStoreKey, Locked::error))
     }
 
+    /// An error if a file of a role could not be opened.
+    pub(super) fn nothing_locked(&self, role: Role) -> Result<(), CatalogError> {
+        match self.locked.iter().find(|locked| locked.role == Some(role)) {
+            Some(locked) => Err(locked.error()),
+            None => Ok(()),
+        }
+    }
+
     /// Encrypted files that could not be opened for want of the passphrase.
     pub fn locked(&self) -> impl Iterator<Item = &Path> {
         self.locked.iter().map(|locked| locked.path.as_path())
@@ -237,9 +245,7 @@ impl SigningKeys {
         if u64::try_from(signers.len()).unwrap_or(u64::MAX) >= needed {
             return Ok(signers);
         }
-        if let Some(locked) = self.locked.iter().find(|locked| locked.role == Some(role)) {
-            return Err(locked.error());
-        }
+        self.nothing_locked(role)?;
         if signers.is_empty() && self.named(role).next().is_some() {
             return Err(CatalogError::ForeignKey { role });
         }

@@ -58,10 +58,12 @@ pub fn carry_out(
             .collect();
         return Err(KeyChangeError::Incomplete { missing: missing.join(", ") });
     }
-    keys.store_or_error()?;
     let mut publisher = Publisher::new(store, keys, now, lifetimes)?;
     publisher.root = proposal.last().clone();
     let before = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
+    // The log must be ready for what it will have to tell.
+    let log_key = log_key(before.store().ok_or(CatalogError::NoLogKey)?, keys)?;
+    let mut journal = Journal::open(store, &log_key)?;
     let forced = unsigned_roles(store, &before, proposal.last())?;
     for role in forced.iter().flat_map(|role| signed_with(*role)) {
         publisher.check_keys(*role)?;
@@ -79,7 +81,8 @@ pub fn carry_out(
         renewed = sign_anew(&publisher, &before, &[Role::Timestamp].into())?;
     }
     let changes = proposal.overall();
-    log(writer, keys, &publisher, proposal, &changes)?;
+    let root = proposal.last().version.get();
+    journal.keys_changed(&Event::keys_changed(now, root, &changes, proposal.reason()), root)?;
     let publication = record(writer, keys, &publisher, !renewed.is_empty())?;
     warn!(
         root = publication.versions.root,
@@ -154,21 +157,6 @@ fn write_root(store: &Store, version: &Signed<Root>) -> Result<bool, KeyChangeEr
     }
     create(store, &name, &metadata::encode(version)?)?;
     Ok(true)
-}
-
-fn log(
-    writer: &StoreWriter,
-    keys: &SigningKeys,
-    publisher: &Publisher<'_>,
-    proposal: &Proposal,
-    changes: &[RootChange],
-) -> Result<(), KeyChangeError> {
-    let after = publisher.current()?.ok_or(CatalogError::NoCatalog)?;
-    let log_key = log_key(after.store().ok_or(CatalogError::NoLogKey)?, keys)?;
-    let mut journal = Journal::open(writer.store(), &log_key)?;
-    let root = proposal.last().version.get();
-    let event = Event::keys_changed(publisher.now, root, changes, proposal.reason());
-    Ok(journal.keys_changed(&event, root)?)
 }
 
 #[cfg(test)]

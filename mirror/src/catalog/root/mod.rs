@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! KEYS/next-root.json   the proposal with the signatures it has so far; gone when it is carried out or discarded
+//! KEYS/holders.json     who holds which key, noted by the operators
 //! ```
 //!
 //! A [`Proposal`] holds the current root metadata and one or two versions that follow it. Two, if keys of targets, snapshot
@@ -22,6 +23,7 @@ mod carry_out;
 mod chain;
 mod change;
 mod error;
+mod holders;
 mod proposal;
 mod signature;
 mod status;
@@ -31,6 +33,7 @@ pub use carry_out::{CarriedOut, carry_out};
 pub use chain::RootChange;
 pub use change::KeyChange;
 pub use error::KeyChangeError;
+pub use holders::Holders;
 pub use proposal::{Missing, Proposal};
 pub use signature::SignatureFile;
 pub use status::{KeyPlace, KeyRecord, KeyReport, KeysReport, RoleReport, keys_report};

@@ -61,7 +61,8 @@ impl Proposal {
     /// `current` is the text of the newest root metadata, `reason` is kept in the log.
     ///
     /// # Errors
-    /// A key is not there or there already, a threshold could never be reached, or nothing would change.
+    /// A key is not there or there already, a threshold could never be reached, nothing would change, or the earlier proposal
+    /// does not follow the newest root metadata.
     pub fn new(
         store_id: &str,
         current: &[u8],
@@ -74,7 +75,10 @@ impl Proposal {
         let text =
             String::from_utf8(current.to_vec()).map_err(|_| malformed("the root is not UTF-8 text"))?;
         let root = root_of(&text)?;
-        let base = earlier.filter(|earlier| earlier.document.current == text);
+        if let Some(earlier) = earlier.filter(|earlier| earlier.document.current != text) {
+            return Err(KeyChangeError::Stale { base: earlier.base_version(), current: root.version.get() });
+        }
+        let base = earlier;
         let wanted = change::apply(base.map_or(&root, Self::last), changes)?;
         let is_renewal = changes.iter().any(|change| matches!(change, KeyChange::Renew));
         if !is_renewal && RootChange::between(&root, &wanted).is_empty() {

@@ -9,10 +9,11 @@ use tough::schema::{Root, Signed};
 
 use super::chain::{chain, ids, threshold};
 use super::error::KeyChangeError;
+use super::holders::Holders;
 use super::proposal::Proposal;
 use crate::catalog::publish::trusting;
 use crate::catalog::trust::{TrustedCatalog, trust_folder};
-use crate::catalog::{Event, ExpiryWarning, Lifetimes, Profile, PublicKey, Role, SigningKeys, read_events};
+use crate::catalog::{Event, ExpiryWarning, Profile, PublicKey, Role, SigningKeys, read_events};
 use crate::store::Store;
 
 /// The keys of a catalog.
@@ -71,6 +72,8 @@ pub struct KeyReport {
     pub algorithm: String,
     /// Where its private half is.
     pub place: KeyPlace,
+    /// Who holds it, if anybody has noted that.
+    pub holder: Option<String>,
 }
 
 /// Where a private key is.
@@ -109,6 +112,7 @@ pub fn keys_report(
     store: &Store,
     keys: &SigningKeys,
     proposal: Option<&Proposal>,
+    holders: &Holders,
     now: Timestamp,
 ) -> Result<KeysReport, KeyChangeError> {
     let catalog = trusting(store, now, trust_folder)?;
@@ -117,7 +121,7 @@ pub fn keys_report(
     let roles = match chain.last() {
         Some(newest) => Role::ALL
             .into_iter()
-            .map(|role| role_report(role, &newest.signed, &catalog, keys, now, &profile.lifetimes()))
+            .map(|role| role_report(role, &newest.signed, &catalog, (keys, holders), now))
             .collect(),
         None => Vec::new(),
     };
@@ -143,9 +147,8 @@ fn role_report(
     role: Role,
     root: &Root,
     catalog: &TrustedCatalog,
-    keys: &SigningKeys,
+    (keys, holders): (&SigningKeys, &Holders),
     now: Timestamp,
-    lifetimes: &Lifetimes,
 ) -> RoleReport {
     let here: Vec<String> = keys.signers(role, root).iter().map(|key| key.public().id()).collect();
     let threshold = threshold(root, role);
@@ -156,6 +159,7 @@ fn role_report(
         let algorithm = key.and_then(|(_, key)| PublicKey::new(key.clone())?.algorithm());
         KeyReport {
             algorithm: algorithm.map_or_else(|| "another".to_owned(), |algorithm| algorithm.to_string()),
+            holder: holders.of(&id).map(str::to_owned),
             place: if here.contains(&id) { KeyPlace::Here } else { KeyPlace::Elsewhere },
             id,
         }
@@ -168,7 +172,7 @@ fn role_report(
         version: catalog.version(role),
         expires,
         days_left: left.as_hours().div_euclid(24),
-        warning: ExpiryWarning::of(lifetimes.of(role), left),
+        warning: catalog.ends().into_iter().find(|end| end.role == role).and_then(|end| end.warning(now)),
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::*;
 use crate::catalog::testing::TestCatalog;
 use crate::catalog::{
-    KeyAlgorithm, KeyChange, NewKeys, SignatureFile, check_log, keys_report, publish, read_private_key,
+    Holders, KeyAlgorithm, KeyChange, NewKeys, SignatureFile, check_log, keys_report, publish,
+    read_private_key,
 };
 use crate::store::durable::fault;
 use crate::store::testing::{TestStore, at, path};
@@ -196,7 +197,7 @@ fn lost_root_key_of_three_is_replaced_by_the_other_two() {
     let done = carry(&catalog, &keys, &proposal).unwrap();
     assert_eq!(done.renewed, [Role::Timestamp]);
     assert_eq!(host_goes_on(&catalog).versions().root, 2);
-    let report = keys_report(&catalog.test.store, &keys, None, at(50)).unwrap();
+    let report = keys_report(&catalog.test.store, &keys, None, &Holders::default(), at(50)).unwrap();
     let gone = report.history.iter().find(|record| record.id == lost).unwrap();
     assert_eq!((gone.from_version, gone.to_version, gone.to), (1, Some(2), Some(at(30))));
     let came = report.history.iter().find(|record| record.id == new_id).unwrap();
