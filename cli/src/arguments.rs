@@ -10,6 +10,7 @@ use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
 use crate::commands::keys::arguments::{CatalogCommand, InitArguments, KeysCommand};
+use crate::commands::store::StoreCommand;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -384,20 +385,6 @@ pub(crate) struct TrustArguments {
     /// Address of this mirror instead of the configured one
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-}
-
-/// Looking after the store.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Compare store and catalog; names every file that is missing or wrong
-    Check {
-        /// Read and hash every byte
-        #[arg(long)]
-        full: bool,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// The log of the store.

@@ -110,6 +110,12 @@ fn print(index: u64, event: &Event) {
             output::data(format!("{place}  KEYS       another key of the store: {}", one_line(reason)));
             output::data(format!("        from {from} to {to}"));
         }
+        Event::Repaired { set_aside, count, .. } => {
+            output::data(format!("{place}  repaired   {count} with bad bytes set aside"));
+            for sha256 in set_aside {
+                output::data(format!("        sha256 {sha256}"));
+            }
+        }
         // Kinds that are added later print what they have in JSON.
         other => output::data(format!("{place}  {other:?}")),
     }
