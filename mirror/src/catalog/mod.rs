@@ -8,8 +8,9 @@
 //!   timestamp.json     which version of snapshot.json is the current one; written last
 //! ```
 //!
-//! [`publish`] writes it, and the log of the store with it ([`Event`]); [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
-//! `targets.pem`, `snapshot.pem`, `timestamp.pem` and `store.pem` stands wherever the operator wants it, see [`SigningKeys`].
+//! [`publish`] writes it, and the log of the store with it ([`Event`]); [`refresh`](refresh()) signs it anew when nothing else happens;
+//! [`trust`](trust()) reads it. Consistent snapshots, no delegations. The keys stand wherever the operator wants them, see
+//! [`SigningKeys`]; how they are changed is in `root`.
 
 #[cfg(test)]
 mod attacks;

@@ -244,6 +244,11 @@ pub(super) fn show(proposal: &Proposal) -> anyhow::Result<()> {
             output::data(format!("         {}", change.in_words()));
         }
     }
+    output::data("after it");
+    for (role, threshold, ids) in proposal.outcome() {
+        let short: Vec<String> = ids.iter().map(|id| short(id)).collect();
+        output::data(format!("         {role}: {threshold} of {}: {}", ids.len(), short.join(", ")));
+    }
     output::data(format!("digest   {}", proposal.digest()?));
     Ok(())
 }

@@ -164,9 +164,12 @@ impl Proposal {
         }
     }
 
-    /// Digest of everything that is signed, for comparing by eye.
+    /// Digest of everything that holders are shown and sign, for comparing by eye.
     pub fn digest(&self) -> Result<Sha256Digest, KeyChangeError> {
         let mut hasher = sha2::Sha256::new();
+        for text in [&self.document.store, &self.document.reason, &self.document.current] {
+            hasher.update(Sha256Digest::of(text.as_bytes()).as_bytes());
+        }
         for version in &self.document.versions {
             hasher.update(canonical(&version.signed)?);
         }
@@ -185,6 +188,13 @@ impl Proposal {
     /// What the whole of it changes.
     pub fn overall(&self) -> Vec<RootChange> {
         RootChange::between(&self.current, self.last())
+    }
+
+    /// What the last version says of each role: threshold and ids of its keys.
+    pub fn outcome(&self) -> Vec<(Role, u64, Vec<String>)> {
+        let last = self.last();
+        let of = |role| (role, threshold(last, role), ids(last, role).into_iter().collect());
+        Role::ALL.into_iter().map(of).collect()
     }
 
     /// The id of the store it is for.
