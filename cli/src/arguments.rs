@@ -9,8 +9,11 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
+use crate::commands::demo_upstream::DemoUpstreamArguments;
 use crate::commands::keys::arguments::{CatalogCommand, InitArguments, KeysCommand};
 use crate::commands::store::StoreCommand;
+use crate::commands::who_has::WhoHasArguments;
+use crate::commands::withdraw::WithdrawArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -64,6 +67,10 @@ pub(crate) enum Command {
     },
     /// Publish other bytes under a known name, which a sync has verified and held
     Accept(AcceptArguments),
+    /// Stop publishing bytes at once, here and wherever the signed catalog goes; or lift that
+    Withdraw(WithdrawArguments),
+    /// List the hosts that are known to have a package
+    WhoHas(WhoHasArguments),
     /// Verify, admit and publish packages that were brought by hand
     ImportFile(ImportFileArguments),
     /// Verify a package; ends 0 only if this mirror would admit it
@@ -427,21 +434,4 @@ pub(crate) struct DemoArguments {
     /// Leave the mirror running at the end, until interrupted
     #[arg(long)]
     pub serve: bool,
-}
-
-/// The stand-in for the vendor's host.
-#[derive(Debug, Args)]
-pub(crate) struct DemoUpstreamArguments {
-    /// Loopback address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: std::net::SocketAddr,
-    /// Where its CA certificate is written
-    #[arg(long, value_name = "FILE")]
-    pub ca_out: PathBuf,
-    /// Flip one byte of every package whose path contains this text
-    #[arg(long, value_name = "TEXT")]
-    pub tamper: Option<String>,
-    /// Serve the files below this folder under their relative paths, instead of the shipped packages
-    #[arg(long, value_name = "DIR")]
-    pub packages: Option<PathBuf>,
 }

@@ -37,6 +37,26 @@ pub(crate) struct Config {
     pub follow: Vec<Follow>,
     /// How it is repeated.
     pub watch: Watch,
+    /// What `midmirror store prune` keeps.
+    pub retention: Retention,
+}
+
+/// What `midmirror store prune` keeps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// Builds of each release family.
+    pub builds_per_family: u32,
+    /// Days for which bytes stay that the catalog does not name.
+    pub unpublished_days: u32,
+    /// Build stamps, package names, vendor paths and digests that stay.
+    pub pinned: Vec<String>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { builds_per_family: 5, unpublished_days: 90, pinned: Vec::new() }
+    }
 }
 
 /// What is accepted.
@@ -71,6 +91,8 @@ pub(crate) struct Serve {
     pub listen: String,
     /// Optional plain-HTTP address for vendor paths and catalog.
     pub plain_listen: Option<String>,
+    /// Folder for records of what hosts have downloaded; none without it.
+    pub records: Option<PathBuf>,
     /// Certificate chain, PEM.
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
@@ -123,6 +145,7 @@ impl Default for Config {
             serve: Serve::default(),
             follow: Vec::new(),
             watch: Watch::default(),
+            retention: Retention::default(),
         }
     }
 }
@@ -148,6 +171,7 @@ impl Default for Serve {
         Self {
             listen: "0.0.0.0:8443".to_owned(),
             plain_listen: None,
+            records: None,
             certificate: None,
             key: None,
             ca: None,
@@ -217,6 +241,7 @@ impl Config {
         join(&mut self.store);
         let optional = [
             &mut self.keys,
+            &mut self.serve.records,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,

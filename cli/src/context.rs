@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use midmirror_mirror::catalog::{Lifetimes, SigningKeys};
+use midmirror_mirror::catalog::{Lifetimes, Role, SigningKeys};
 use midmirror_mirror::fetch::HttpClient;
 use midmirror_mirror::store::Store;
 use thiserror::Error;
@@ -69,6 +69,15 @@ impl Context {
         let folder = self.config.keys_dir();
         let passphrase = passphrase::for_folder(self.passphrase_file.as_deref(), &folder)?;
         Ok(SigningKeys::load_with(&folder, passphrase.as_ref())?)
+    }
+
+    /// Reads the signing keys, which must be enough to publish; for what is recorded first and published then.
+    pub(crate) fn keys_to_publish(&self, store: &Store) -> anyhow::Result<SigningKeys> {
+        let keys = self.signing_keys()?;
+        for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
+            keys.can_sign(role, store, now())?;
+        }
+        Ok(keys)
     }
 
     /// How long metadata is valid: as configured, or else as the catalog says.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
-use midmirror_mirror::catalog::{CatalogError, KeyChangeError, Role, TrustError};
+use midmirror_mirror::catalog::{CatalogError, ExportError, KeyChangeError, Role, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::log::LogError;
@@ -15,6 +15,7 @@ use midmirror_mirror::plan::{PlanError, UnpackError};
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
+use midmirror_mirror::withdraw::WithdrawError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
 
@@ -85,6 +86,12 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     if let Some(error) = error.downcast_ref::<KeyChangeError>() {
         return of_key_change(error);
     }
+    if let Some(error) = error.downcast_ref::<WithdrawError>() {
+        return crate::commands::withdraw::of_withdraw(error);
+    }
+    if let Some(error) = error.downcast_ref::<ExportError>() {
+        return crate::commands::store::export_tuf::of_export(error);
+    }
     if let Some(error) = error.downcast_ref::<ServeError>() {
         return of_serve(error);
     }
@@ -119,6 +126,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        Some(PipelineError::Withdraw(error)) => return crate::commands::withdraw::of_withdraw(error),
         Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
         Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
@@ -167,6 +175,10 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
         }
         CatalogError::LostEvidence { .. } => {
             let hint = "bring STORE/evidence back from a backup; nothing is published until then";
+            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+        }
+        CatalogError::LostWithdrawals { .. } => {
+            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
             return Some((Exit::StoreDamaged, Some(hint.to_owned())));
         }
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
@@ -254,6 +266,10 @@ fn of_serve(error: &ServeError) -> Option<(Exit, Option<String>)> {
         ServeError::Pem { .. } | ServeError::Tls { .. } => {
             (Exit::Usage, "both are PEM, and the key is that of the first certificate in the file")
         }
+        ServeError::Records { .. } => (
+            Exit::Storage,
+            "serve.records must be a folder that the server's user may write: see midmirror-serve.service",
+        ),
         // The cause comes next in the chain.
         ServeError::Catalog { .. } => return None,
         _ => return Some((Exit::Usage, None)),
@@ -279,6 +295,9 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
         EnrolError::Io { source, .. } => (of_io(source), None),
         EnrolError::Write { .. } => (io_cause(error).map_or(Exit::Storage, of_io), None),
         EnrolError::Writable { .. } => (Exit::Usage, Some("look who changed it; then: chmod go-w".to_owned())),
+        EnrolError::Withdrawn { .. } => {
+            (Exit::Usage, Some("remove the file; the next stage with a catalog writes it anew".to_owned()))
+        }
         EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
             (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
         }
@@ -300,6 +319,7 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
         StoreError::Busy { .. } => Exit::StoreBusy,
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
+        | StoreError::Withdrawals { .. }
         | StoreError::Misplaced { .. }
         | StoreError::Length { .. }
         | StoreError::DamagedBlob { .. }
@@ -315,10 +335,13 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
                 "create it with midmirror init, or name another with --store or --config"
             }
             StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
+            StoreError::Withdrawals { .. } => {
+                "bring STORE/withdrawals back from a backup; nothing is published until then"
+            }
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
-                "midmirror store check --full names all damage; move damaged files away and sync their packages again"
+                "midmirror store check --full names all damage; with --repair bad bytes are set aside and fetched anew"
             }
             StoreError::Garbled { .. } | StoreError::Misplaced { .. } => {
                 "bring it back from a backup; of evidence the whole numbered folder may be moved away instead, then sync \

@@ -93,3 +93,5 @@ mod upkeep;
 mod upstream_faults;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod withdraw;

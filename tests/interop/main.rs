@@ -32,6 +32,8 @@ mod sums;
 #[cfg(test)]
 mod tool;
 #[cfg(test)]
+mod tuf_js;
+#[cfg(test)]
 mod urllib;
 #[cfg(test)]
 mod wget;

@@ -138,3 +138,36 @@ fn rotated_ecdsa_catalog_with_several_root_keys_is_verified() {
     verify(&python, &site, &verified).expect(1).says("UnsignedMetadataError");
     site.run(&["list"]).expect(5);
 }
+
+#[test]
+fn exported_folder_is_verified_as_plain_files_and_behind_any_web_server() {
+    let Some(python) = python() else { return };
+    let site = Site::new().synced();
+    let core = new_core();
+    site.run(&["store", "export-tuf", "export"]).expect(0).says("5 packages").says("catalog version 2");
+    let consistent = |place: &str| {
+        let targets = format!("{place}/targets");
+        verify(&python, &site, &[ROOT, place, "--consistent", "--targets", &targets, core.path])
+    };
+    consistent("export").expect(0).says("\"downloaded\": true");
+    if let Some(files) = crate::tool::Files::serve(&site.path("export")) {
+        consistent(&files.url).expect(0).says("\"downloaded\": true");
+    }
+
+    // It grows with the store, and takes nothing away unless that is asked for.
+    site.run(&["sync", midmirror_fixtures::embedded::old_stamp()]).expect(0);
+    site.run(&["store", "export-tuf", "export"]).expect(0).says("10 packages").says("0 removed");
+    consistent("export").expect(0).says("\"targets\": 3");
+    assert!(site.path("export/2.targets.json").exists());
+    site.run(&["store", "export-tuf", "export", "--prune"]).expect(0).says("2 removed");
+    assert!(!site.path("export/2.targets.json").exists());
+    consistent("export").expect(0);
+
+    site.run(&["store", "export-tuf", "store.keys"]).expect(2).says("is no export of this store");
+    let folder = site.path("export/targets").join(core.path);
+    let package = fs::read_dir(folder.parent().unwrap()).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&package).unwrap();
+    fs::write(&package, core.bytes).unwrap();
+    flip_byte(&package);
+    consistent("export").expect(1).says("LengthOrHashMismatchError");
+}

@@ -3,7 +3,7 @@
 mod accept;
 mod anchors;
 mod demo;
-mod demo_upstream;
+pub(crate) mod demo_upstream;
 mod dry_run;
 mod history;
 mod init;
@@ -21,6 +21,8 @@ mod sync;
 mod trust;
 pub(crate) mod verify;
 mod watch;
+pub(crate) mod who_has;
+pub(crate) mod withdraw;
 
 use std::process::ExitCode;
 
@@ -52,6 +54,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
         Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
+        Command::WhoHas(arguments) => who_has::run(&context()?, &arguments)?,
+        Command::Withdraw(arguments) => withdraw::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,
         Command::List { json, history: false } => list::run(&context()?, json)?,

@@ -7,6 +7,7 @@
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
 use midmirror_mirror::catalog::{CatalogEntry, KeysReport};
+use midmirror_mirror::hosts::HostPackage;
 use midmirror_mirror::stage::StageReport;
 use midmirror_mirror::store::{CheckReport, NameHistory, StoreStats};
 use schemars::generate::SchemaSettings;
@@ -56,7 +57,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 14] = [
+const ALL: [Named; 15] = [
     Named {
         name: "report",
         version: 1,
@@ -70,6 +71,12 @@ const ALL: [Named; 14] = [
         schema: of::<InspectionDocument>,
     },
     Named { name: "plan", version: 1, printed_by: "midmirror plan --json", schema: of::<Vec<Row<'_>>> },
+    Named {
+        name: "who-has",
+        version: 1,
+        printed_by: "midmirror who-has --json",
+        schema: of::<Vec<HostPackage>>,
+    },
     Named { name: "list", version: 1, printed_by: "midmirror list --json", schema: of::<Vec<CatalogEntry>> },
     Named {
         name: "history",

@@ -36,11 +36,11 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
         wanted.packages().is_empty() && wanted.refused().is_empty() && wanted.unreadable().is_empty();
     if nothing {
         output::note("nothing is missing");
-        return Ok(Exit::Done);
+        return look(arguments, &enrolment, offline, &home, state);
     }
     enrolment.check_truststore()?;
     let trust = trust_anchors(&enrolment)?;
-    let policy = AdmissionPolicy {
+    let mut policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
         relaxed: enrolment.policy().relaxed().to_vec(),
         ..AdmissionPolicy::default()
@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
     let report = block_on(async {
         let from = arguments.from.as_deref();
         let source = open_source(from, &enrolment, now, offline, stale.as_ref()).await?;
+        policy.withdrawn = source.withdrawn().to_vec();
         let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
             let inputs = AdmissionInputs::new(&trust, &policy, now);
             let history = source.history(sha256);
@@ -74,6 +75,33 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
         show(&report);
     }
     Ok(exit_of(&report))
+}
+
+/// Where nothing is missing the catalog is read all the same: it may withdraw what this host has. A mirror that is away
+/// is no failure then.
+fn look(
+    arguments: &StageArguments,
+    enrolment: &Enrolment,
+    offline: bool,
+    home: &AgentHome,
+    mut state: AgentState,
+) -> anyhow::Result<Exit> {
+    let now = context::now();
+    let stale = stale_allowance(arguments, now)?;
+    let source = block_on(open_source(arguments.from.as_deref(), enrolment, now, offline, stale.as_ref()));
+    let withdrawn = match &source {
+        Ok(source) => source.withdrawn().to_vec(),
+        Err(error) => {
+            tracing::info!(error = %error, "the catalog could not be looked at");
+            enrolment.withdrawn()?
+        }
+    };
+    let before = state.notes.len();
+    state.note_withdrawn(home, &withdrawn);
+    for note in state.notes.iter().skip(before) {
+        output::note(format!("warning: {}", printable(&note.to_string())));
+    }
+    Ok(Exit::Done)
 }
 
 fn find_wanted(state: &AgentState, stamp: Option<&str>) -> anyhow::Result<Wanted> {
@@ -240,7 +268,7 @@ fn exit_of(report: &StageReport) -> Exit {
             Some(
                 PackageError::Conflict { .. } | PackageError::Digest { .. } | PackageError::Length { .. },
             ) => Exit::RefusedByVerification,
-            Some(PackageError::NotChecked) => Exit::RefusedByPolicy,
+            Some(PackageError::NotChecked | PackageError::Withdrawn { .. }) => Exit::RefusedByPolicy,
             Some(PackageError::Io { .. } | PackageError::Rename { .. }) => Exit::Storage,
             _ => Exit::SomeFailed,
         }

@@ -13,13 +13,19 @@ use super::arguments::StatusArguments;
 /// Shows the agent's state; changes nothing.
 pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
     let home = AgentHome::open(&arguments.agent)?;
-    let state = inventory(&home)?;
+    let mut state = inventory(&home)?;
+    let enrolment = Enrolment::load(&arguments.state.state);
+    let withdrawn = enrolment.as_ref().ok().map(Enrolment::withdrawn).transpose();
+    if let Ok(Some(withdrawn)) = &withdrawn {
+        state.note_withdrawn(&home, withdrawn);
+    }
     if arguments.json {
         output::json(&state)?;
+        withdrawn?;
         return Ok(Exit::Done);
     }
     show(&state);
-    let enrolled = match Enrolment::load(&arguments.state.state) {
+    let enrolled = match enrolment {
         Ok(enrolment) => {
             let url = enrolment.trust().url().map_or("no address", url::Url::as_str).to_owned();
             line("enrolled", &format!("store {}, {url}", enrolment.trust().store_id()));
@@ -38,6 +44,7 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
     // What is missing is said in any case.
     next_step(&state, matches!(enrolled, Ok(true)))?;
     enrolled?;
+    withdrawn?;
     Ok(Exit::Done)
 }
 

@@ -1,4 +1,8 @@
 //! The TUF attacks that `update` claims to withstand, one test each; the numbers are those of its list.
+//!
+//! Those on packages rather than metadata are tested where packages are: T1, T2 and T10 in `stage::tests`, T3 and T4 in
+//! `tests/net/behaviours.rs`, T11 in `store::check`, T16 and T17 of the log in `log::tests`. What withdrawals add to T5, T6
+//! and T9 stands in `attacks_withdrawn`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -136,6 +136,29 @@ pub enum CatalogError {
     /// There is no catalog that could be signed anew.
     #[error("the store has no catalog yet")]
     NoCatalog,
+    /// The log or the current catalog knows of more withdrawals than the store has records of.
+    #[error("withdrawals are known {known}, of which the store has no record")]
+    LostWithdrawals {
+        /// From where.
+        known: &'static str,
+    },
+    /// The log knows of more prunings than the store has records of.
+    #[error("prunings are known to the log, of which the store has no record")]
+    LostPrunings,
+    /// The records of what was pruned cannot be read.
+    #[error("the records of what was pruned cannot be read")]
+    Prunings {
+        /// Why.
+        #[from]
+        source: crate::prune::PruneError,
+    },
+    /// The decisions to withdraw packages cannot be read.
+    #[error("the withdrawals of the store cannot be read")]
+    Withdrawals {
+        /// Why.
+        #[from]
+        source: crate::withdraw::WithdrawError,
+    },
     /// The catalog that is there cannot be trusted, so nothing is built on it.
     #[error("the current catalog cannot be built upon")]
     Current {
@@ -375,6 +398,12 @@ pub enum Distrust {
     /// What it says of the store and its key cannot be read.
     #[error("what it says of the store and its key is wrong: {text}")]
     StoreIdentity {
+        /// What is wrong.
+        text: String,
+    },
+    /// What it says of withdrawn packages cannot be read or is out of bounds.
+    #[error("what it says of withdrawn packages is wrong: {text}")]
+    Withdrawn {
         /// What is wrong.
         text: String,
     },

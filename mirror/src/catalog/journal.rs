@@ -9,7 +9,9 @@ use serde::Deserialize;
 use super::error::CatalogError;
 use super::event::Event;
 use crate::log::{LogAt, LogError, LogKey, LogWriter, NoteKey};
+use crate::prune::{Pruning, pruning_digest, prunings};
 use crate::store::{Admission, Store};
+use crate::withdraw::{self, Withdrawal};
 
 /// The log of a store, to be continued.
 pub(super) struct Journal<'a> {
@@ -19,6 +21,12 @@ pub(super) struct Journal<'a> {
     logged: u64,
     /// The version of `timestamp.json` that was logged last, or 0.
     published: u64,
+    /// The withdrawal that was logged last, or 0; only if the store has any.
+    withdrawn: u64,
+    withdrawals: Vec<Withdrawal>,
+    /// The pruning that was logged last, or 0; only if the store has any.
+    pruned: u64,
+    prunings: Vec<Pruning>,
 }
 
 impl<'a> Journal<'a> {
@@ -37,8 +45,11 @@ impl<'a> Journal<'a> {
 
     fn of(store: &'a Store, log: LogWriter<'a>) -> Result<Self, CatalogError> {
         let folder = store.log();
-        let (logged, published) = last(&folder.at(log.size()))?;
-        Ok(Self { store, log, logged, published })
+        let withdrawals = withdraw::withdrawals(store)?;
+        let prunings = prunings(store)?;
+        let Last { admission: logged, published, withdrawn, pruned } =
+            last(&folder.at(log.size()), !withdrawals.is_empty(), !prunings.is_empty())?;
+        Ok(Self { store, log, logged, published, withdrawn, withdrawals, pruned, prunings })
     }
 
     /// Logs the admissions that the log does not have yet, and what else was done.
@@ -58,6 +69,41 @@ impl<'a> Journal<'a> {
             .collect::<Result<Vec<_>, CatalogError>>()?;
         self.append(&events)?;
         self.logged = stored;
+        Ok(())
+    }
+
+    /// Logs the withdrawals that the log does not have yet.
+    pub(super) fn withdrawals(&mut self) -> Result<(), CatalogError> {
+        let stored = self.withdrawals.last().map_or(0, |withdrawal| withdrawal.number);
+        if self.withdrawn > stored {
+            return Err(CatalogError::LostWithdrawals { known: "to the log" });
+        }
+        let new = self.withdrawals.iter().filter(|withdrawal| withdrawal.number > self.withdrawn);
+        let events: Vec<_> = new
+            .filter_map(|withdrawal| {
+                let digest = withdraw::record_digest(self.store, withdrawal.number)?;
+                Some(Event::of_withdrawal(withdrawal, digest))
+            })
+            .collect();
+        self.append(&events)?;
+        self.withdrawn = stored;
+        Ok(())
+    }
+
+    /// Logs the prunings that the log does not have yet.
+    pub(super) fn prunings(&mut self) -> Result<(), CatalogError> {
+        let stored = self.prunings.last().map_or(0, |pruning| pruning.number);
+        if self.pruned > stored {
+            return Err(CatalogError::LostPrunings);
+        }
+        let new = self.prunings.iter().filter(|pruning| pruning.number > self.pruned);
+        let events: Vec<_> = new
+            .filter_map(|pruning| {
+                Some(Event::of_pruning(pruning, pruning_digest(self.store, pruning.number)?))
+            })
+            .collect();
+        self.append(&events)?;
+        self.pruned = stored;
         Ok(())
     }
 
@@ -106,29 +152,54 @@ impl<'a> Journal<'a> {
 /// number is used twice, also when the evidence of the newest one was lost.
 pub(crate) fn last_admission(store: &Store) -> u64 {
     let folder = store.log();
-    folder.unverified_size().and_then(|size| last(&folder.at(size)).ok()).unwrap_or_default().0
+    let last = folder.unverified_size().and_then(|size| last(&folder.at(size), false, false).ok());
+    last.unwrap_or_default().admission
 }
 
-/// The last admission and the last version of the catalog that a log tells of.
-fn last(log: &LogAt<'_>) -> Result<(u64, u64), LogError> {
+/// What a log tells of last; 0 where it tells nothing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    admission: u64,
+    published: u64,
+    withdrawn: u64,
+    pruned: u64,
+}
+
+/// The last admission and the last version of the catalog that a log tells of, and if that is wanted the last withdrawal and
+/// pruning, for which the whole log may have to be read.
+fn last(log: &LogAt<'_>, with_withdrawals: bool, with_prunings: bool) -> Result<Last, LogError> {
     let (mut admission, mut published) = (None, None);
+    let mut withdrawn = (!with_withdrawals).then_some(0);
+    let mut pruned = (!with_prunings).then_some(0);
     for number in (0..log.size().div_ceil(BUNDLE)).rev() {
         for entry in log.bundle(number)?.iter().rev() {
             let Ok(marks) = serde_json::from_slice::<Marks>(entry) else { continue };
             admission = admission.or(marks.number);
             published = published.or(marks.versions.map(|versions| versions.timestamp));
-            if let (Some(admission), Some(published)) = (admission, published) {
-                return Ok((admission, published));
+            withdrawn = withdrawn.or(marks.withdrawal);
+            pruned = pruned.or(marks.pruning);
+            if let (Some(admission), Some(published), Some(withdrawn), Some(pruned)) =
+                (admission, published, withdrawn, pruned)
+            {
+                return Ok(Last { admission, published, withdrawn, pruned });
             }
         }
     }
-    Ok((admission.unwrap_or_default(), published.unwrap_or_default()))
+    let or_none = Option::unwrap_or_default;
+    Ok(Last {
+        admission: or_none(admission),
+        published: or_none(published),
+        withdrawn: or_none(withdrawn),
+        pruned: or_none(pruned),
+    })
 }
 
 /// What is looked for, in events of any version.
 #[derive(Deserialize)]
 struct Marks {
     number: Option<u64>,
+    withdrawal: Option<u64>,
+    pruning: Option<u64>,
     versions: Option<Versions>,
 }
 

@@ -9,7 +9,9 @@ use super::error::CatalogError;
 use super::event::Event;
 use super::trust::TrustedCatalog;
 use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteError, NoteKey};
+use crate::prune::pruning_digest;
 use crate::store::{Admission, Store};
+use crate::withdraw::record_digest;
 
 /// What a check of a log has found.
 #[derive(Debug)]
@@ -60,6 +62,20 @@ pub enum LogFault {
         number: u64,
         /// The file.
         file: String,
+    },
+    /// The log tells of a withdrawal whose record is not there or was changed.
+    ChangedWithdrawal {
+        /// Place of the entry.
+        index: u64,
+        /// The withdrawal.
+        withdrawal: u64,
+    },
+    /// The log tells of a pruning whose record is not there or was changed.
+    ChangedPruning {
+        /// Place of the entry.
+        index: u64,
+        /// The pruning.
+        pruning: u64,
     },
     /// The log does not tell of the current version of the catalog.
     CatalogNotLogged {
@@ -113,6 +129,15 @@ impl fmt::Display for LogFault {
                     f,
                     "{file} in the evidence of admission {number} was changed since entry {index} was written"
                 )
+            }
+            Self::ChangedWithdrawal { index, withdrawal } => {
+                write!(
+                    f,
+                    "entry {index} tells of withdrawal {withdrawal}, whose record is lost or was changed"
+                )
+            }
+            Self::ChangedPruning { index, pruning } => {
+                write!(f, "entry {index} tells of pruning {pruning}, whose record is lost or was changed")
             }
             Self::CatalogNotLogged { version } => write!(
                 f,
@@ -240,6 +265,16 @@ fn compare(
         };
         if let Event::Published { versions, .. } = &event {
             published = versions.timestamp;
+        }
+        if let Event::Withdrawn(event) | Event::Lifted(event) = &event
+            && record_digest(store, event.withdrawal) != Some(event.record)
+        {
+            faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
+        }
+        if let Event::Pruned { pruning, record, .. } = &event
+            && pruning_digest(store, *pruning) != Some(*record)
+        {
+            faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
         }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);

@@ -14,11 +14,14 @@
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod attacks_withdrawn;
 mod checks;
 mod ends;
 mod entry;
 mod error;
 mod event;
+mod export;
 mod journal;
 mod keys;
 mod lifetimes;
@@ -39,7 +42,8 @@ mod update;
 pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
-pub use event::Event;
+pub use event::{Event, WithdrawalEvent};
+pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
 pub use keys::{
     KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key,

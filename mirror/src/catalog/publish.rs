@@ -4,7 +4,7 @@
 //! Until it is replaced everybody sees the old catalog, afterwards the new one, at every moment a complete one. Numbered
 //! files are never overwritten: versions that an interrupted publication had used are skipped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
 use jiff::Timestamp;
@@ -22,8 +22,10 @@ use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
+use crate::prune::Pruned;
 use crate::storage::{FileMode, below};
 use crate::store::{REPOSITORY, Store, StoreWriter};
+use crate::withdraw::{self, WithdrawnPackage};
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +63,11 @@ pub fn publish(
     let notes = writer.take_notes();
     let store = writer.store();
     let admissions = store.admissions()?;
+    let withdrawals = withdraw::withdrawn(store)?;
+    let withdrawn = withdraw::of_records(&withdrawals, metadata::portable_text);
     let mut entries = crate::store::newest(admissions.clone());
+    let pruned = Pruned::of(store)?.among(&admissions);
+    entries.retain(|entry| !withdrawals.contains_key(&entry.sha256) && !pruned.contains(&entry.sha256));
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
@@ -72,11 +78,15 @@ pub fn publish(
         publisher.check_keys(role)?;
     }
     let before = publisher.current()?;
+    no_record_is_lost(store, before.as_ref())?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
-    let outcome = publisher.write_what_is_due(before.as_ref(), &entries, &identity)?;
+    journal.withdrawals()?;
+    journal.prunings()?;
+    let told = Told { entries: &entries, identity: &identity, withdrawn: &withdrawn };
+    let outcome = publisher.write_what_is_due(before.as_ref(), &told)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
         source: TrustError::Missing {
@@ -98,6 +108,20 @@ pub fn publish(
         info!(version, packages = publication.packages, expires = %publication.expires, "catalog published");
     }
     Ok(publication)
+}
+
+/// What the catalog withdraws is in the records, as withdrawn or as lifted; else a lost record would lift it.
+fn no_record_is_lost(store: &Store, before: Option<&TrustedCatalog>) -> Result<(), CatalogError> {
+    let listed = before.map(TrustedCatalog::withdrawn).unwrap_or_default();
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let known: HashSet<Sha256Digest> =
+        withdraw::withdrawals(store)?.iter().map(|withdrawal| withdrawal.sha256).collect();
+    match listed.iter().all(|package| known.contains(&package.sha256)) {
+        true => Ok(()),
+        false => Err(CatalogError::LostWithdrawals { known: "to the current catalog" }),
+    }
 }
 
 fn identity(store: &Store, keys: &SigningKeys, lifetimes: &Lifetimes) -> Result<StoreIdentity, CatalogError> {
@@ -166,6 +190,13 @@ pub(super) fn create(store: &Store, name: &str, bytes: &[u8]) -> Result<(), Cata
     Ok(store.storage().create(&below(REPOSITORY, name), bytes, FileMode::Shared)?)
 }
 
+/// What targets metadata is to tell.
+struct Told<'a> {
+    entries: &'a [CatalogEntry],
+    identity: &'a StoreIdentity,
+    withdrawn: &'a [WithdrawnPackage],
+}
+
 /// Writes metadata that fits the newest root metadata.
 pub(super) struct Publisher<'a> {
     pub(super) store: &'a Store,
@@ -203,11 +234,13 @@ impl<'a> Publisher<'a> {
     fn write_what_is_due(
         &self,
         before: Option<&TrustedCatalog>,
-        entries: &[CatalogEntry],
-        identity: &StoreIdentity,
+        told: &Told<'_>,
     ) -> Result<PublicationOutcome, CatalogError> {
-        let changed =
-            before.is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(identity));
+        let changed = before.is_none_or(|catalog| {
+            catalog.entries() != told.entries
+                || catalog.store() != Some(told.identity)
+                || catalog.withdrawn() != told.withdrawn
+        });
         let due = |role| before.is_none_or(|catalog| self.is_due(role, catalog.expiry(role)));
         // A new file of a role makes a new one of all that refer to it.
         let write_targets = changed || due(Role::Targets);
@@ -218,7 +251,7 @@ impl<'a> Publisher<'a> {
         let old = |role| before.map_or(0, |catalog| catalog.version(role));
         let targets = match before {
             Some(catalog) if !write_targets => catalog.targets_meta().clone(),
-            _ => self.write_targets(entries, identity, old(Role::Targets))?,
+            _ => self.write_targets(told, old(Role::Targets))?,
         };
         let snapshot = match before {
             Some(catalog) if !write_snapshot => catalog.snapshot_meta().clone(),
@@ -248,13 +281,8 @@ impl<'a> Publisher<'a> {
         self.lifetimes.is_due(role, expires.duration_since(self.now))
     }
 
-    fn write_targets(
-        &self,
-        entries: &[CatalogEntry],
-        identity: &StoreIdentity,
-        old: u64,
-    ) -> Result<Metafile, CatalogError> {
-        let targets = entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
+    fn write_targets(&self, told: &Told<'_>, old: u64) -> Result<Metafile, CatalogError> {
+        let targets = told.entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
         let version = self.next_version(Role::Targets, old)?;
         self.write_numbered(Targets {
             spec_version: SPECIFICATION.to_owned(),
@@ -262,7 +290,7 @@ impl<'a> Publisher<'a> {
             expires: self.expiry(Role::Targets)?,
             targets,
             delegations: None,
-            _extra: metadata::extra(identity)?,
+            _extra: metadata::extra(told.identity, told.withdrawn)?,
         })
     }
 

@@ -16,6 +16,7 @@ use super::stale::StaleAllowance;
 use super::update::Update;
 use crate::catalog::{CatalogEntry, CatalogVersions, StoreIdentity};
 use crate::package::{PackageName, PackagePath};
+use crate::withdraw::WithdrawnPackage;
 
 /// What decides about trust besides the metadata itself.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,7 @@ pub(super) struct Validity {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) entries: Vec<CatalogEntry>,
+    pub(super) withdrawn: Vec<WithdrawnPackage>,
     pub(super) store: Option<StoreIdentity>,
     pub(super) root_bytes: Vec<u8>,
     pub(super) snapshot_meta: Metafile,
@@ -135,6 +137,11 @@ impl TrustedCatalog {
     /// The store it is of; catalogs of early versions do not say it.
     pub fn store(&self) -> Option<&StoreIdentity> {
         self.outcome.store.as_ref()
+    }
+
+    /// The packages that nobody is to get any more, in the order of their digests.
+    pub fn withdrawn(&self) -> &[WithdrawnPackage] {
+        &self.outcome.withdrawn
     }
 
     /// Finds a package by its vendor path.

@@ -31,7 +31,7 @@ use super::checks::{
     check_root, check_specification, entries, key_ids, length, parse, verify,
 };
 use super::error::{Distrust, TrustError};
-use super::metadata::{Role, store_identity};
+use super::metadata::{Role, store_identity, withdrawn_packages};
 use super::source::MetadataError;
 use super::stale::StaleAllowance;
 use super::state::{Remembered, Seen};
@@ -281,8 +281,12 @@ impl<'a> Update<'a> {
         let targets: Targets = self.verified(what, bytes)?;
         self.same_version(what, &snapshot.next, targets.version.get())?;
         self.check_expiry(Role::Targets, targets.expires)?;
+        let entries = entries(&targets).map_err(|reason| self.distrust(what, reason))?;
+        let withdrawn =
+            withdrawn_packages(&targets, &entries).map_err(|reason| self.distrust(what, reason))?;
         let mut outcome = Outcome {
-            entries: entries(&targets).map_err(|reason| self.distrust(what, reason))?,
+            entries,
+            withdrawn,
             store: store_identity(&targets).map_err(|reason| self.distrust(what, reason))?,
             root_bytes: self.root_bytes.clone(),
             snapshot_meta: timestamp.next,

@@ -25,12 +25,14 @@ use crate::fetch::{Expectation, FetchEvent, HttpClient, Progress};
 use crate::package::{PackageName, PackagePath, Tree};
 use crate::plan::PlannedPackage;
 use crate::store::Store;
+use crate::withdraw::WithdrawnPackage;
 
 /// A source of packages, its catalog trusted already.
 pub struct Source {
     place: Place,
     catalog: Option<TrustedCatalog>,
     accepted_stale: Option<AcceptedStale>,
+    withdrawn: Vec<WithdrawnPackage>,
 }
 
 enum Place {
@@ -77,8 +79,14 @@ impl Source {
         let base = as_folder(base)?;
         let metadata = base.join("repository/").map_err(|_| SourceError::Url { url: base.to_string() })?;
         let catalog = trusted(&UrlSource::new(client.clone(), metadata), enrolment, now, stale).await?;
-        let place = Place::Mirror { client: Box::new(client), base };
-        Ok(Self { place, accepted_stale: accepted(&catalog, stale), catalog: Some(catalog) })
+        let withdrawn = catalog.withdrawn().to_vec();
+        enrolment.remember_withdrawn(&withdrawn)?;
+        Ok(Self {
+            place: Place::Mirror { client: Box::new(client), base },
+            accepted_stale: accepted(&catalog, stale),
+            catalog: Some(catalog),
+            withdrawn,
+        })
     }
 
     /// Opens a folder: a store, a folder with `repository/` in it, or a plain folder of packages.
@@ -107,7 +115,15 @@ impl Source {
             None => None,
         };
         let accepted_stale = catalog.as_ref().and_then(|catalog| accepted(catalog, stale));
-        Ok(Self { place, catalog, accepted_stale })
+        // What a catalog said before counts where there is none.
+        let withdrawn = match &catalog {
+            Some(catalog) => catalog.withdrawn().to_vec(),
+            None => enrolment.withdrawn()?,
+        };
+        if catalog.is_some() {
+            enrolment.remember_withdrawn(&withdrawn)?;
+        }
+        Ok(Self { place, catalog, accepted_stale, withdrawn })
     }
 
     /// The source in words.
@@ -132,6 +148,11 @@ impl Source {
     /// What has expired of the catalog and was accepted by permission.
     pub fn accepted_stale(&self) -> Option<&AcceptedStale> {
         self.accepted_stale.as_ref()
+    }
+
+    /// What nobody is to get any more, as the catalog says, or where there is none the last one that this host has seen.
+    pub fn withdrawn(&self) -> &[WithdrawnPackage] {
+        &self.withdrawn
     }
 
     /// What the catalog proves of bytes that are to be installed here. A plain folder, and the evidence of a store that

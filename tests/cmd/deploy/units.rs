@@ -103,6 +103,12 @@ fn services_run_as_written() {
     // SIGTERM ends the server, and it says that all went well.
     expect(host.root(&format!("kill -TERM {}", server.0.id())), 0);
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    // Who has downloaded what is known to the mirror's user, who may not write there.
+    let name = listing.lines().find(|line| line.contains("mid-core.")).unwrap().rsplit('/').next().unwrap();
+    let known =
+        host.user("midmirror", &format!("midmirror who-has {name} --records /var/lib/midmirror-serve"));
+    let known = expect(known, 0);
+    assert!(known.contains("127.0.0.1") && known.contains("downloaded"), "{known}");
 }
 
 /// Ended when dropped.

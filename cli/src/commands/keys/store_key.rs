@@ -1,6 +1,6 @@
 //! `midmirror keys rotate-store`: another key for the store.
 
-use midmirror_mirror::catalog::{Role, SigningKeys, change_store_key, is_encrypted_key};
+use midmirror_mirror::catalog::{SigningKeys, change_store_key, is_encrypted_key};
 
 use super::arguments::Why;
 use crate::context::{self, Context};
@@ -17,12 +17,9 @@ pub(super) fn rotate(context: &Context, why: &Why) -> anyhow::Result<Exit> {
     }
     let store = context.store()?;
     let folder = context.config.keys_dir();
-    let keys = context.signing_keys()?;
     // Before anything is replaced: the catalog has to be signed with it at once.
+    let keys = context.keys_to_publish(&store)?;
     let catalog = crate::commands::list::catalog(&store)?;
-    for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
-        keys.can_sign(role, &store, context::now())?;
-    }
     let lifetimes = context.lifetimes(&store);
     let mut writer = store.write()?;
     let named = catalog.store().map(|store| store.key);

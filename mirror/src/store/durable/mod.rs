@@ -123,6 +123,13 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
     persist_new(temporary, to)
 }
 
+/// Gives a finished file a second name in the same file system; a file that is there already is an error.
+pub fn link_in(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::step(Operation::Rename, to)?;
+    std::fs::hard_link(from, to).map_err(|e| DurableError::new("link a file to", to, e))?;
+    sync_folder(folder_of(to))
+}
+
 /// Gives a file of ours another name in the same file system; a file that is there already is an error.
 pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
     rename_new(from, to)?;
