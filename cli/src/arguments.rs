@@ -10,6 +10,7 @@ use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
 use crate::commands::demo_upstream::DemoUpstreamArguments;
+use crate::commands::keys::arguments::{CatalogCommand, InitArguments, KeysCommand};
 use crate::commands::store::StoreCommand;
 use crate::commands::who_has::WhoHasArguments;
 use crate::commands::withdraw::WithdrawArguments;
@@ -29,6 +30,10 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "MIDMIRROR_STORE", value_name = "DIR")]
     pub store: Option<PathBuf>,
 
+    /// File with the passphrase of encrypted signing keys [default: see `midmirror keys --help`]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+
     /// Log as JSON lines on stderr (level by MIDMIRROR_LOG, for instance `info` or `midmirror_mirror=debug`)
     #[arg(long, global = true)]
     pub log_json: bool,
@@ -46,7 +51,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create the store, its signing keys and a first, empty catalog
-    Init,
+    Init(InitArguments),
     /// Show which packages a build stamp, release name, instance, URL, package name or MID log asks for
     Plan(PlanArguments),
     /// Fetch, verify, admit and publish what is planned (or what [[follow]] names)
@@ -91,6 +96,12 @@ pub(crate) enum Command {
     /// Show, check and prove what was done here: the append-only log of the store
     #[command(subcommand)]
     Log(LogCommand),
+    /// The keys that sign the catalog: who has which, what expires when, changes of keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Look after the signed catalog
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Serve the store over HTTPS under the vendor's paths
     Serve(ServeArguments),
     /// List the trust anchors that decide, with fingerprints and origin

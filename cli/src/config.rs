@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
+use midmirror_mirror::catalog::Profile;
 use serde::Deserialize;
 
 use crate::arguments::MAX_EVERY;
@@ -22,8 +23,8 @@ pub(crate) struct Config {
     pub store: PathBuf,
     /// Folder of the signing keys; `STORE.keys` beside the store when not given.
     pub keys: Option<PathBuf>,
-    /// `connected` or `isolated`: how long signed metadata is valid.
-    pub profile: Profile,
+    /// How long signed metadata is valid; what the catalog says when not given.
+    pub profile: Option<Profile>,
     /// Forbids every access to an upstream.
     pub offline: bool,
     /// Where packages come from.
@@ -56,16 +57,6 @@ impl Default for Retention {
     fn default() -> Self {
         Self { builds_per_family: 5, unpublished_days: 90, pinned: Vec::new() }
     }
-}
-
-/// How long signed metadata is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Profile {
-    /// A timer signs again: timestamp 30 days, targets and snapshot 1 year, root 5 years.
-    Connected,
-    /// Nobody signs between deliveries: 2 years, root 10 years.
-    Isolated,
 }
 
 /// What is accepted.
@@ -147,7 +138,7 @@ impl Default for Config {
         Self {
             store: PathBuf::from("/var/lib/midmirror/store"),
             keys: None,
-            profile: Profile::Connected,
+            profile: None,
             offline: false,
             upstream: Upstream::default(),
             policy: Policy::default(),

@@ -62,6 +62,8 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod killed_fetch;
 #[cfg(test)]
 mod log;

@@ -12,6 +12,8 @@ mod jarsigner;
 #[cfg(test)]
 mod java;
 #[cfg(test)]
+mod key_files;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod openssl;

@@ -101,6 +101,16 @@ fn print(index: u64, entry: &Event) {
             versions.timestamp,
             output::count(usize::try_from(*packages).unwrap_or(usize::MAX), "package")
         )),
+        Event::KeysChanged { root, roles, reason, .. } => {
+            output::data(format!("{place}  KEYS       root version {root}: {}", one_line(reason)));
+            for change in roles {
+                output::data(format!("        {}", change.in_words()));
+            }
+        }
+        Event::StoreKeyChanged { from, to, reason, .. } => {
+            output::data(format!("{place}  KEYS       another key of the store: {}", one_line(reason)));
+            output::data(format!("        from {from} to {to}"));
+        }
         Event::Withdrawn(event) | Event::Lifted(event) => {
             let word = if matches!(entry, Event::Withdrawn(_)) { "WITHDRAWN" } else { "lifted   " };
             let names: Vec<&str> = event.paths.iter().map(|path| path.name().as_str()).collect();

@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod inspect;
 pub(crate) mod jarsigner;
+pub(crate) mod keys;
 pub(crate) mod list;
 mod log;
 pub(crate) mod outcomes;
@@ -31,8 +32,11 @@ use crate::host;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, store, command, offline, .. } = arguments;
-    let context = || Context::load(config.clone(), store, offline);
+    let Arguments { config, store, command, offline, passphrase_file, .. } = arguments;
+    let context = || {
+        let context = Context::load(config.clone(), store, offline)?;
+        anyhow::Ok(context.with_passphrase_file(passphrase_file))
+    };
     let exit = match command {
         Command::Jarsigner { arguments } => return jarsigner::run(config.clone(), &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments)?,
@@ -42,7 +46,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,
         Command::Host(command) => host::run(command, offline)?,
         Command::Anchors { sources, json } => anchors::run(&context()?, &sources, json)?,
-        Command::Init => init::run(&context()?)?,
+        Command::Init(arguments) => init::run(&context()?, &arguments)?,
+        Command::Keys(command) => keys::run(context, &command)?,
+        Command::Catalog(command) => keys::catalog(&context()?, &command)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
         Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,

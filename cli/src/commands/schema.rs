@@ -6,7 +6,7 @@
 
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
-use midmirror_mirror::catalog::CatalogEntry;
+use midmirror_mirror::catalog::{CatalogEntry, KeysReport};
 use midmirror_mirror::hosts::HostPackage;
 use midmirror_mirror::stage::StageReport;
 use midmirror_mirror::store::{CheckReport, NameHistory, StoreStats};
@@ -57,7 +57,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 14] = [
+const ALL: [Named; 15] = [
     Named {
         name: "report",
         version: 1,
@@ -91,6 +91,7 @@ const ALL: [Named; 14] = [
         printed_by: "midmirror log verify --json",
         schema: of::<LogCheck>,
     },
+    Named { name: "keys", version: 1, printed_by: "midmirror keys status --json", schema: of::<KeysReport> },
     Named {
         name: "progress",
         version: 1,

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use midmirror_mirror::Sha256Digest;
-use midmirror_mirror::catalog::SigningKeys;
 use midmirror_mirror::package::{PackagePath, split_url};
 use midmirror_mirror::pipeline;
 use midmirror_mirror::store::{DigestState, NameHistory, Store};
@@ -42,15 +41,15 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
         paths: Vec::new(),
         learned_from: None,
     };
-    let keys = match SigningKeys::load(&context.config.keys_dir()) {
+    let keys = match context.keys_to_publish(&store) {
         Ok(keys) => keys,
         Err(error) => {
             // The record counts for the server, and whoever has the keys publishes it.
             withdraw::record(&store, &new, context::now())?;
-            return Err(anyhow::Error::new(error).context(RECORDED));
+            return Err(error.context(RECORDED));
         }
     };
-    let lifetimes = super::sync::lifetimes(context.config.profile);
+    let lifetimes = context.lifetimes(&store);
     let done = pipeline::withdraw(&store, &keys, &lifetimes, &new, context::now())?;
     let record = &done.record;
     let word = match (act, done.is_new) {

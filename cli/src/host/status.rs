@@ -1,8 +1,10 @@
 //! `status`: what is installed, assigned, missing and waiting, and what to do next.
 
 use midmirror_mirror::agent::{AgentHome, AgentState, WantedError, inventory, wanted};
+use midmirror_mirror::catalog::{RoleEnd, remembered_ends};
 use midmirror_mirror::enrol::{EnrolError, Enrolment};
 
+use crate::context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 
@@ -27,6 +29,7 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
         Ok(enrolment) => {
             let url = enrolment.trust().url().map_or("no address", url::Url::as_str).to_owned();
             line("enrolled", &format!("store {}, {url}", enrolment.trust().store_id()));
+            show_catalog(&enrolment);
             Ok(true)
         }
         Err(EnrolError::NotEnrolled { .. }) => {
@@ -43,6 +46,17 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
     enrolled?;
     withdrawn?;
     Ok(Exit::Done)
+}
+
+/// Until when the catalog is valid that was seen last. A memory that cannot be read is `stage`'s concern.
+fn show_catalog(enrolment: &Enrolment) {
+    let ends = remembered_ends(&enrolment.catalog_state_file()).unwrap_or_default();
+    if let Some(first) = ends.iter().map(|end| end.expires).min() {
+        line("catalog", &format!("as seen last valid until {first}"));
+        if let Some(warning) = RoleEnd::worst_text(&ends, context::now()) {
+            output::note(warning);
+        }
+    }
 }
 
 fn line(label: &str, text: &str) {

@@ -32,7 +32,7 @@ fn add_root(
 /// Adds a key to root metadata and returns its id.
 fn list_key(signed: &mut Value, key: &super::keys::RoleKey) -> Value {
     let id = hex::encode(&**key.id());
-    signed["keys"][&id] = serde_json::to_value(key.public()).unwrap();
+    signed["keys"][&id] = serde_json::to_value(key.public().key()).unwrap();
     json!(id)
 }
 
@@ -236,7 +236,7 @@ fn t12_threshold_counts_different_keys_only() {
 fn t12_one_key_under_two_names_is_refused() {
     let catalog = TestCatalog::new(1);
     let root_key = catalog.key(Role::Root);
-    let mut alias = serde_json::to_value(root_key.public()).unwrap();
+    let mut alias = serde_json::to_value(root_key.public().key()).unwrap();
     alias["note"] = json!("the same key");
     let alias_id =
         serde_json::from_value::<tough::schema::key::Key>(alias.clone()).unwrap().key_id().unwrap();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogEntry, CatalogVersions, Publication};
+use super::{CatalogEntry, CatalogVersions, Publication, RootChange};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
@@ -111,6 +111,28 @@ pub enum Event {
         timestamp_sha256: Sha256Digest,
         /// How many packages it lists.
         packages: u64,
+    },
+    /// The keys of the catalog were changed, or the root metadata renewed.
+    KeysChanged {
+        /// When.
+        at: Timestamp,
+        /// The version of the root metadata that says so.
+        root: u64,
+        /// What changed for each role; empty if nothing but the end of validity did.
+        roles: Vec<RootChange>,
+        /// Why; at most 2,000 characters.
+        reason: String,
+    },
+    /// Another key of the store signs this log and the list of digests from now on.
+    StoreKeyChanged {
+        /// When.
+        at: Timestamp,
+        /// The Ed25519 public key before, in hexadecimal digits.
+        from: String,
+        /// The one from now on.
+        to: String,
+        /// Why; at most 2,000 characters.
+        reason: String,
     },
 }
 
@@ -233,15 +255,25 @@ impl Event {
         }
     }
 
+    pub(super) fn keys_changed(at: Timestamp, root: u64, roles: &[RootChange], reason: &str) -> Self {
+        Self::KeysChanged { at, root, roles: roles.to_vec(), reason: shortened(reason) }
+    }
+
+    pub(super) fn store_key_changed(at: Timestamp, from: [u8; 32], to: [u8; 32], reason: &str) -> Self {
+        Self::StoreKeyChanged { at, from: hex::encode(from), to: hex::encode(to), reason: shortened(reason) }
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Admitted { at, .. }
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
+            | Self::Published { at, .. }
             | Self::Pruned { at, .. }
             | Self::Repaired { at, .. }
-            | Self::Published { at, .. } => *at,
+            | Self::KeysChanged { at, .. }
+            | Self::StoreKeyChanged { at, .. } => *at,
             Self::Withdrawn(event) | Self::Lifted(event) => event.at,
         }
     }
@@ -279,7 +311,7 @@ impl Event {
                 Some(sha256)
             }
             Self::Withdrawn(event) | Self::Lifted(event) => Some(&event.sha256),
-            Self::Pruned { .. } | Self::Repaired { .. } | Self::Published { .. } => None,
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::CatalogError;
 use super::event::Event;
-use crate::log::{LogAt, LogError, LogKey, LogWriter};
+use crate::log::{LogAt, LogError, LogKey, LogWriter, NoteKey};
 use crate::prune::{Pruning, pruning_digest, prunings};
 use crate::store::{Admission, Store};
 use crate::withdraw::{self, Withdrawal};
@@ -31,8 +31,20 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open(&store.log(), key)?)
+    }
+
+    /// Opens a log that another key has signed before.
+    pub(super) fn open_after(
+        store: &'a Store,
+        key: &'a LogKey,
+        before: &NoteKey,
+    ) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open_after(&store.log(), key, before)?)
+    }
+
+    fn of(store: &'a Store, log: LogWriter<'a>) -> Result<Self, CatalogError> {
         let folder = store.log();
-        let log = LogWriter::open(&folder, key)?;
         let withdrawals = withdraw::withdrawals(store)?;
         let prunings = prunings(store)?;
         let Last { admission: logged, published, withdrawn, pruned } =
@@ -103,6 +115,26 @@ impl<'a> Journal<'a> {
             self.published = versions.timestamp;
         }
         Ok(())
+    }
+
+    /// Logs that another key signs from now on.
+    pub(super) fn store_key_changed(&mut self, event: &Event) -> Result<(), CatalogError> {
+        self.append(std::slice::from_ref(event))
+    }
+
+    /// Logs a change of keys, unless the log has the one that led to this version of the root metadata.
+    pub(super) fn keys_changed(&mut self, event: &Event, root: u64) -> Result<(), CatalogError> {
+        let folder = self.store.log();
+        let log = folder.at(self.log.size());
+        for number in (0..log.size().div_ceil(BUNDLE)).rev() {
+            for entry in log.bundle(number)? {
+                let known = serde_json::from_slice(&entry);
+                if matches!(known, Ok(Event::KeysChanged { root: known, .. }) if known == root) {
+                    return Ok(());
+                }
+            }
+        }
+        self.append(std::slice::from_ref(event))
     }
 
     fn append(&mut self, events: &[Event]) -> Result<(), CatalogError> {
@@ -185,7 +217,6 @@ mod tests {
     use super::super::testing::TestCatalog;
     use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
     use super::*;
-    use crate::log::NoteKey;
     use crate::store::testing::{at, path};
 
     fn events(catalog: &TestCatalog) -> Vec<Event> {
@@ -295,7 +326,7 @@ mod tests {
         let mut writer = catalog.test.store.write().unwrap();
         let refused = publish(&mut writer, &none, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::NoStoreKey)), "{refused:?}");
-        let other = SigningKeys::complete(&catalog.test.beside("keys")).unwrap();
+        let other = SigningKeys::complete(&catalog.test.beside("keys"), None).unwrap();
         let refused = publish(&mut writer, &other, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::Log { .. })), "{refused:?}");
     }

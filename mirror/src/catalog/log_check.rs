@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::error::CatalogError;
 use super::event::Event;
 use super::trust::TrustedCatalog;
-use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteKey};
+use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteError, NoteKey};
 use crate::prune::pruning_digest;
 use crate::store::{Admission, Store};
 use crate::withdraw::record_digest;
@@ -177,8 +177,7 @@ pub fn check_log(
     };
     let mut faults: Vec<_> = log::check(&folder, &checkpoint).into_iter().map(LogFault::Log).collect();
     if let Some(earlier) = earlier {
-        let earlier =
-            Checkpoint::open(earlier, &key).map_err(|source| CatalogError::EarlierCheckpoint { source })?;
+        let earlier = open_earlier(earlier, &folder, &checkpoint, &key)?;
         faults.extend(log::check_against(&folder, &checkpoint, &earlier)?.map(LogFault::Log));
     }
     // What entries say that are not the signed ones is of no interest.
@@ -186,6 +185,29 @@ pub fn check_log(
         compare(store, catalog, read_at(&folder, checkpoint.size)?, &mut faults)?;
     }
     Ok(LogReport { checkpoint: Some(checkpoint), faults })
+}
+
+/// A checkpoint that was kept: signed by the current key, or by one that the log says came before it.
+fn open_earlier(
+    note: &[u8],
+    folder: &LogFolder,
+    current: &Checkpoint,
+    key: &NoteKey,
+) -> Result<Checkpoint, CatalogError> {
+    let failed = |source| CatalogError::EarlierCheckpoint { source };
+    let first = match Checkpoint::open(note, key) {
+        Err(error @ NoteError::NotSigned(_)) => error,
+        other => return other.map_err(failed),
+    };
+    for (_, event) in read_at(folder, current.size)? {
+        let Ok(Event::StoreKeyChanged { from, .. }) = event else { continue };
+        let before = hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok());
+        let Some(before) = before.and_then(|before| NoteKey::new(key.name(), before).ok()) else { continue };
+        if let Ok(earlier) = Checkpoint::open(note, &before) {
+            return Ok(earlier);
+        }
+    }
+    Err(failed(first))
 }
 
 /// All entries of a log in order, each with its place. Entries that this version does not know come as they are.

@@ -17,7 +17,9 @@ use crate::package::{Buildstamp, PackageKind, PackagePath, Platform};
 use crate::withdraw::{self, WithdrawnPackage};
 
 /// A role of the catalog (TUF 1.0, section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Says which keys may sign for which role.
@@ -69,19 +71,24 @@ impl fmt::Display for Role {
     }
 }
 
-/// Signs metadata with one key and returns the file's bytes: indented JSON with sorted names, so that the same
+/// Signs metadata with some keys and returns the file's bytes: indented JSON with sorted names, so that the same
 /// content always gives the same bytes.
-pub(super) fn sign<T: schema::Role>(signed: T, key: &RoleKey) -> Result<Vec<u8>, CatalogError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| CatalogError::Encode {
-        role: Role::of::<T>(),
-        source,
-    };
-    let canonical = signed.canonical_form().map_err(|e| failed(Box::new(e)))?;
-    let signature = Signature { keyid: key.id().clone(), sig: key.sign(&canonical).into() };
-    let document = Signed { signed, signatures: vec![signature] };
+pub(super) fn sign<T: schema::Role>(signed: T, keys: &[&RoleKey]) -> Result<Vec<u8>, CatalogError> {
+    let failed = |e| CatalogError::Encode { role: Role::of::<T>(), source: Box::new(e) };
+    let canonical = signed.canonical_form().map_err(failed)?;
+    let mut signatures = Vec::new();
+    for key in keys {
+        signatures.push(Signature { keyid: key.id().clone(), sig: key.sign(&canonical)?.into() });
+    }
+    encode(&Signed { signed, signatures })
+}
+
+/// The bytes of a metadata file.
+pub(super) fn encode<T: schema::Role>(document: &Signed<T>) -> Result<Vec<u8>, CatalogError> {
+    let failed = |e: serde_json::Error| CatalogError::Encode { role: Role::of::<T>(), source: Box::new(e) };
     // Through a `Value`, whose maps are sorted; the hash maps of the schema are not.
-    let value = serde_json::to_value(&document).map_err(|e| failed(Box::new(e)))?;
-    let mut bytes = serde_json::to_vec_pretty(&value).map_err(|e| failed(Box::new(e)))?;
+    let value = serde_json::to_value(document).map_err(failed)?;
+    let mut bytes = serde_json::to_vec_pretty(&value).map_err(failed)?;
     bytes.push(b'\n');
     Ok(bytes)
 }

@@ -131,7 +131,7 @@ impl Site {
             }
             Target::Page => {
                 let view = self.published.newest().await;
-                let problem = self.published.problem();
+                let problem = self.published.problem().or_else(|| self.published.warning());
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
             }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::error::ServeError;
 use super::representation::Package;
 use crate::Sha256Digest;
-use crate::catalog::{CatalogEntry, FolderSource, TrustInputs, trust_folder};
+use crate::catalog::{CatalogEntry, FolderSource, RoleEnd, TrustInputs, trust_folder};
 use crate::store::Store;
 use crate::withdraw::{self, WithdrawnPackage};
 
@@ -34,6 +34,8 @@ pub struct LoadedCatalog {
     pub withdrawn: Vec<WithdrawnPackage>,
     /// When importers will begin to refuse it. Packages are served on, but `/healthz` complains.
     pub expires: jiff::Timestamp,
+    /// When its roles end, for warnings in time; may be empty.
+    pub ends: Vec<RoleEnd>,
 }
 
 /// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
@@ -52,13 +54,14 @@ impl ServedStore {
         Self::loading(store, clock, move || {
             let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
             let catalog = trust_folder(&source, &inputs)?;
+            let (expires, ends) = (catalog.expires(), catalog.ends());
             let recorded = withdraw::withdrawn(&of)?;
             let mut entries = catalog.entries().to_vec();
             entries.retain(|entry| !recorded.contains_key(&entry.sha256));
             let mut withdrawn = withdraw::of_records(&recorded, str::to_owned);
             withdrawn
                 .extend(catalog.withdrawn().iter().filter(|w| !recorded.contains_key(&w.sha256)).cloned());
-            Ok(LoadedCatalog { entries, withdrawn, expires: catalog.expires() })
+            Ok(LoadedCatalog { entries, withdrawn, expires, ends })
         })
     }
 
@@ -96,11 +99,12 @@ pub(crate) struct View {
     by_path: HashMap<String, usize>,
     withdrawn: HashMap<String, String>,
     expires: Option<jiff::Timestamp>,
+    ends: Vec<RoleEnd>,
 }
 
 impl View {
     fn new(catalog: LoadedCatalog) -> Self {
-        let LoadedCatalog { mut entries, withdrawn, expires } = catalog;
+        let LoadedCatalog { mut entries, withdrawn, expires, ends } = catalog;
         let withdrawn = said_of(&withdrawn);
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let by_path = entries
@@ -109,7 +113,7 @@ impl View {
             .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
             .collect();
         let packages = entries.into_iter().map(Package::new).collect();
-        Self { packages, by_path, withdrawn, expires: Some(expires) }
+        Self { packages, by_path, withdrawn, expires: Some(expires), ends }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -213,6 +217,11 @@ impl Published {
                 "the catalog has expired on {expired}; importers refuse it until it is published again"
             ))
         })
+    }
+
+    /// What people should know before it becomes a problem.
+    pub(crate) fn warning(&self) -> Option<String> {
+        RoleEnd::worst_text(&self.view().ends, (self.store.clock)())
     }
 
     /// The view, at most a second older than the disk.

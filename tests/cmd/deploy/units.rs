@@ -64,12 +64,17 @@ fn services_run_as_written() {
     expect(host.user("midmirror", "midmirror init"), 0);
     expect(host.root("midmirror serve --init-tls --host localhost"), 0);
     expect(host.root("systemd-tmpfiles --create /usr/lib/tmpfiles.d/midmirror.conf"), 0);
-    expect(host.root("rm /var/lib/midmirror/store.keys/root.pem"), 0);
+    expect(
+        host.root("rm /var/lib/midmirror/store.keys/root-1.pem /var/lib/midmirror/store.keys/root-[23].pem"),
+        0,
+    );
 
     let synced = expect(service(&host, "midmirror-sync.service").output().unwrap(), 0);
     assert!(synced.contains(" stored, 0 already there, 0 failed"), "{synced}");
     let again = expect(service(&host, "midmirror-sync.service").output().unwrap(), 0);
     assert!(again.contains("0 stored, "), "{again}");
+    let refreshed = expect(service(&host, "midmirror-refresh.service").output().unwrap(), 0);
+    assert!(refreshed.contains("renewed  nothing"), "{refreshed}");
 
     let url = format!("https://localhost:{port}");
     let mut server = Running(service(&host, "midmirror-serve.service").spawn().unwrap());
@@ -155,7 +160,7 @@ fn services_are_confined_alike() {
             .collect()
     };
     let services = files(".service");
-    assert_eq!(services.len(), 3);
+    assert_eq!(services.len(), 4);
     for service in &services {
         assert_eq!(
             hardening(service),

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use midmirror_mirror::catalog::{SigningKeys, publish};
+use midmirror_mirror::catalog::publish;
 use midmirror_mirror::hosts::{HostPackage, known_hosts};
 use midmirror_mirror::prune::{self, PlanFile, PruneCandidate, PrunePlan, PrunedPackage, Retention};
 use midmirror_mirror::store::Store;
 
 use super::arguments::PruneArguments;
-use crate::commands::{list, sync};
+use crate::commands::list;
 use crate::context::{self, Context};
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -105,7 +105,7 @@ fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exi
             "midmirror store prune --plan NEW makes one for this store",
         ));
     }
-    let keys = SigningKeys::load(&context.config.keys_dir())?;
+    let keys = context.keys_to_publish(&store)?;
     let mut writer = store.write()?;
     // What has come since the plan was made counts: a host that reported, a package that was pinned or became the newest.
     let mut retention = wanted.retention.clone();
@@ -122,7 +122,7 @@ fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exi
     let count = go.len();
     let at = context::now();
     prune::record(&writer, go.iter().map(pruned).collect(), by.map(str::to_owned), at)?;
-    let publication = publish(&mut writer, &keys, at, &sync::lifetimes(context.config.profile))?;
+    let publication = publish(&mut writer, &keys, at, &context.lifetimes(&store))?;
     let catalog = list::catalog(&store)?;
     // Nothing else than what was pruned: attempts are younger than the beginning of time.
     let removed = writer.collect_garbage(Some(&catalog), Timestamp::MIN)?;
