@@ -78,6 +78,8 @@ fn names_are_listed_in_order_and_only_those_directly_below() {
             storage.create(key, key.as_bytes(), FileMode::Shared).unwrap();
         }
         assert_eq!(storage.list("f").unwrap(), [object("a", 3), object("b", 3), folder("c")]);
+        assert_eq!(storage.folders("f").unwrap(), ["c"]);
+        assert_eq!(storage.folders("none").unwrap(), Vec::<String>::new());
         let all: Vec<String> = storage.list("").unwrap().into_iter().map(|listed| listed.name).collect();
         assert_eq!(all, ["f", "fa", "g"]);
     });
