@@ -64,7 +64,8 @@ pub(super) fn in_order(mut entries: Vec<CatalogEntry>) -> Result<Vec<CatalogEntr
     let mut lower_case: Vec<String> =
         entries.iter().map(|entry| entry.path.as_str().to_ascii_lowercase()).collect();
     lower_case.sort_unstable();
-    let twice = lower_case.array_windows().find_map(|[one, other]| (one == other).then_some(one));
+    let next = lower_case.iter().skip(1);
+    let twice = lower_case.iter().zip(next).find_map(|(one, other)| (one == other).then_some(one));
     match twice {
         Some(name) => Err(Distrust::TargetCase { name: name.clone() }),
         None => Ok(entries),
