@@ -9,6 +9,7 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
+use crate::commands::accept::AcceptArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -210,19 +211,6 @@ pub(crate) enum ProgressKind {
     Json,
     /// Only what became of each package
     None,
-}
-
-/// A decision about other bytes under a known name.
-#[derive(Debug, Args)]
-pub(crate) struct AcceptArguments {
-    /// Package name, vendor path or URL
-    pub name: String,
-    /// Why; kept with the evidence and shown by `list --history`
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// A digest that the store has under this name, instead of the one held last
-    #[arg(long, value_name = "DIGEST")]
-    pub sha256: Option<Sha256Digest>,
 }
 
 /// The catalog of a connected mirror is due for renewal after 15 days.

@@ -5,6 +5,7 @@
 pub mod admit;
 pub mod agent;
 pub mod attest;
+pub mod audit;
 pub mod catalog;
 pub mod enrol;
 pub mod fetch;

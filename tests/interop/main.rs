@@ -26,6 +26,8 @@ mod sha256sum;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod statement;
+#[cfg(test)]
 mod sums;
 #[cfg(test)]
 mod tool;

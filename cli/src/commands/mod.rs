@@ -1,6 +1,6 @@
 //! One file per command.
 
-mod accept;
+pub(crate) mod accept;
 mod anchors;
 mod demo;
 mod demo_upstream;

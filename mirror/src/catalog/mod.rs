@@ -25,7 +25,9 @@ mod metadata;
 mod publish;
 mod source;
 mod state;
+mod statements;
 mod sums;
+pub(crate) use sums::list as list_of_sums;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
@@ -41,4 +43,5 @@ pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_event
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use statements::{Stated, StatementFault, check_statement};
 pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};

@@ -18,6 +18,7 @@ use super::keys::{RoleKey, SigningKeys};
 use super::lifetimes::Lifetimes;
 use super::metadata::{self, Role, SPECIFICATION};
 use super::source::FolderSource;
+use super::statements;
 use super::sums;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
@@ -74,6 +75,7 @@ pub fn publish(
     let before = publisher.current()?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
+    statements::write_missing(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &admissions, now)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
     let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;

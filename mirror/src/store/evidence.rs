@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::durable::{self, FileMode};
+use super::statement::STATEMENT_NAME;
 use super::{Store, StoreError, to_json};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
@@ -34,6 +35,9 @@ pub struct Admission {
 pub struct Acceptance {
     /// When.
     pub at: jiff::Timestamp,
+    /// Who, as far as the program was told; early versions did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why, in the words of whoever decided.
     pub reason: String,
     /// The admission whose evidence this one repeats.
@@ -219,6 +223,9 @@ pub(super) fn digests(
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(StoreError::file("read", &path)(error)),
         }
+    }
+    if let Some(statement) = store.statement(admission)? {
+        digests.insert(STATEMENT_NAME.to_owned(), Sha256Digest::of(&statement));
     }
     Ok(digests)
 }

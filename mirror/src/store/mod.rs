@@ -13,6 +13,8 @@
 //!     jarsigner.txt           what jarsigner would have printed
 //!     anchors.pem             the trust anchors that were used
 //!     fetch.json              where the bytes came from
+//!   evidence/ab/DIGEST/NUMBER.statement.dsse.json
+//!                             what the store states of that admission, signed; see `attest::Admitted`
 //!   repository/               the signed catalog, see `catalog`
 //!   log/                      what was done, see `log`
 //!   SHA256SUMS, SHA256SUMS.minisig, midmirror.pub
@@ -37,6 +39,8 @@ mod held;
 mod index;
 mod lock;
 mod proven;
+mod readable;
+mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -50,7 +54,8 @@ pub use check::{CheckDepth, CheckProgress, CheckReport, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
 pub use held::{DigestHistory, DigestState, NameHistory};
-pub use writer::{StoreWriter, StoredPackage};
+pub use statement::STATEMENT_NAME;
+pub use writer::{Approval, StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::super::evidence::{self, AdmissionName, name_of};
+use super::super::statement::is_statement;
 use super::super::{Admission, Store, StoreError, blob, durable};
 use super::{CheckDepth, CheckProgress, Problem, count};
 use crate::Sha256Digest;
@@ -175,7 +176,7 @@ impl<'a> Checker<'a> {
             let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
             if is_folder && name_of(&path).is_some_and(&proper) {
                 folders.push(path);
-            } else {
+            } else if !is_statement(&path) {
                 self.problems.push(stray(path));
             }
         }
