@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
 use crate::commands::accept::AcceptArguments;
+use crate::commands::audit::arguments::AuditArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -81,6 +81,8 @@ pub(crate) enum Command {
         #[arg(long)]
         history: bool,
     },
+    /// Verify everything again, compare it with what was recorded, and report what changed, runs out or is wrong
+    Audit(AuditArguments),
     /// Show, check and prove what was done here: the append-only log of the store
     #[command(subcommand)]
     Log(LogCommand),

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 mod anchors;
+pub(crate) mod audit;
 mod demo;
 mod demo_upstream;
 mod dry_run;
@@ -45,6 +46,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
         Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
+        Command::Audit(arguments) => audit::run(&context()?, &arguments)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,

@@ -6,6 +6,7 @@
 
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
+use midmirror_mirror::audit::AuditReport;
 use midmirror_mirror::catalog::CatalogEntry;
 use midmirror_mirror::stage::StageReport;
 use midmirror_mirror::store::{CheckReport, NameHistory};
@@ -55,7 +56,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 11] = [
+const ALL: [Named; 12] = [
     Named {
         name: "report",
         version: 1,
@@ -95,6 +96,7 @@ const ALL: [Named; 11] = [
         printed_by: "midmirror store check --json",
         schema: of::<CheckReport>,
     },
+    Named { name: "audit", version: 1, printed_by: "midmirror audit --json FILE", schema: of::<AuditReport> },
     Named {
         name: "host-status",
         version: 1,
