@@ -10,6 +10,7 @@ use midmirror_verify::Jdk;
 
 use crate::commands::accept::AcceptArguments;
 use crate::commands::audit::arguments::AuditArguments;
+use crate::commands::evidence::EvidenceCommand;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     },
     /// Verify everything again, compare it with what was recorded, and report what changed, runs out or is wrong
     Audit(AuditArguments),
+    /// Take the evidence of one package with you, in a form that stock programs check
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Show, check and prove what was done here: the append-only log of the store
     #[command(subcommand)]
     Log(LogCommand),

@@ -8,6 +8,7 @@ pub mod attest;
 pub mod audit;
 pub mod catalog;
 pub mod enrol;
+pub mod evidence_export;
 pub mod fetch;
 pub mod log;
 pub mod package;

@@ -8,6 +8,8 @@ mod aria2c;
 #[cfg(test)]
 mod curl;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod jarsigner;
 #[cfg(test)]
 mod java;

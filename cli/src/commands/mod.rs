@@ -6,6 +6,7 @@ pub(crate) mod audit;
 mod demo;
 mod demo_upstream;
 mod dry_run;
+pub(crate) mod evidence;
 mod history;
 mod init;
 mod inspect;
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
         Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
         Command::Audit(arguments) => audit::run(&context()?, &arguments)?,
+        Command::Evidence(command) => evidence::run(&context()?, &command)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,
