@@ -51,7 +51,8 @@ fn every_command_of_the_readme_ends_well_and_finds_what_was_changed() {
     site.run(&["evidence", "export", core.file_name(), "--output", "out"]).expect(0).says("README.md");
     let folder = site.path("out");
     let lines = possible(&folder);
-    for program in ["sha256sum", "keytool", "jarsigner", "openssl", "python3", "minisign", "signify-openbsd"] {
+    for program in ["sha256sum", "keytool", "jarsigner", "openssl", "python3", "minisign", "signify-openbsd"]
+    {
         let there = commands(&folder).iter().any(|line| line.starts_with(program));
         assert!(there, "{program} is not in the README");
     }
@@ -85,7 +86,12 @@ fn every_command_of_the_readme_ends_well_and_finds_what_was_changed() {
         let about: Vec<&String> = lines.iter().filter(|line| line.contains(part)).collect();
         flip_byte(&file);
         for line in &about {
-            assert_ne!(shell(&folder, line).code, 0, "{line} does not see that {} was changed", file.display());
+            assert_ne!(
+                shell(&folder, line).code,
+                0,
+                "{line} does not see that {} was changed",
+                file.display()
+            );
         }
         overwrite(&file, &before);
         assert!(!about.is_empty() || !commands(&folder).iter().all(|line| is_there(program(line))), "{part}");
@@ -100,9 +106,13 @@ fn with_extension(folder: &Path, extension: &str) -> PathBuf {
 #[test]
 fn package_that_is_not_published_says_so_and_a_damaged_one_is_not_exported() {
     let site = Site::new().synced();
-    site.run(&["evidence", "export", "nothing.zip", "--output", "out"]).expect(2).says("nothing under the name");
+    site.run(&["evidence", "export", "nothing.zip", "--output", "out"])
+        .expect(2)
+        .says("nothing under the name");
     let core = new_core().file_name();
-    site.run(&["evidence", "export", core, "--admission", "99", "--output", "out"]).expect(2).says("no admission 99");
+    site.run(&["evidence", "export", core, "--admission", "99", "--output", "out"])
+        .expect(2)
+        .says("no admission 99");
     fs::create_dir_all(site.path("full/of/something")).unwrap();
     site.run(&["evidence", "export", core, "--output", "full"]).expect(2).says("not empty");
     flip_byte(&site.blob("mid-core."));
