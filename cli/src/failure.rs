@@ -308,7 +308,7 @@ pub(crate) fn fetch_hint(error: &FetchError) -> Option<String> {
 pub(crate) fn of_fetch(error: &FetchError) -> Exit {
     match error {
         FetchError::WrongDigest { .. } => Exit::RefusedByVerification,
-        FetchError::NoSpace { .. } => Exit::Storage,
+        FetchError::NoSpace { .. } | FetchError::Write { .. } => Exit::Storage,
         FetchError::Io { source, .. } => of_io(source),
         FetchError::Configuration { .. } | FetchError::Offline { .. } => Exit::Usage,
         // What the caller named; what the upstream redirects to is not the caller's.

@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod serve;
 pub mod stage;
+pub mod storage;
 pub mod store;
 
 mod digest;

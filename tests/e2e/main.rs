@@ -58,6 +58,8 @@ mod earlier_admission;
 #[cfg(test)]
 mod exit_codes;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod flow;
 #[cfg(test)]
 mod interruption;

@@ -37,6 +37,7 @@ pub use earlier::{EarlierAdmission, ProofSource, RULE_EARLIER_ADMISSION};
 pub use history::{History, Purpose};
 pub use notices::{Notice, RULE_SIGNER_CHANGED, SignerCertificate};
 pub use policy::{AdmissionPolicy, PinnedDigest, RelaxedRule};
+pub(crate) use reexamine::digest_of;
 pub use reexamine::{Examined, Judged};
 
 /// What the signed catalog says about how a package was checked.

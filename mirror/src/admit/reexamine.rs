@@ -4,7 +4,6 @@
 //! hashes them while they are examined, and asks as often as it likes.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 
 use jiff::Timestamp;
@@ -78,8 +77,7 @@ impl Examined {
     ///
     /// # Errors
     /// The bytes cannot be read.
-    pub fn read(file: File, inputs: &AdmissionInputs<'_>) -> io::Result<Self> {
-        let source = Source::from_file(file)?;
+    pub fn read(source: Source, inputs: &AdmissionInputs<'_>) -> io::Result<Self> {
         let verify_inputs = Inputs {
             timestamp_trust: inputs.timestamp_trust,
             limits: inputs.policy.limits(),
@@ -87,7 +85,7 @@ impl Examined {
             ..Inputs::new(inputs.trust, inputs.at)
         };
         let (sha256, report) = std::thread::scope(|scope| {
-            let hash = scope.spawn(|| Sha256Digest::of_reader(FromBegin { source: &source, offset: 0 }));
+            let hash = scope.spawn(|| digest_of(&source));
             let report = examine(&source, &verify_inputs);
             let sha256 = hash.join().unwrap_or_else(|_| Err(io::Error::other("hashing was broken off")));
             (sha256, report)
@@ -147,6 +145,11 @@ fn has_anchors(report: &Report, trust: &TrustStore, timestamp_trust: Option<&Tru
     let timestamps = report.timestamp_trust_store();
     report.trust_store_digest() == trust.digest()
         && timestamps.map(|set| set.sha256().to_owned()) == timestamp_trust.map(TrustStore::digest)
+}
+
+/// Hashes a source from its begin to its end.
+pub(crate) fn digest_of(source: &Source) -> io::Result<Sha256Digest> {
+    Sha256Digest::of_reader(FromBegin { source, offset: 0 })
 }
 
 /// Reads a source from its begin to its end.

@@ -14,7 +14,7 @@ use crate::log::{Checkpoint, check_against};
 pub(super) fn audit_catalog(inputs: &AuditInputs<'_>) -> (Catalog, Option<TrustedCatalog>) {
     // An expired one is verified all the same, and reported as expired.
     let trust = TrustInputs { root: inputs.root, state: None, now: inputs.now, allow_expired: true };
-    let result = trust_folder(&FolderSource::new(inputs.store.repository_dir()), &trust);
+    let result = trust_folder(&FolderSource::of(inputs.store), &trust);
     let mut catalog = Catalog {
         trusted: result.is_ok(),
         reason: result.as_ref().err().map(reason),
@@ -107,10 +107,13 @@ pub(super) fn audit_sums(
         return;
     };
     let store = inputs.store;
-    let read = |name: &str| std::fs::read_to_string(store.root_dir().join(name));
+    let read = |name: &str| {
+        let bytes = store.storage().read(name, LONGEST_LIST).ok().flatten();
+        bytes.and_then(|bytes| String::from_utf8(bytes).ok())
+    };
     let mut tell = |text: String, damage| faults.push(Fault { text, damage });
     match (read(sums::SUMS_FILE), read(sums::SIGNATURE_FILE)) {
-        (Ok(list), Ok(signature)) => {
+        (Some(list), Some(signature)) => {
             if !sums::verify(&list, &signature, &identity.key) {
                 tell(format!("{} is not signed with the key of the store", sums::SUMS_FILE), true);
             } else if list != list_of_sums(store, catalog.entries()) {
@@ -127,6 +130,9 @@ pub(super) fn audit_sums(
         _ => tell(format!("{} is not there; the next publication writes it", sums::SUMS_FILE), false),
     }
 }
+
+/// 200 bytes for each of the two names of a package.
+const LONGEST_LIST: u64 = 256 << 20;
 
 /// An error and its causes in one line.
 pub(super) fn reason(error: &(impl std::error::Error + 'static)) -> String {

@@ -1,12 +1,14 @@
 //! The packages: every admission, its bytes read once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, Metadata};
-use std::io;
+use std::fs::Metadata;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
-use midmirror_verify::{Report, TimestampReport};
+use midmirror_verify::{Report, Source, TimestampReport};
 
+use super::catalog::reason;
 use super::record::BlobRecord;
 use super::recorded::Recorded;
 use super::report::{
@@ -14,7 +16,7 @@ use super::report::{
 };
 use super::{AuditInputs, AuditProgress};
 use crate::Sha256Digest;
-use crate::admit::{AdmissionInputs, Examined, Judged, Label};
+use crate::admit::{AdmissionInputs, Examined, Judged, Label, digest_of};
 use crate::catalog::TrustedCatalog;
 use crate::store::{Admission, StoreError};
 
@@ -118,35 +120,45 @@ struct Found {
 
 impl Auditing<'_> {
     fn audit(&mut self, reading: &mut ReadCounts) -> Found {
-        let path = self.inputs.store.blob_path(&self.sha256);
-        let metadata = match path.symlink_metadata() {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.all(Class::Missing, "the bytes are not in the store");
-            }
-            Err(error) => return self.unreadable(&error),
+        let length = match self.inputs.store.blob_length(&self.sha256) {
+            Ok(Some(length)) => length,
+            Ok(None) => return self.all(Class::Missing, "the bytes are not in the store"),
+            Err(StoreError::File { source, .. }) => return self.unreadable(&source),
+            Err(error) => return self.all(Class::Bad, &reason(&error)),
         };
-        if !metadata.is_file() {
-            return self.all(Class::Bad, "in place of the bytes is something that is not a regular file");
-        }
-        let wrong = |admission: &&&Admission| admission.entry().length != metadata.len();
+        let wrong = |admission: &&&Admission| admission.entry().length != length;
         if let Some(expected) = self.admissions.iter().find(wrong) {
-            let text = format!("there are {} bytes instead of {}", metadata.len(), expected.entry().length);
+            let text = format!("there are {length} bytes instead of {}", expected.entry().length);
             return self.all(Class::Bad, &text);
         }
-        if let Some(found) = self.remembered(&metadata) {
+        // Only files of this machine tell whether they were changed.
+        let file = self.inputs.store.blob_file(&self.sha256);
+        let metadata = file.as_ref().and_then(|file| file.symlink_metadata().ok());
+        if let Some(found) = metadata.as_ref().and_then(|metadata| self.remembered(metadata)) {
             reading.not_read_again += 1;
             return found;
         }
         reading.read += 1;
-        reading.bytes_read = reading.bytes_read.saturating_add(metadata.len());
-        match File::open(&path).and_then(|file| self.read(file)) {
+        reading.bytes_read = reading.bytes_read.saturating_add(length);
+        match self.open(file).and_then(|source| self.read(source)) {
             Ok(audits) => {
-                let record = BlobRecord::new(&metadata, self.inputs.now, audits.clone());
-                Found { audits, record: Some(record) }
+                let record =
+                    metadata.map(|metadata| BlobRecord::new(&metadata, self.inputs.now, audits.clone()));
+                Found { audits, record }
             }
             Err(error) => self.unreadable(&error),
         }
+    }
+
+    /// What is no file of this machine is held in memory as a whole.
+    fn open(&self, file: Option<PathBuf>) -> io::Result<Source> {
+        if let Some(file) = file {
+            return Source::open(&file);
+        }
+        let mut bytes = Vec::new();
+        let mut reader = self.inputs.store.open_blob(&self.sha256).map_err(io::Error::other)?;
+        reader.read_to_end(&mut bytes)?;
+        Ok(Source::from_bytes(bytes))
     }
 
     /// What the last audit found, if that still counts.
@@ -173,10 +185,10 @@ impl Auditing<'_> {
         Some(Found { audits, record: Some(record.clone()) })
     }
 
-    fn read(&self, file: File) -> io::Result<Vec<PackageAudit>> {
+    fn read(&self, source: Source) -> io::Result<Vec<PackageAudit>> {
         let is_signed = |admission: &&&Admission| admission.entry().label == Label::Verified;
         if !self.admissions.iter().any(|admission| is_signed(&admission)) {
-            let sha256 = Sha256Digest::of_reader(file)?;
+            let sha256 = digest_of(&source)?;
             return Ok(self.admissions.iter().map(|admission| self.pinned(admission, sha256)).collect());
         }
         let recorded: Vec<(&Admission, Result<Recorded, String>)> = self
@@ -189,7 +201,7 @@ impl Auditing<'_> {
         };
         let moments = recorded.iter().map(then).chain(self.inputs.at);
         let earliest = moments.fold(self.inputs.now, Timestamp::min);
-        let mut examined = Examined::read(file, &self.inputs.judging(earliest))?;
+        let mut examined = Examined::read(source, &self.inputs.judging(earliest))?;
         let mut audits = Vec::new();
         for (admission, recorded) in &recorded {
             audits.push(match admission.entry().label {

@@ -21,7 +21,6 @@ use thiserror::Error;
 use super::report::{AuditReport, Class, PackageAudit};
 use super::{AuditInputs, Reread};
 use crate::Sha256Digest;
-use crate::log::LogFolder;
 use crate::store::durable::{self, DurableError, FileMode};
 
 /// What is remembered of an audit.
@@ -84,7 +83,7 @@ impl AuditRecord {
         blobs: BTreeMap<Sha256Digest, BlobRecord>,
     ) -> Self {
         // Kept as it is: only a checkpoint that was verified has given the report its size.
-        let note = LogFolder::new(&inputs.store.log_dir()).signed_checkpoint().ok().flatten();
+        let note = inputs.store.log().signed_checkpoint().ok().flatten();
         let note = note.filter(|_| report.log.root.is_some()).and_then(|note| String::from_utf8(note).ok());
         // A log that was cut or rewritten does not become the one to compare with.
         let earlier = inputs.previous.filter(|_| note.is_none() || !report.log.problems.is_empty());

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use midmirror_verify::{AgentAnchors, Outcome, TrustStore};
 use serde::Deserialize;
 
+use super::catalog::reason;
+
 use crate::Sha256Digest;
 use crate::admit::{AdmissionPolicy, Judged, Label, RelaxedRule};
 use crate::store::{Admission, Store};
@@ -29,9 +31,9 @@ pub(super) struct AnchorsThen {
 impl Recorded {
     /// Reads the evidence of an admission; the reason if that is not possible.
     pub(super) fn read(store: &Store, admission: &Admission) -> Result<Self, String> {
-        let folder = store.admission_dir(admission);
         let read = |name: &str| {
-            std::fs::read(folder.join(name)).map_err(|error| format!("its {name} cannot be read: {error}"))
+            let document = store.document(admission, name);
+            document.map_err(|error| format!("its {name} cannot be read: {}", reason(&error)))
         };
         let report = read("report.json")?;
         if admission.entry().report != Some(Sha256Digest::of(&report)) {

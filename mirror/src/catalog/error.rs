@@ -9,6 +9,7 @@ use super::source::MetadataError;
 use crate::attest::EnvelopeError;
 use crate::log::{LogError, NoteError};
 use crate::package::PackagePathError;
+use crate::storage::StorageError;
 use crate::store::StoreError;
 use crate::store::durable::DurableError;
 
@@ -164,6 +165,11 @@ pub enum CatalogError {
 impl CatalogError {
     pub(super) fn folder(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Folder { path: path.to_owned(), source }
+    }
+
+    pub(super) fn reading(error: StorageError) -> Self {
+        let (_, path, source) = error.into_parts();
+        Self::Folder { path, source }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::error::CatalogError;
 use super::event::Event;
-use crate::log::{LogAt, LogError, LogFolder, LogKey, LogWriter};
+use crate::log::{LogAt, LogError, LogKey, LogWriter};
 use crate::store::{Admission, Store};
 
 /// The log of a store, to be continued.
@@ -23,9 +23,9 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
-        let folder = store.log_dir();
+        let folder = store.log();
         let log = LogWriter::open(&folder, key)?;
-        let (logged, published) = last(&LogFolder::new(&folder).at(log.size()))?;
+        let (logged, published) = last(&folder.at(log.size()))?;
         Ok(Self { store, log, logged, published })
     }
 
@@ -73,7 +73,7 @@ impl<'a> Journal<'a> {
 /// The last admission that the log of a store tells of, whoever has signed it; 0 if there is none or it cannot be read. No
 /// number is used twice, also when the evidence of the newest one was lost.
 pub(crate) fn last_admission(store: &Store) -> u64 {
-    let folder = LogFolder::new(&store.log_dir());
+    let folder = store.log();
     folder.unverified_size().and_then(|size| last(&folder.at(size)).ok()).unwrap_or_default().0
 }
 
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn lost_log_is_begun_anew_and_the_loss_is_seen_by_who_kept_a_checkpoint() {
         let catalog = TestCatalog::new(2);
-        let kept = LogFolder::new(&catalog.test.store.log_dir()).signed_checkpoint().unwrap().unwrap();
+        let kept = catalog.test.store.log().signed_checkpoint().unwrap().unwrap();
         std::fs::remove_dir_all(catalog.test.store.log_dir()).unwrap();
         assert!(matches!(faults(&catalog)[..], [LogFault::NoLog]), "{:?}", faults(&catalog));
         catalog.add(3);
@@ -207,7 +207,7 @@ mod tests {
         let catalog = TestCatalog::new(1);
         let name = catalog.trust(at(20)).unwrap().store().unwrap().log_name();
         let key = catalog.keys.store().unwrap().for_log(&name).unwrap();
-        let mut log = LogWriter::open(&catalog.test.store.log_dir(), &key).unwrap();
+        let mut log = LogWriter::open(&catalog.test.store.log(), &key).unwrap();
         log.append(&[br#"{"event":"audited"}"#.to_vec()]).unwrap();
         let found = faults(&catalog);
         assert!(matches!(found[..], [LogFault::Unknown { index: 2 }]) && !found[0].is_damage(), "{found:?}");
@@ -236,7 +236,7 @@ mod tests {
         assert_eq!(identity.id, catalog.test.store.id());
         let key = NoteKey::new(&identity.log_name(), identity.key).unwrap();
         assert_eq!(&identity.key, catalog.keys.store().unwrap().public());
-        let checkpoint = LogFolder::new(&catalog.test.store.log_dir()).checkpoint(&key).unwrap().unwrap();
+        let checkpoint = catalog.test.store.log().checkpoint(&key).unwrap().unwrap();
         assert_eq!(checkpoint.size, 2);
     }
 }

@@ -205,7 +205,7 @@ pub type LogEntry = (u64, Result<Event, Vec<u8>>);
 pub fn log_of(store: &Store, catalog: &TrustedCatalog) -> Result<(LogFolder, NoteKey), CatalogError> {
     let identity = catalog.store().ok_or(CatalogError::NoLogKey)?;
     let key = NoteKey::new(&identity.log_name(), identity.key).map_err(LogError::from)?;
-    Ok((LogFolder::new(&store.log_dir()), key))
+    Ok((store.log(), key))
 }
 
 fn read_at(folder: &LogFolder, size: u64) -> Result<Vec<LogEntry>, CatalogError> {

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot, Targets};
@@ -24,8 +23,8 @@ use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
-use crate::store::durable::{self, FileMode};
-use crate::store::{Store, StoreWriter};
+use crate::storage::{FileMode, Storage, below};
+use crate::store::{REPOSITORY, Store, StoreWriter};
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +66,8 @@ pub fn publish(
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
-    let folder = store.repository_dir();
     let identity = identity(store, keys)?;
-    let publisher = Publisher { folder: &folder, keys, now, lifetimes, identity: &identity };
+    let publisher = Publisher { store, keys, now, lifetimes, identity: &identity };
     publisher.ensure_root()?;
     publisher.check_keys()?;
     let before = publisher.current()?;
@@ -81,7 +79,10 @@ pub fn publish(
     let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
-        source: TrustError::Missing { what: TIMESTAMP_FILE.to_owned(), place: folder.display().to_string() },
+        source: TrustError::Missing {
+            what: TIMESTAMP_FILE.to_owned(),
+            place: store.repository_dir().display().to_string(),
+        },
     })?;
     let publication = Publication {
         versions: after.versions(),
@@ -89,8 +90,7 @@ pub fn publish(
         packages: after.entries().len(),
         expires: after.expires(),
     };
-    let timestamp = folder.join(TIMESTAMP_FILE);
-    let timestamp = std::fs::read(&timestamp).map_err(CatalogError::folder(&timestamp))?;
+    let timestamp = publisher.read(TIMESTAMP_FILE)?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), now))?;
     sums::write(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &entries, &publication, now)?;
     if outcome != PublicationOutcome::Unchanged {
@@ -111,7 +111,7 @@ fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<LogKey, Catal
 }
 
 struct Publisher<'a> {
-    folder: &'a Path,
+    store: &'a Store,
     keys: &'a SigningKeys,
     now: Timestamp,
     lifetimes: &'a Lifetimes,
@@ -121,8 +121,7 @@ struct Publisher<'a> {
 impl Publisher<'_> {
     /// Makes version 1 of the root metadata if there is none.
     fn ensure_root(&self) -> Result<(), CatalogError> {
-        let path = self.folder.join(FIRST_ROOT_FILE);
-        if path.symlink_metadata().is_ok() {
+        if self.is_there(FIRST_ROOT_FILE)? {
             return Ok(());
         }
         let root_key = self.keys.key(Role::Root).ok_or(CatalogError::NoRootKey)?;
@@ -146,7 +145,27 @@ impl Publisher<'_> {
             roles,
             _extra: HashMap::new(),
         };
-        Ok(durable::write_new(&path, &metadata::sign(root, root_key)?, FileMode::Shared)?)
+        self.create(FIRST_ROOT_FILE, &metadata::sign(root, root_key)?)
+    }
+
+    fn storage(&self) -> &dyn Storage {
+        self.store.storage().as_ref()
+    }
+
+    fn is_there(&self, name: &str) -> Result<bool, CatalogError> {
+        let kind = self.storage().look(&below(REPOSITORY, name)).map_err(CatalogError::reading)?;
+        Ok(kind.is_some())
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, CatalogError> {
+        let key = below(REPOSITORY, name);
+        let read = self.storage().read(&key, LARGEST_READ).map_err(CatalogError::reading)?;
+        let path = self.storage().place(&key);
+        read.ok_or_else(|| CatalogError::folder(&path)(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<(), CatalogError> {
+        Ok(self.storage().create(&below(REPOSITORY, name), bytes, FileMode::Shared)?)
     }
 
     /// Makes sure that what our keys sign will be accepted, before anything is written.
@@ -168,7 +187,7 @@ impl Publisher<'_> {
 
     /// The catalog as it is; none before the first publication. An expired one can be built upon.
     fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
-        if self.folder.join(TIMESTAMP_FILE).symlink_metadata().is_err() {
+        if !self.is_there(TIMESTAMP_FILE)? {
             return Ok(None);
         }
         self.trusting(trust_folder).map(Some)
@@ -179,10 +198,9 @@ impl Publisher<'_> {
         &self,
         read: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
     ) -> Result<T, CatalogError> {
-        let path = self.folder.join(FIRST_ROOT_FILE);
-        let root = std::fs::read(&path).map_err(CatalogError::folder(&path))?;
+        let root = self.read(FIRST_ROOT_FILE)?;
         let inputs = TrustInputs { root: &root, state: None, now: self.now, allow_expired: true };
-        read(&FolderSource::new(self.folder), &inputs).map_err(|source| CatalogError::Current { source })
+        read(&FolderSource::of(self.store), &inputs).map_err(|source| CatalogError::Current { source })
     }
 
     fn write_what_is_due(
@@ -259,7 +277,7 @@ impl Publisher<'_> {
         let mut timestamp = schema::Timestamp::new(SPECIFICATION.to_owned(), version, expires);
         timestamp.meta.insert("snapshot.json".to_owned(), snapshot);
         let bytes = self.sign(timestamp)?;
-        Ok(durable::replace(&self.folder.join(TIMESTAMP_FILE), &bytes, FileMode::Shared)?)
+        Ok(self.storage().replace(&below(REPOSITORY, TIMESTAMP_FILE), &bytes, FileMode::Shared)?)
     }
 
     /// Writes `N.ROLE.json` and returns how the next file refers to it.
@@ -267,7 +285,7 @@ impl Publisher<'_> {
         let version = signed.version();
         let name = format!("{version}.{}.json", Role::of::<T>());
         let bytes = self.sign(signed)?;
-        durable::write_new(&self.folder.join(name), &bytes, FileMode::Shared)?;
+        self.create(&name, &bytes)?;
         let digest = Sha256Digest::of(&bytes);
         Ok(Metafile {
             length: Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
@@ -286,9 +304,8 @@ impl Publisher<'_> {
     fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
         let mut highest = current;
         let suffix = format!(".{role}.json");
-        for entry in std::fs::read_dir(self.folder).map_err(CatalogError::folder(self.folder))? {
-            let name = entry.map_err(CatalogError::folder(self.folder))?.file_name();
-            let version = name.to_str().and_then(|name| name.strip_suffix(&suffix)).map(str::parse);
+        for listed in self.storage().list(REPOSITORY).map_err(CatalogError::reading)? {
+            let version = listed.name.strip_suffix(&suffix).map(str::parse);
             if let Some(Ok(version)) = version {
                 highest = highest.max(version);
             }
@@ -311,6 +328,8 @@ fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
 pub(super) const FIRST_ROOT_FILE: &str = "1.root.json";
 /// The pointer to the current state.
 pub(super) const TIMESTAMP_FILE: &str = "timestamp.json";
+/// What is read here was written by this program, and is parsed by nobody but `update`, which has limits of its own.
+const LARGEST_READ: u64 = 1024 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,13 @@
 //! Where metadata files are read from.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use thiserror::Error;
+
+use crate::storage::{LocalFolder, Storage, StorageError, below};
+use crate::store::{REPOSITORY, Store};
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,17 +58,37 @@ pub enum MetadataError {
 
 /// The `repository` folder of a store, or a copy of it.
 #[derive(Debug, Clone)]
-pub struct FolderSource(PathBuf);
+pub struct FolderSource {
+    storage: Arc<dyn Storage>,
+    folder: &'static str,
+}
 
 impl FolderSource {
     /// Reads from a folder with the metadata files in it.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { storage: Arc::new(LocalFolder::new(folder)), folder: "" }
+    }
+
+    /// Reads from a store.
+    pub fn of(store: &Store) -> Self {
+        Self { storage: store.storage().clone(), folder: REPOSITORY }
     }
 
     /// Reads a file without an async runtime.
     pub(super) fn read(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, MetadataError> {
-        read_limited(&self.0.join(name), name, max)
+        let failed = |error: StorageError| match error.into_parts() {
+            (_, _, source) if source.kind() == std::io::ErrorKind::FileTooLarge => {
+                MetadataError::TooLong { name: name.to_owned(), max }
+            }
+            (_, path, source) => MetadataError::File { path, source },
+        };
+        let bytes = self.storage.read(&below(self.folder, name), max).map_err(failed)?;
+        // A missing folder (a share that is not mounted) is not an answer.
+        if bytes.is_none() && self.storage.look(self.folder).map_err(failed)?.is_none() {
+            let path = self.storage.place(&below(self.folder, name));
+            return Err(MetadataError::File { path, source: std::io::ErrorKind::NotFound.into() });
+        }
+        Ok(bytes)
     }
 }
 
@@ -73,7 +96,7 @@ impl MetadataSource for FolderSource {
     fn fetch<'a>(&'a self, name: &'a str, max: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, MetadataError>> {
         let (source, owned_name) = (self.clone(), name.to_owned());
         Box::pin(async move {
-            let path = source.0.join(&owned_name);
+            let path = source.storage.place(&below(source.folder, &owned_name));
             match tokio::task::spawn_blocking(move || source.read(&owned_name, max)).await {
                 Ok(result) => result,
                 Err(e) => Err(MetadataError::File { path, source: std::io::Error::other(e) }),
@@ -82,27 +105,6 @@ impl MetadataSource for FolderSource {
     }
 
     fn describe(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-fn read_limited(path: &Path, name: &str, max: u64) -> Result<Option<Vec<u8>>, MetadataError> {
-    let failed = |source| MetadataError::File { path: path.to_owned(), source };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            // A missing folder (a share that is not mounted) is not an answer.
-            return match path.parent().map(std::fs::metadata) {
-                Some(Err(e)) => Err(failed(e)),
-                _ => Ok(None),
-            };
-        }
-        Err(e) => return Err(failed(e)),
-    };
-    let mut bytes = Vec::new();
-    file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    match u64::try_from(bytes.len()) {
-        Ok(length) if length <= max => Ok(Some(bytes)),
-        _ => Err(MetadataError::TooLong { name: name.to_owned(), max }),
+        self.storage.place(self.folder).display().to_string()
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn write_missing(
     now: Timestamp,
 ) -> Result<(), CatalogError> {
     for admission in admissions {
-        if store.statement_path(admission).symlink_metadata().is_ok() {
+        if store.is_stated(admission)? {
             continue;
         }
         let statement = statement(store, admission, now)?;
@@ -84,7 +84,7 @@ fn statement(store: &Store, admission: &Admission, now: Timestamp) -> Result<Sta
 
 /// The policy as the report tells of it; reports of early versions may say less.
 fn policy(store: &Store, admission: &Admission) -> StatedPolicy {
-    let report = std::fs::read(store.admission_dir(admission).join("report.json"));
+    let report = store.document(admission, "report.json");
     let said: Option<Said> = report.ok().and_then(|report| serde_json::from_slice(&report).ok());
     said.map(|said| StatedPolicy { organization: said.organization, relaxed: said.relaxed })
         .unwrap_or_default()

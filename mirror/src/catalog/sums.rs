@@ -10,8 +10,8 @@ use super::error::CatalogError;
 use super::publish::Publication;
 use crate::attest::{StoreKey, sums};
 use crate::catalog::CatalogEntry;
+use crate::storage::{FileMode, Kind};
 use crate::store::Store;
-use crate::store::durable::{self, FileMode};
 
 /// Writes list, signature and key, if one of them is missing or list or key are not those that are there.
 pub(super) fn write(
@@ -22,13 +22,15 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<(), CatalogError> {
     let list = list(store, entries);
-    let place = |name: &str| store.root_dir().join(name);
+    let storage = store.storage();
     let public = sums::public_key(key);
-    let is_there =
-        |name: &str, text: &str| std::fs::read(place(name)).is_ok_and(|there| there == text.as_bytes());
+    let is_there = |name: &str, text: &str| {
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        storage.read(name, length).is_ok_and(|there| there.as_deref() == Some(text.as_bytes()))
+    };
     if is_there(sums::SUMS_FILE, &list)
         && is_there(sums::KEY_FILE, &public)
-        && place(sums::SIGNATURE_FILE).is_file()
+        && matches!(storage.look(sums::SIGNATURE_FILE), Ok(Some(Kind::Object(_))))
     {
         return Ok(());
     }
@@ -41,7 +43,7 @@ pub(super) fn write(
         (sums::SUMS_FILE, list),
     ];
     for (name, text) in files {
-        durable::replace(&place(name), text.as_bytes(), FileMode::Shared)?;
+        storage.replace(name, text.as_bytes(), FileMode::Shared)?;
     }
     Ok(())
 }

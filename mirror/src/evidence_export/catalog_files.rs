@@ -3,8 +3,9 @@
 use serde::Serialize as _;
 use serde_json::Value;
 
-use super::{Export, ExportError, ExportInputs, ed25519_pem, read};
+use super::{Export, ExportError, ExportInputs, ed25519_pem, object};
 use crate::Sha256Digest;
+use crate::store::REPOSITORY;
 
 /// A metadata file and the signatures of it that openssl can verify.
 #[derive(Debug)]
@@ -25,11 +26,10 @@ pub(super) fn write(
     names.push(format!("{}.targets", versions.targets));
     names.push(format!("{}.snapshot", versions.snapshot));
     names.push("timestamp".to_owned());
-    let folder = inputs.store.repository_dir();
     let mut keys: Vec<(String, [u8; 32])> = Vec::new();
     let mut roles = Vec::new();
     for name in names {
-        let bytes = read(&folder.join(format!("{name}.json")), |path| std::fs::read(path))?;
+        let Some(bytes) = object(inputs.store, &format!("{REPOSITORY}/{name}.json"))? else { continue };
         let base = format!("catalog/{name}");
         export.put(&format!("{base}.json"), &bytes)?;
         if name == "1.root" {

@@ -22,6 +22,7 @@ mod catalog_files;
 mod readme;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -73,6 +74,12 @@ pub enum ExportError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file of catalog or list cannot be read.
+    #[error("failed to read a file of the store")]
+    Object {
+        /// Which, and why.
+        source: DurableError,
     },
     /// The evidence cannot be read.
     #[error("failed to read the evidence")]
@@ -140,15 +147,14 @@ pub fn export(inputs: &ExportInputs<'_>) -> Result<usize, ExportError> {
     if let Some(parent) = place.parent() {
         durable::create_folders(parent)?;
     }
-    durable::copy_in(&store.blob_path(&entry.sha256), &place, FileMode::Shared, entry.sha256)?;
+    copy_package(store, entry.sha256, &place)?;
     contents.files.insert(contents.package.clone(), entry.sha256);
     let mut export = Export { folder, contents };
     // 2. What was written down when it was admitted.
-    let evidence = store.admission_dir(admission);
     for name in store.evidence_digests(admission)?.into_keys().filter(|name| name != STATEMENT_NAME) {
-        let bytes = read(&evidence.join(&name), |path| std::fs::read(path))?;
+        let bytes = store.document(admission, &name)?;
         if name == "report.json" {
-            export.anchors(&bytes, &evidence)?;
+            export.anchors(&bytes, &store.document(admission, "anchors.pem")?)?;
         }
         export.put(&format!("evidence/{name}"), &bytes)?;
     }
@@ -169,9 +175,8 @@ pub fn export(inputs: &ExportInputs<'_>) -> Result<usize, ExportError> {
     export.contents.roles = roles;
     // 7. The lowest rung.
     for name in [sums::SUMS_FILE, sums::SIGNATURE_FILE, sums::KEY_FILE] {
-        let path = store.root_dir().join(name);
-        if path.is_file() {
-            export.put(name, &read(&path, |path| std::fs::read(path))?)?;
+        if let Some(bytes) = object(store, name)? {
+            export.put(name, &bytes)?;
         }
     }
     if let Some(identity) = catalog.store() {
@@ -198,7 +203,7 @@ impl Export<'_> {
     }
 
     /// The anchors that the chains of the report end in.
-    fn anchors(&mut self, report: &[u8], evidence: &Path) -> Result<(), ExportError> {
+    fn anchors(&mut self, report: &[u8], pem: &[u8]) -> Result<(), ExportError> {
         let report: Value = serde_json::from_slice(report).unwrap_or_default();
         let text = |value: &Value, pointer: &str| Some(value.pointer(pointer)?.as_str()?.to_owned());
         self.contents.judged_at = text(&report, "/earlier_admission/proof/admitted_at")
@@ -209,9 +214,8 @@ impl Export<'_> {
             used.extend(text(signer, "/validation/anchor/sha256"));
             used.extend(text(signer, "/timestamp/validation/anchor/sha256"));
         }
-        let pem = read(&evidence.join("anchors.pem"), |path| std::fs::read(path))?;
         let mut written = Vec::new();
-        for anchor in CertificateDer::pem_slice_iter(&pem).flatten() {
+        for anchor in CertificateDer::pem_slice_iter(pem).flatten() {
             let sha256 = Sha256Digest::of(&anchor).to_hex();
             if used.contains(&sha256) && !written.contains(&sha256) {
                 written.push(sha256);
@@ -308,6 +312,26 @@ impl Export<'_> {
     }
 }
 
+/// Copies the bytes with a digest; others are not kept.
+fn copy_package(store: &Store, sha256: Sha256Digest, place: &Path) -> Result<(), ExportError> {
+    if let Some(file) = store.blob_file(&sha256) {
+        return Ok(durable::copy_in(&file, place, FileMode::Shared, sha256)?);
+    }
+    let mut bytes = Vec::new();
+    let mut reader = store.open_blob(&sha256)?;
+    read(place, |_| reader.read_to_end(&mut bytes))?;
+    let found = Sha256Digest::of(&bytes);
+    if found != sha256 {
+        return Err(StoreError::DamagedBlob { path: store.blob_path(&sha256), found }.into());
+    }
+    Ok(durable::write_new(place, &bytes, FileMode::Shared)?)
+}
+
+/// A file of the store; none if there is none.
+fn object(store: &Store, key: &str) -> Result<Option<Vec<u8>>, ExportError> {
+    store.storage().read(key, LONGEST_FILE).map_err(|source| ExportError::Object { source })
+}
+
 fn read<T>(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, ExportError> {
     how(path).map_err(|source| ExportError::Read { path: path.to_owned(), source })
 }
@@ -334,3 +358,5 @@ fn pem_text(label: &str, der: &[u8]) -> String {
 }
 
 const FILES: &str = "FILES.sha256";
+/// A catalog of 100,000 packages has 100 MB.
+const LONGEST_FILE: u64 = 256 << 20;

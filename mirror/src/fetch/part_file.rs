@@ -22,7 +22,8 @@ use url::Url;
 use super::error::FetchError;
 use super::validator::Validators;
 use crate::Sha256Digest;
-use crate::store::durable::{self, FileMode};
+use crate::store::durable::fault::{self, Operation};
+use crate::store::durable::{self, DurableError, FileMode};
 
 /// An open file that only grows, and the hash of everything in it.
 pub(crate) struct PartFile {
@@ -35,6 +36,7 @@ pub(crate) struct PartFile {
 impl PartFile {
     /// Begins with nothing; what stood there before is gone.
     pub(crate) fn create(path: &Path) -> Result<Self, FetchError> {
+        fault::step(Operation::Create, path)?;
         let file = open(path, OpenOptions::new().write(true).create(true).truncate(true))?;
         Ok(Self { path: path.to_owned(), file, hasher: Sha256::new(), length: 0 })
     }
@@ -62,7 +64,12 @@ impl PartFile {
 
     /// Writes and hashes.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        if let Err(source) = self.file.write_all(bytes) {
+        // How the bytes come in pieces is the network's choice: only the first one is a step.
+        let written = match self.length {
+            0 => fault::step(Operation::Write, &self.path).map_err(DurableError::into_io),
+            _ => Ok(()),
+        };
+        if let Err(source) = written.and_then(|()| self.file.write_all(bytes)) {
             // A part of it may have been written: cut back to what the hash covers.
             let cut = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)));
             let error = FetchError::io("write", &self.path, source);
@@ -85,6 +92,7 @@ impl PartFile {
 
     /// Makes the bytes durable and returns their digest and length.
     pub(crate) fn finish(self) -> Result<(Sha256Digest, u64), FetchError> {
+        fault::step(Operation::Sync, &self.path)?;
         self.file.sync_all().map_err(|source| FetchError::io("sync", &self.path, source))?;
         Ok((Sha256Digest::from_bytes(self.hasher.finalize().into()), self.length))
     }
@@ -134,6 +142,7 @@ pub(crate) fn discard(part: &Path) -> Result<(), FetchError> {
 
 /// Removes a file; that it is not there is fine.
 pub(crate) fn remove(path: &Path) -> Result<(), FetchError> {
+    fault::step(Operation::Remove, path)?;
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(FetchError::io("remove", path, source))

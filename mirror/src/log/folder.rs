@@ -1,8 +1,8 @@
 //! A log as files: reading it, adding to it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::builder::Edge;
 use super::checkpoint::Checkpoint;
@@ -12,12 +12,13 @@ use super::note::{self, NoteKey};
 use super::tile::{BundleName, FULL, TileName, how_many, levels, partial_folder, width};
 use super::tree::{self, HashSource};
 use crate::Sha256Digest;
-use crate::store::durable::{self, FileMode};
+use crate::storage::{FileMode, LocalFolder, Storage, below};
 
 /// The files of a log, read.
 #[derive(Debug, Clone)]
 pub struct LogFolder {
-    root: PathBuf,
+    storage: Arc<dyn Storage>,
+    root: String,
 }
 
 /// A log at one of its sizes, whose hashes can be asked for.
@@ -30,7 +31,12 @@ pub struct LogAt<'a> {
 impl LogFolder {
     /// The log in a folder; nothing is read yet.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { storage: Arc::new(LocalFolder::new(root)), root: String::new() }
+    }
+
+    /// The log below a key.
+    pub(crate) fn in_storage(storage: &Arc<dyn Storage>, root: &str) -> Self {
+        Self { storage: storage.clone(), root: root.to_owned() }
     }
 
     /// The signed checkpoint as it stands there; none before the first entry.
@@ -42,7 +48,7 @@ impl LogFolder {
     pub fn checkpoint(&self, key: &NoteKey) -> Result<Option<Checkpoint>, LogError> {
         let Some(note) = self.signed_checkpoint()? else { return Ok(None) };
         let checkpoint = Checkpoint::open(&note, key)
-            .map_err(|source| LogError::Checkpoint { path: self.root.join(CHECKPOINT), source })?;
+            .map_err(|source| LogError::Checkpoint { path: self.path(CHECKPOINT), source })?;
         Ok(Some(checkpoint))
     }
 
@@ -58,25 +64,21 @@ impl LogFolder {
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.root.join(name)
+        self.storage.place(&self.key(name))
+    }
+
+    fn key(&self, name: &str) -> String {
+        below(&self.root, name)
     }
 
     /// Reads a file of at most so many bytes; none if there is none.
     fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, LogError> {
-        let path = self.root.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(LogError::Read { path, source }),
-        };
-        let mut bytes = Vec::new();
-        match file.take(limit + 1).read_to_end(&mut bytes) {
-            Ok(length) if u64::try_from(length).unwrap_or(u64::MAX) > limit => {
-                Err(LogError::Damaged { path, reason: "it is longer than such a file can be" })
+        self.storage.read(&self.key(name), limit).map_err(|error| match error.into_parts() {
+            (_, path, source) if source.kind() == io::ErrorKind::FileTooLarge => {
+                LogError::Damaged { path, reason: "it is longer than such a file can be" }
             }
-            Ok(_) => Ok(Some(bytes)),
-            Err(source) => Err(LogError::Read { path, source }),
-        }
+            (_, path, source) => LogError::Read { path, source },
+        })
     }
 
     /// Reads a tile or bundle; a partial one that gave way to the full one is found in that.
@@ -84,7 +86,7 @@ impl LogFolder {
         if let Some(bytes) = self.read(exact, limit)? {
             return Ok(bytes);
         }
-        self.read(full, limit)?.ok_or_else(|| LogError::Missing { path: self.root.join(exact) })
+        self.read(full, limit)?.ok_or_else(|| LogError::Missing { path: self.path(exact) })
     }
 }
 
@@ -193,14 +195,14 @@ pub struct LogWriter<'a> {
 impl<'a> LogWriter<'a> {
     /// Opens a log, or begins one. What lies beyond its checkpoint was left by a writer that was interrupted, and is
     /// written over.
-    pub fn open(root: &Path, key: &'a LogKey) -> Result<Self, LogError> {
-        let folder = LogFolder::new(root);
+    pub fn open(folder: &LogFolder, key: &'a LogKey) -> Result<Self, LogError> {
+        let folder = folder.clone();
         let checkpoint = folder.checkpoint(key.public())?;
         let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let at = folder.at(size);
         let edge = Edge::read(&at, size)?;
         if checkpoint.is_some_and(|checkpoint| checkpoint.root != edge.root()) {
-            return Err(LogError::Root { path: folder.root.clone(), size });
+            return Err(LogError::Root { path: folder.storage.place(&folder.root), size });
         }
         let mut bundle = Vec::new();
         if !size.is_multiple_of(FULL) {
@@ -245,7 +247,7 @@ impl<'a> LogWriter<'a> {
         }
         let checkpoint = Checkpoint { origin: self.key.name().to_owned(), size, root: edge.root() };
         let note = note::sign(&checkpoint.to_text(), self.key.name(), self.key.pair())?;
-        durable::replace(&self.folder.path(CHECKPOINT), note.as_bytes(), FileMode::Shared)?;
+        self.folder.storage.replace(&self.folder.key(CHECKPOINT), note.as_bytes(), FileMode::Shared)?;
         (self.edge, self.bundle) = (edge, bundle);
         for name in full {
             self.remove_partial(&partial_folder(&name));
@@ -254,21 +256,14 @@ impl<'a> LogWriter<'a> {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), LogError> {
-        let path = self.folder.path(name);
-        if let Some(folder) = path.parent() {
-            durable::create_folders(folder)?;
-        }
-        Ok(durable::replace(&path, bytes, FileMode::ReadOnly)?)
+        Ok(self.folder.storage.replace(&self.folder.key(name), bytes, FileMode::ReadOnly)?)
     }
 
     /// The full tile serves for its predecessors.
     fn remove_partial(&self, name: &str) {
-        let path = self.folder.path(name);
-        match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(path = %path.display(), %error, "partial tiles that are no longer needed stay");
-            }
-            _ => {}
+        if let Err(error) = self.folder.storage.remove_folder(&self.folder.key(name)) {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "partial tiles that are no longer needed stay");
         }
     }
 }

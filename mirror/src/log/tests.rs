@@ -40,7 +40,7 @@ impl TestLog {
     }
 
     fn writer(&self) -> LogWriter<'_> {
-        LogWriter::open(&self.root(), &self.key).unwrap()
+        LogWriter::open(&LogFolder::new(&self.root()), &self.key).unwrap()
     }
 
     fn reader(&self) -> LogFolder {
@@ -186,7 +186,10 @@ fn missing_and_shortened_files_are_named() {
 fn checkpoint_by_another_key_is_refused() {
     let log = TestLog::grown(&[3]);
     let foreign = key(2);
-    assert!(matches!(LogWriter::open(&log.root(), &foreign), Err(LogError::Checkpoint { .. })));
+    assert!(matches!(
+        LogWriter::open(&LogFolder::new(&log.root()), &foreign),
+        Err(LogError::Checkpoint { .. })
+    ));
     log.change("checkpoint", |bytes| bytes[16] ^= 1);
     assert!(matches!(log.reader().checkpoint(log.key.public()), Err(LogError::Checkpoint { .. })));
 }
@@ -196,7 +199,10 @@ fn nothing_is_added_to_a_damaged_log() {
     let log = TestLog::grown(&[300]);
     log.change("tile/0/000", |bytes| bytes[0] ^= 1);
     log.change("tile/1/000.p/1", |bytes| bytes[0] ^= 1);
-    assert!(matches!(LogWriter::open(&log.root(), &log.key), Err(LogError::Root { size: 300, .. })));
+    assert!(matches!(
+        LogWriter::open(&LogFolder::new(&log.root()), &log.key),
+        Err(LogError::Root { size: 300, .. })
+    ));
 }
 
 #[test]

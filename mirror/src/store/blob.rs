@@ -1,24 +1,30 @@
 //! Package bytes, named by their digest.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::Path;
 
 use sha2::Digest as _;
 
-use super::durable::{self, FileMode};
-use super::{Store, StoreError};
+use super::durable::FileMode;
+use super::{Store, StoreError, blob_key};
 use crate::Sha256Digest;
 use crate::fetch::QuarantinedPackage;
+use crate::storage::Kind;
 
 /// Opens a blob; only a regular file will do.
-pub(super) fn open(path: &Path, digest: &Sha256Digest) -> Result<File, StoreError> {
-    match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_file() => File::open(path).map_err(StoreError::file("open", path)),
-        Ok(_) => Err(StoreError::Misplaced { path: path.to_owned(), reason: "it is not a regular file" }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StoreError::NoBlob { digest: *digest }),
-        Err(e) => Err(StoreError::file("look at", path)(e)),
+pub(super) fn open(store: &Store, digest: &Sha256Digest) -> Result<Box<dyn Read + Send>, StoreError> {
+    let key = blob_key(digest);
+    if store
+        .storage
+        .look(&key)
+        .map_err(StoreError::reading)?
+        .is_some_and(|kind| !matches!(kind, Kind::Object(_)))
+    {
+        let path = store.storage.place(&key);
+        return Err(StoreError::Misplaced { path, reason: "it is not a regular file" });
     }
+    let opened = store.storage.open(&key).map_err(StoreError::reading)?;
+    opened.ok_or(StoreError::NoBlob { digest: *digest })
 }
 
 /// Puts verified bytes into their place: moved within a file system, else copied and hashed again.
@@ -27,8 +33,8 @@ pub(super) fn open(path: &Path, digest: &Sha256Digest) -> Result<File, StoreErro
 pub(super) fn store(store: &Store, package: &QuarantinedPackage) -> Result<(), StoreError> {
     let digest = package.sha256();
     let target = store.blob_path(&digest);
-    match open(&target, &digest) {
-        Ok(mut file) => return compare(&mut file, &target, digest),
+    match open(store, &digest) {
+        Ok(mut bytes) => return compare(&mut bytes, &target, digest),
         Err(StoreError::NoBlob { .. }) => {}
         Err(other) => return Err(other),
     }
@@ -44,18 +50,11 @@ pub(super) fn store(store: &Store, package: &QuarantinedPackage) -> Result<(), S
             found: metadata.len(),
         });
     }
-    if let Some(folder) = target.parent() {
-        durable::create_folders(folder)?;
-    }
-    match durable::move_in(source, &target, FileMode::ReadOnly) {
-        Ok(()) => Ok(()),
-        Err(e) if e.crosses_devices() => Ok(durable::copy_in(source, &target, FileMode::ReadOnly, digest)?),
-        Err(e) => Err(e.into()),
-    }
+    Ok(store.storage.take(&blob_key(&digest), source, digest, FileMode::ReadOnly)?)
 }
 
-/// Hashes a file from where it stands to its end, telling `read` of every piece.
-pub(super) fn digest_of(file: &mut File, mut read: impl FnMut(u64)) -> io::Result<Sha256Digest> {
+/// Hashes what is left to read, telling `read` of every piece.
+pub(super) fn digest_of(file: &mut dyn Read, mut read: impl FnMut(u64)) -> io::Result<Sha256Digest> {
     let mut digest = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER_LENGTH];
     loop {
@@ -67,7 +66,7 @@ pub(super) fn digest_of(file: &mut File, mut read: impl FnMut(u64)) -> io::Resul
     Ok(Sha256Digest::from_bytes(digest.finalize().into()))
 }
 
-pub(super) fn compare(file: &mut File, path: &Path, expected: Sha256Digest) -> Result<(), StoreError> {
+pub(super) fn compare(file: &mut dyn Read, path: &Path, expected: Sha256Digest) -> Result<(), StoreError> {
     let found = digest_of(file, |_| {}).map_err(StoreError::file("read", path))?;
     if found == expected { Ok(()) } else { Err(StoreError::DamagedBlob { path: path.to_owned(), found }) }
 }

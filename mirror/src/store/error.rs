@@ -122,6 +122,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// For `map_err`: something could not be read.
+    pub(super) fn reading(source: DurableError) -> Self {
+        let (operation, path, source) = source.into_parts();
+        Self::File { operation, path, source }
+    }
+
     /// For `map_err`: names operation and file of an input or output error.
     pub(super) fn file(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { operation, path: path.to_owned(), source }

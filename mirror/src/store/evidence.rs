@@ -1,17 +1,17 @@
 //! What proves an admission, one folder each. The whole truth about what the catalog should say stands here.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::durable::{self, FileMode};
+use super::durable::FileMode;
 use super::statement::STATEMENT_NAME;
-use super::{Store, StoreError, to_json};
+use super::{EVIDENCE, Store, StoreError, evidence_key, to_json};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 use crate::fetch::FetchRecord;
+use crate::storage::{below, folders};
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +84,8 @@ pub(super) struct AdmissionName {
 }
 
 /// The folder of one admission.
-pub(super) fn folder(store: &Store, digest: &Sha256Digest, number: u64) -> PathBuf {
-    store.evidence_dir(digest).join(format!("{number:08}"))
+pub(super) fn folder(digest: &Sha256Digest, number: u64) -> String {
+    below(&evidence_key(digest), &format!("{number:08}"))
 }
 
 /// Writes the evidence of an admission, all or nothing.
@@ -112,14 +112,11 @@ pub(super) fn repeat(
     number: u64,
     accepted: Acceptance,
 ) -> Result<Admission, StoreError> {
-    let from = folder(store, &old.entry.sha256, old.number);
+    let from = folder(&old.entry.sha256, old.number);
     let documents = FILES
         .iter()
         .filter(|name| **name != ADMISSION_FILE)
-        .map(|name| {
-            let path = from.join(name);
-            Ok((*name, std::fs::read(&path).map_err(StoreError::file("read", &path))?))
-        })
+        .map(|name| Ok((*name, read_object(store, &below(&from, name))?)))
         .collect::<Result<Vec<_>, StoreError>>()?;
     let documents: Vec<(&str, &[u8])> =
         documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
@@ -132,10 +129,8 @@ fn write_folder(store: &Store, admission: &Admission, documents: &[(&str, &[u8])
     let admission_json = to_json("the admission", admission)?;
     let mut files: Vec<(&str, &[u8])> = vec![(ADMISSION_FILE, &admission_json)];
     files.extend_from_slice(documents);
-    let digest = admission.entry.sha256;
-    durable::create_folders(&store.evidence_dir(&digest))?;
-    durable::new_folder(&folder(store, &digest, admission.number), &files, FileMode::ReadOnly)?;
-    Ok(())
+    let folder = folder(&admission.entry.sha256, admission.number);
+    Ok(store.storage.create_folder(&folder, &files, FileMode::ReadOnly)?)
 }
 
 /// Makes the record of an admission.
@@ -169,15 +164,10 @@ pub(super) fn admission(
 /// Lists the admissions by the names of their folders, oldest first; other names are left to `check`.
 pub(super) fn list(store: &Store) -> Result<Vec<AdmissionName>, StoreError> {
     let mut names = Vec::new();
-    for shard in folders_in(&store.evidence_root())? {
-        for of_digest in folders_in(&shard)? {
-            let Some(sha256) = name_of(&of_digest).and_then(|name| name.parse::<Sha256Digest>().ok()) else {
-                continue;
-            };
-            for folder in folders_in(&of_digest)? {
-                if let Some(number) = name_of(&folder).and_then(parse_number) {
-                    names.push(AdmissionName { number, sha256 });
-                }
+    for shard in folders_in(store, EVIDENCE)? {
+        for of_digest in folders_in(store, &below(EVIDENCE, &shard))? {
+            if let Ok(sha256) = of_digest.parse::<Sha256Digest>() {
+                names.extend(list_of(store, &sha256)?);
             }
         }
     }
@@ -185,10 +175,30 @@ pub(super) fn list(store: &Store) -> Result<Vec<AdmissionName>, StoreError> {
     Ok(names)
 }
 
+/// Lists the admissions of a digest, oldest first.
+pub(super) fn list_of(store: &Store, sha256: &Sha256Digest) -> Result<Vec<AdmissionName>, StoreError> {
+    let numbers =
+        folders_in(store, &evidence_key(sha256))?.into_iter().filter_map(|name| parse_number(&name));
+    let mut names: Vec<_> = numbers.map(|number| AdmissionName { number, sha256: *sha256 }).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn folders_in(store: &Store, folder: &str) -> Result<Vec<String>, StoreError> {
+    folders(store.storage.as_ref(), folder).map_err(StoreError::reading)
+}
+
+/// Reads a document; that it is not there is an error.
+pub(super) fn read_object(store: &Store, key: &str) -> Result<Vec<u8>, StoreError> {
+    let path = store.storage.place(key);
+    let read = store.storage.read(key, LONGEST_DOCUMENT).map_err(StoreError::reading)?;
+    read.ok_or_else(|| StoreError::file("read", &path)(std::io::ErrorKind::NotFound.into()))
+}
+
 /// Reads one admission and makes sure that it belongs where it stands.
 pub(super) fn read(store: &Store, name: AdmissionName) -> Result<Admission, StoreError> {
-    let path = folder(store, &name.sha256, name.number).join(ADMISSION_FILE);
-    let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
+    let key = below(&folder(&name.sha256, name.number), ADMISSION_FILE);
+    let (bytes, path) = (read_object(store, &key)?, store.storage.place(&key));
     let admission: Admission = serde_json::from_slice(&bytes)
         .map_err(|source| StoreError::Garbled { path: path.clone(), source })?;
     if admission.entry.sha256 != name.sha256 {
@@ -202,8 +212,9 @@ pub(super) fn read(store: &Store, name: AdmissionName) -> Result<Admission, Stor
 
 /// Reads where the bytes of an admission came from.
 pub(super) fn fetch_record(store: &Store, admission: &Admission) -> Result<FetchRecord, StoreError> {
-    let path = folder(store, &admission.entry.sha256, admission.number).join(FETCH_FILE);
-    let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
+    let key = below(&folder(&admission.entry.sha256, admission.number), FETCH_FILE);
+    let bytes = read_object(store, &key)?;
+    let path = store.storage.place(&key);
     serde_json::from_slice(&bytes).map_err(|source| StoreError::Garbled { path, source })
 }
 
@@ -212,16 +223,13 @@ pub(super) fn digests(
     store: &Store,
     admission: &Admission,
 ) -> Result<BTreeMap<String, Sha256Digest>, StoreError> {
-    let folder = folder(store, &admission.entry.sha256, admission.number);
+    let folder = folder(&admission.entry.sha256, admission.number);
     let mut digests = BTreeMap::new();
     for name in FILES {
-        let path = folder.join(name);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                digests.insert(name.to_owned(), Sha256Digest::of(&bytes));
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::file("read", &path)(error)),
+        let read =
+            store.storage.read(&below(&folder, name), LONGEST_DOCUMENT).map_err(StoreError::reading)?;
+        if let Some(bytes) = read {
+            digests.insert(name.to_owned(), Sha256Digest::of(&bytes));
         }
     }
     if let Some(statement) = store.statement(admission)? {
@@ -241,29 +249,10 @@ pub(super) fn parse_number(name: &str) -> Option<u64> {
     (number > 0 && format!("{number:08}") == name).then_some(number)
 }
 
-/// The folders in a folder; none if it is missing.
-pub(super) fn folders_in(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(StoreError::file("read the folder", folder)(e)),
-    };
-    let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(StoreError::file("read the folder", folder))?;
-        if entry.file_type().map_err(StoreError::file("look at", &entry.path()))?.is_dir() {
-            folders.push(entry.path());
-        }
-    }
-    Ok(folders)
-}
-
-pub(super) fn name_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
-}
-
 pub(super) const ADMISSION_FILE: &str = "admission.json";
 pub(super) const REPORT_FILE: &str = "report.json";
 const FETCH_FILE: &str = "fetch.json";
+/// A report of 50,000 entries has some 40 MB.
+const LONGEST_DOCUMENT: u64 = 1024 * 1024 * 1024;
 /// Every file of an admission's folder.
 pub(super) const FILES: [&str; 5] = [ADMISSION_FILE, REPORT_FILE, "jarsigner.txt", "anchors.pem", FETCH_FILE];

@@ -83,8 +83,7 @@ impl Store {
 
     /// Hashes the bytes with a digest.
     pub(crate) fn check_blob(&self, sha256: &Sha256Digest) -> Result<(), StoreError> {
-        let (mut file, path) = (self.open_blob(sha256)?, self.blob_path(sha256));
-        blob::compare(&mut file, &path, *sha256)
+        blob::compare(&mut self.open_blob(sha256)?, &self.blob_path(sha256), *sha256)
     }
 
     /// The admission that would be published: the one held last, or the newest of a digest.
@@ -145,8 +144,7 @@ pub(super) fn newest_of(
     path: &PackagePath,
     sha256: Sha256Digest,
 ) -> Result<Option<Admission>, StoreError> {
-    let names = evidence::list(store)?;
-    for name in names.iter().rev().filter(|name| name.sha256 == sha256) {
+    for name in evidence::list_of(store, &sha256)?.iter().rev() {
         let admission = evidence::read(store, *name)?;
         if admission.entry().path == *path {
             return Ok(Some(admission));

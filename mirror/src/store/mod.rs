@@ -45,8 +45,9 @@ mod statement;
 pub(crate) mod testing;
 mod writer;
 
-use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,11 +60,16 @@ pub use writer::{Approval, StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
+use crate::log::LogFolder;
+use crate::storage::{LocalFolder, Storage};
 
 /// A store that was found to have a known format.
+///
+/// What must last is in a [`Storage`]; lock, quarantine and index are in a local folder. Usually both are the same folder.
 #[derive(Debug, Clone)]
 pub struct Store {
-    root: PathBuf,
+    storage: Arc<dyn Storage>,
+    local: PathBuf,
     marker: Marker,
 }
 
@@ -84,25 +90,36 @@ impl Store {
                 return Err(StoreError::NotEmpty { path: folder.to_owned() });
             }
         }
+        Self::create_in(Arc::new(LocalFolder::new(folder)), folder, now)
+    }
+
+    /// Makes a store in a place without objects; lock, quarantine and index get into a local folder.
+    pub fn create_in(
+        storage: Arc<dyn Storage>,
+        local: &Path,
+        now: jiff::Timestamp,
+    ) -> Result<Self, StoreError> {
         let mut id = [0; 16];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| StoreError::Random)?;
         let marker = Marker { format: FORMAT, id: hex::encode(id), created: now };
         let json = to_json("the store's description", &marker)?;
-        durable::write_new(&folder.join(MARKER_FILE), &json, durable::FileMode::Shared)?;
-        let store = Self { root: folder.to_owned(), marker };
+        storage.create(MARKER_FILE, &json, durable::FileMode::Shared)?;
+        let store = Self { storage, local: local.to_owned(), marker };
         store.create_folders()?;
         Ok(store)
     }
 
     /// Opens a store for reading. Nothing is changed, so a read-only medium will do.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(MARKER_FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                return Err(StoreError::NotAStore { path: folder.to_owned() });
-            }
-            Err(e) => return Err(StoreError::file("read", &path)(e)),
+        Self::open_in(Arc::new(LocalFolder::new(folder)), folder)
+    }
+
+    /// Opens a store in any place for objects; lock, quarantine and index are in a local folder.
+    pub fn open_in(storage: Arc<dyn Storage>, local: &Path) -> Result<Self, StoreError> {
+        let path = storage.place(MARKER_FILE);
+        let place = storage.place("");
+        let Some(bytes) = storage.read(MARKER_FILE, MARKER_LIMIT).map_err(StoreError::reading)? else {
+            return Err(StoreError::NotAStore { path: place });
         };
         // The format is read first and alone: later formats may have other fields.
         #[derive(Deserialize)]
@@ -112,10 +129,10 @@ impl Store {
         let garbled = |source| StoreError::Garbled { path: path.clone(), source };
         let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(garbled)?;
         if format != FORMAT {
-            return Err(StoreError::UnknownFormat { path: folder.to_owned(), format });
+            return Err(StoreError::UnknownFormat { path: place, format });
         }
         let marker = serde_json::from_slice(&bytes).map_err(garbled)?;
-        Ok(Self { root: folder.to_owned(), marker })
+        Ok(Self { storage, local: local.to_owned(), marker })
     }
 
     /// Locks the store for writing and removes what crashed writers left behind.
@@ -125,9 +142,14 @@ impl Store {
         StoreWriter::open(self)
     }
 
-    /// The folder of the store.
+    /// The local folder of the store.
     pub fn root_dir(&self) -> &Path {
-        &self.root
+        &self.local
+    }
+
+    /// Where blobs, evidence, repository and log are.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
     }
 
     /// The random id the store got when it was made.
@@ -142,37 +164,37 @@ impl Store {
 
     /// The folder for unverified bytes.
     pub fn quarantine_dir(&self) -> PathBuf {
-        self.root.join("quarantine")
+        self.local.join("quarantine")
     }
 
     /// The folder of the signed catalog.
     pub fn repository_dir(&self) -> PathBuf {
-        self.root.join("repository")
+        self.storage.place(REPOSITORY)
     }
 
     /// The usual folder for signing keys when they are kept beside the store; never served.
     pub fn keys_dir(&self) -> PathBuf {
-        self.root.join("keys")
+        self.local.join("keys")
     }
 
     /// Where the bytes with a digest are or would be.
     pub fn blob_path(&self, digest: &Sha256Digest) -> PathBuf {
-        sharded(&self.blobs_dir(), digest)
+        self.storage.place(&blob_key(digest))
     }
 
     /// Opens the bytes with a digest. They are not hashed again; see [`check`].
-    pub fn open_blob(&self, digest: &Sha256Digest) -> Result<File, StoreError> {
-        blob::open(&self.blob_path(digest), digest)
+    pub fn open_blob(&self, digest: &Sha256Digest) -> Result<Box<dyn Read + Send>, StoreError> {
+        blob::open(self, digest)
     }
 
     /// The folder with all evidence about the bytes with a digest: one numbered folder per admission.
     pub fn evidence_dir(&self, digest: &Sha256Digest) -> PathBuf {
-        sharded(&self.evidence_root(), digest)
+        self.storage.place(&evidence_key(digest))
     }
 
     /// The folder with the documents of one admission.
     pub fn admission_dir(&self, admission: &Admission) -> PathBuf {
-        evidence::folder(self, &admission.entry().sha256, admission.number())
+        self.storage.place(&evidence::folder(&admission.entry().sha256, admission.number()))
     }
 
     /// Every admission of this store in the order they were made, read from the evidence.
@@ -188,15 +210,17 @@ impl Store {
 
     /// Where the bytes with a digest are, from the root of the store; with slashes everywhere.
     pub(crate) fn blob_name(&self, digest: &Sha256Digest) -> String {
-        let path = self.blob_path(digest);
-        let parts = path.strip_prefix(&self.root).unwrap_or(&path).components();
-        let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
-        parts.join("/")
+        blob_key(digest)
+    }
+
+    /// The log.
+    pub fn log(&self) -> LogFolder {
+        LogFolder::in_storage(&self.storage, LOG)
     }
 
     /// The folder of the log.
     pub fn log_dir(&self) -> PathBuf {
-        self.root.join("log")
+        self.storage.place(LOG)
     }
 
     /// The digests of the files of an admission's evidence; those that are not there are left out.
@@ -207,24 +231,17 @@ impl Store {
         evidence::digests(self, admission)
     }
 
-    fn blobs_dir(&self) -> PathBuf {
-        self.root.join("blobs").join("sha256")
-    }
-
-    fn evidence_root(&self) -> PathBuf {
-        self.root.join("evidence")
-    }
-
     fn index_dir(&self) -> PathBuf {
-        self.root.join("index").join("v1")
+        self.local.join("index").join("v1")
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.root.join("lock")
+        self.local.join("lock")
     }
 
     fn create_folders(&self) -> Result<(), StoreError> {
-        for folder in [self.blobs_dir(), self.evidence_root(), self.repository_dir(), self.quarantine_dir()] {
+        durable::create_folders(&self.quarantine_dir())?;
+        for folder in [BLOBS, EVIDENCE, REPOSITORY].iter().filter_map(|folder| self.storage.file(folder)) {
             durable::create_folders(&folder)?;
         }
         Ok(())
@@ -251,11 +268,19 @@ pub(crate) fn newest(admissions: Vec<Admission>) -> Vec<CatalogEntry> {
     newest.into_values().collect()
 }
 
+fn blob_key(digest: &Sha256Digest) -> String {
+    sharded(BLOBS, digest)
+}
+
+fn evidence_key(digest: &Sha256Digest) -> String {
+    sharded(EVIDENCE, digest)
+}
+
 /// `ROOT/ab/abcdef…`: at most 256 folders per folder and one level of names.
-fn sharded(root: &Path, digest: &Sha256Digest) -> PathBuf {
+fn sharded(root: &str, digest: &Sha256Digest) -> String {
     let hex = digest.to_hex();
     let shard: String = hex.chars().take(2).collect();
-    root.join(shard).join(hex)
+    format!("{root}/{shard}/{hex}")
 }
 
 fn to_json(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
@@ -268,6 +293,15 @@ fn to_json(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, StoreE
 pub const MARKER_FILE: &str = "midmirror-store.json";
 /// The format this code reads and writes.
 const FORMAT: u64 = 1;
+const MARKER_LIMIT: u64 = 64 * 1024;
+/// Where the package bytes are.
+const BLOBS: &str = "blobs/sha256";
+/// Where the evidence is.
+const EVIDENCE: &str = "evidence";
+/// Where the signed catalog is.
+pub(crate) const REPOSITORY: &str = "repository";
+/// Where the log is.
+pub(crate) const LOG: &str = "log";
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use super::evidence::{self, AdmissionName};
 use super::{Admission, Store, StoreError};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Label, Purpose, SignerCertificate};
+use crate::storage::below;
 
 /// An admission whose folder is intact: every document that proves it is there and belongs to it.
 #[derive(Debug, Clone)]
@@ -55,14 +56,10 @@ impl Store {
         &self,
         sha256: &Sha256Digest,
     ) -> Result<Vec<ProvenAdmission>, StoreError> {
-        let mut numbers: Vec<u64> = evidence::folders_in(&self.evidence_dir(sha256))?
-            .iter()
-            .filter_map(|folder| evidence::name_of(folder).and_then(evidence::parse_number))
-            .collect();
-        numbers.sort_unstable();
         let mut proven = Vec::new();
-        for number in numbers {
-            match self.prove(AdmissionName { number, sha256: *sha256 }) {
+        for name in evidence::list_of(self, sha256)? {
+            let number = name.number;
+            match self.prove(name) {
                 Ok(found) => proven.extend(found),
                 Err(error) => {
                     let error: &dyn Error = &error;
@@ -75,8 +72,8 @@ impl Store {
 
     fn prove(&self, name: AdmissionName) -> Result<Option<ProvenAdmission>, StoreError> {
         let admission: Admission = evidence::read(self, name)?;
-        let path = evidence::folder(self, &name.sha256, name.number).join(evidence::REPORT_FILE);
-        let bytes = std::fs::read(&path).map_err(StoreError::file("read", &path))?;
+        let key = below(&evidence::folder(&name.sha256, name.number), evidence::REPORT_FILE);
+        let (bytes, path) = (evidence::read_object(self, &key)?, self.storage.place(&key));
         if admission.entry().report != Some(Sha256Digest::of(&bytes)) {
             return Err(StoreError::Misplaced {
                 path,

@@ -1,16 +1,15 @@
 //! Where the signed statement about an admission stands: beside its folder, because it is made later, with the key.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::durable::{self, FileMode};
-use super::{Admission, Store, StoreError, evidence};
+use super::durable::FileMode;
+use super::{Admission, Store, StoreError, evidence, evidence_key};
+use crate::storage::below;
 
 impl Store {
     /// The file with the statement about an admission: a DSSE envelope, see [`Admitted`](crate::attest::Admitted).
     pub fn statement_path(&self, admission: &Admission) -> PathBuf {
-        let folder = self.evidence_dir(&admission.entry().sha256);
-        folder.join(format!("{:08}.{STATEMENT_NAME}", admission.number()))
+        self.storage.place(&key(admission))
     }
 
     /// The statement about an admission as it stands there; none if there is none.
@@ -18,33 +17,35 @@ impl Store {
     /// # Errors
     /// The file cannot be read, or is longer than a statement can be (1 MiB).
     pub fn statement(&self, admission: &Admission) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.statement_path(admission);
-        let file = match std::fs::File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(StoreError::file("open", &path)(e)),
-        };
-        let mut bytes = Vec::new();
-        let length = file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(StoreError::file("read", &path))?;
-        if u64::try_from(length).unwrap_or(u64::MAX) > LIMIT {
-            return Err(StoreError::Misplaced { path, reason: "it is longer than a statement can be" });
-        }
-        Ok(Some(bytes))
+        self.storage.read(&key(admission), LIMIT).map_err(StoreError::reading)
+    }
+
+    /// Whether there is a statement about an admission.
+    pub(crate) fn is_stated(&self, admission: &Admission) -> Result<bool, StoreError> {
+        Ok(self.storage.look(&key(admission)).map_err(StoreError::reading)?.is_some())
     }
 
     /// Writes the statement about an admission, which has none yet.
     pub(crate) fn put_statement(&self, admission: &Admission, bytes: &[u8]) -> Result<(), StoreError> {
-        Ok(durable::write_new(&self.statement_path(admission), bytes, FileMode::ReadOnly)?)
+        Ok(self.storage.create(&key(admission), bytes, FileMode::ReadOnly)?)
+    }
+
+    /// A document of the evidence of an admission, for instance `report.json`; that it is not there is an error.
+    pub(crate) fn document(&self, admission: &Admission, name: &str) -> Result<Vec<u8>, StoreError> {
+        let folder = evidence::folder(&admission.entry().sha256, admission.number());
+        evidence::read_object(self, &below(&folder, name))
     }
 }
 
-/// Whether a file is the statement of an admission whose folder is there.
-pub(super) fn is_statement(path: &Path) -> bool {
-    let number =
-        evidence::name_of(path).and_then(|name| name.strip_suffix(STATEMENT_NAME)?.strip_suffix('.'));
-    number.is_some_and(|number| {
-        evidence::parse_number(number).is_some() && path.with_file_name(number).is_dir()
-    })
+fn key(admission: &Admission) -> String {
+    let folder = evidence_key(&admission.entry().sha256);
+    below(&folder, &format!("{:08}.{STATEMENT_NAME}", admission.number()))
+}
+
+/// The name of the folder whose statement has this name.
+pub(super) fn folder_of(name: &str) -> Option<&str> {
+    let number = name.strip_suffix(STATEMENT_NAME)?.strip_suffix('.')?;
+    evidence::parse_number(number).map(|_| number)
 }
 
 /// The statement's name among the files of the evidence.

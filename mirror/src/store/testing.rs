@@ -1,6 +1,7 @@
 //! Stores and packages for the unit tests of this crate.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -9,6 +10,7 @@ use crate::Sha256Digest;
 use crate::admit::VerifiedPackage;
 use crate::fetch::{FetchRecord, QuarantinedPackage};
 use crate::package::PackagePath;
+use crate::storage::Memory;
 
 /// A store in a temporary folder, which goes away with it.
 pub(crate) struct TestStore {
@@ -34,6 +36,14 @@ impl TestStore {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("store"), at(0)).unwrap();
+        Self { folder: Folder::Ours(folder), store }
+    }
+
+    /// A store whose objects are in memory; lock, quarantine and index are in a temporary folder.
+    pub(crate) fn in_memory(memory: &Memory) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("local");
+        let store = Store::create_in(Arc::new(memory.clone()), &local, at(0)).unwrap();
         Self { folder: Folder::Ours(folder), store }
     }
 

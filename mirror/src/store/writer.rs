@@ -1,6 +1,6 @@
 //! The one who holds the lock: commits verified packages.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tracing::{debug, warn};
 
@@ -9,12 +9,13 @@ use super::held;
 use super::index::Index;
 use super::lock::Lock;
 use super::proven::remember;
-use super::{Store, StoreError, blob, durable};
+use super::{BLOBS, EVIDENCE, LOG, REPOSITORY, Store, StoreError, blob, blob_key};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate, VerifiedPackage};
 use crate::catalog::{CatalogEntry, Event, last_admission};
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackagePath;
+use crate::storage::Kind;
 
 /// The right to change the store; ends when it is dropped.
 #[derive(Debug)]
@@ -109,9 +110,8 @@ impl StoreWriter {
     /// A package whose bytes were lost counts as not there, so that it is fetched again.
     pub fn find(&mut self, path: &PackagePath) -> Result<Option<CatalogEntry>, StoreError> {
         let Some(entry) = self.index.find(path)?.map(Admission::into_entry) else { return Ok(None) };
-        let blob = self.store.blob_path(&entry.sha256);
-        let is_there = blob.metadata().is_ok_and(|blob| blob.is_file() && blob.len() == entry.length);
-        Ok(is_there.then_some(entry))
+        let there = self.store.storage.look(&blob_key(&entry.sha256));
+        Ok(there.is_ok_and(|kind| kind == Some(Kind::Object(entry.length))).then_some(entry))
     }
 
     /// What the store knows of bytes and of signers from before, packages of this writer included.
@@ -249,53 +249,21 @@ fn remove_attempt(store: &Store, package: &QuarantinedPackage) {
     }
 }
 
-/// Removes temporary files and, if the last writer was killed, makes durable what it had just renamed.
+/// Removes temporary files, and makes durable what was just renamed, if the last writer was killed.
 fn recover(store: &Store, last_writer_died: bool) -> Result<Vec<PathBuf>, StoreError> {
-    let mut folders = vec![store.root_dir().to_owned(), store.blobs_dir(), store.evidence_root()];
-    folders.push(store.repository_dir());
-    folders.extend(evidence::folders_in(&store.blobs_dir())?);
-    for shard in evidence::folders_in(&store.evidence_root())? {
-        folders.extend(evidence::folders_in(&shard)?);
-        folders.push(shard);
+    if !last_writer_died {
+        return Ok(Vec::new());
     }
-    let mut of_log = vec![store.log_dir()];
-    while let Some(folder) = of_log.pop().filter(|folder| folder.is_dir()) {
-        of_log.extend(evidence::folders_in(&folder)?);
-        folders.push(folder);
-    }
-    let mut leftovers = Vec::new();
-    for folder in folders {
-        if !folder.file_name().is_some_and(durable::is_temporary) {
-            remove_temporaries(&folder, &mut leftovers)?;
-            if last_writer_died {
-                durable::sync_folder(&folder)?;
-            }
-        }
-    }
-    leftovers.sort_unstable();
+    let leftovers = store.storage.recover(&[BLOBS, EVIDENCE, REPOSITORY, LOG])?;
     for leftover in &leftovers {
         warn!(file = %leftover.display(), "removed what an interrupted writer had left behind");
     }
     Ok(leftovers)
 }
 
-fn remove_temporaries(folder: &Path, removed: &mut Vec<PathBuf>) -> Result<(), StoreError> {
-    for entry in std::fs::read_dir(folder).map_err(StoreError::file("read the folder", folder))? {
-        let entry = entry.map_err(StoreError::file("read the folder", folder))?;
-        if !durable::is_temporary(&entry.file_name()) {
-            continue;
-        }
-        let path = entry.path();
-        let is_folder = entry.file_type().map_err(StoreError::file("look at", &path))?.is_dir();
-        let result = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        result.map_err(StoreError::file("remove", &path))?;
-        removed.push(path);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::durable;
     use super::super::testing::{TestStore, at, path};
     use super::*;
 
@@ -405,6 +373,8 @@ mod tests {
         std::fs::write(&file, b"half").unwrap();
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("report.json"), b"half").unwrap();
+        // A killed process leaves its name in the lock.
+        std::fs::write(test.store.root_dir().join("lock"), b"process 1 on host test").unwrap();
         let writer = test.store.write().unwrap();
         let mut expected = [file.clone(), folder.clone()];
         expected.sort();

@@ -1,14 +1,13 @@
 //! The steps of a check.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-use super::super::evidence::{self, AdmissionName, name_of};
-use super::super::statement::is_statement;
-use super::super::{Admission, Store, StoreError, blob, durable};
+use super::super::evidence::{self, AdmissionName};
+use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable, statement};
 use super::{CheckDepth, CheckProgress, Problem, count};
 use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
+use crate::storage::{Kind, Listed, below};
 
 /// Collects problems step by step.
 pub(super) struct Checker<'a> {
@@ -31,10 +30,14 @@ impl<'a> Checker<'a> {
     /// Reads the evidence of all admissions.
     pub(super) fn check_evidence(&mut self) -> Result<Vec<Admission>, StoreError> {
         let mut admissions = Vec::new();
-        for shard in self.folders(&self.store.evidence_root(), is_shard)? {
-            for of_digest in self.folders(&shard, |name| is_digest_in(name, &shard))? {
-                for folder in self.folders(&of_digest, |name| evidence::parse_number(name).is_some())? {
-                    admissions.extend(self.check_admission(&of_digest, &folder)?);
+        for shard in self.folders(EVIDENCE, is_shard)? {
+            let of_shard = below(EVIDENCE, &shard);
+            for digest in self.folders(&of_shard, |name| is_digest_in(name, &shard))? {
+                let of_digest = below(&of_shard, &digest);
+                for number in self.folders(&of_digest, |name| evidence::parse_number(name).is_some())? {
+                    if let (Ok(sha256), Some(number)) = (digest.parse(), evidence::parse_number(&number)) {
+                        admissions.extend(self.check_admission(AdmissionName { number, sha256 })?);
+                    }
                 }
             }
         }
@@ -42,49 +45,46 @@ impl<'a> Checker<'a> {
         Ok(admissions)
     }
 
-    fn check_admission(&mut self, of_digest: &Path, folder: &Path) -> Result<Option<Admission>, StoreError> {
-        for entry in list(folder)? {
-            let known = name_of(&entry).is_some_and(|name| evidence::FILES.contains(&name));
-            if !known {
-                self.problems.push(stray(entry));
-            }
+    fn check_admission(&mut self, name: AdmissionName) -> Result<Option<Admission>, StoreError> {
+        let folder = evidence::folder(&name.sha256, name.number);
+        let listed = self.list(&folder)?;
+        for other in listed.iter().filter(|listed| !evidence::FILES.contains(&listed.name.as_str())) {
+            self.stray(&folder, &other.name);
         }
-        for name in evidence::FILES {
-            let path = folder.join(name);
-            if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        for file in evidence::FILES {
+            if !listed.iter().any(|listed| listed.name == file && matches!(listed.kind, Kind::Object(_))) {
+                let path = self.store.storage.place(&below(&folder, file));
                 self.problems.push(Problem::MissingEvidence { path });
             }
         }
-        let digest = name_of(of_digest).and_then(|name| name.parse().ok());
-        let number = name_of(folder).and_then(evidence::parse_number);
-        let (Some(sha256), Some(number)) = (digest, number) else { return Ok(None) };
-        let admission = match evidence::read(self.store, AdmissionName { number, sha256 }) {
+        let admission = match evidence::read(self.store, name) {
             Ok(admission) => admission,
             // Reported as missing already.
             Err(StoreError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(None);
             }
             Err(e) => {
-                let path = folder.join(evidence::ADMISSION_FILE);
+                let path = self.store.storage.place(&below(&folder, evidence::ADMISSION_FILE));
                 self.problems.push(Problem::WrongEvidence { path, reason: reason(&e) });
                 return Ok(None);
             }
         };
-        self.check_report(&admission, folder);
-        self.expected.insert(sha256, admission.entry().length);
+        self.check_report(&admission, &folder);
+        self.expected.insert(name.sha256, admission.entry().length);
         Ok(Some(admission))
     }
 
-    fn check_report(&mut self, admission: &Admission, folder: &Path) {
-        let path = folder.join(evidence::REPORT_FILE);
-        match std::fs::read(&path) {
+    fn check_report(&mut self, admission: &Admission, folder: &str) {
+        let key = below(folder, evidence::REPORT_FILE);
+        let path = self.store.storage.place(&key);
+        match evidence::read_object(self.store, &key) {
             Ok(bytes) if admission.entry().report == Some(Sha256Digest::of(&bytes)) => {}
             Ok(_) => {
                 let reason = "its digest is not the one in admission.json".to_owned();
                 self.problems.push(Problem::WrongEvidence { path, reason });
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => self.problems.push(Problem::Unreadable { path, reason: e.to_string() }),
+            Err(StoreError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => self.problems.push(Problem::Unreadable { path, reason: reason(&e) }),
         }
     }
 
@@ -121,35 +121,36 @@ impl<'a> Checker<'a> {
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Result<(u64, u64), StoreError> {
         let mut found = Vec::new();
-        for shard in self.folders(&self.store.blobs_dir(), is_shard)? {
-            for path in list(&shard)? {
-                let digest = name_of(&path).and_then(|name| name.parse::<Sha256Digest>().ok());
-                let metadata = path.symlink_metadata().map_err(StoreError::file("look at", &path))?;
-                match digest {
-                    Some(digest) if metadata.is_file() && self.store.blob_path(&digest) == path => {
-                        found.push((digest, metadata.len(), path));
+        for shard in self.folders(BLOBS, is_shard)? {
+            let of_shard = below(BLOBS, &shard);
+            for listed in self.list(&of_shard)? {
+                match (listed.name.parse::<Sha256Digest>(), listed.kind) {
+                    (Ok(digest), Kind::Object(length))
+                        if blob_key(&digest) == below(&of_shard, &listed.name) =>
+                    {
+                        found.push((digest, length));
                     }
-                    _ => self.problems.push(stray(path)),
+                    _ => self.stray(&of_shard, &listed.name),
                 }
             }
         }
-        let total = found.iter().map(|(_, length, _)| length).sum();
-        let present: BTreeSet<Sha256Digest> = found.iter().map(|(digest, ..)| *digest).collect();
+        let total = found.iter().map(|(_, length)| length).sum();
+        let present: BTreeSet<Sha256Digest> = found.iter().map(|(digest, _)| *digest).collect();
         let missing = self.expected.keys().filter(|digest| !present.contains(*digest));
         self.problems.extend(missing.map(|sha256| Problem::MissingBlob { sha256: *sha256 }));
         let (blobs, mut done) = (count(found.len()), 0);
-        for (digest, length, path) in found {
+        for (digest, length) in found {
             match self.expected.get(&digest) {
-                None => self.problems.push(Problem::Unadmitted { path: path.clone() }),
+                None => self.problems.push(Problem::Unadmitted { path: self.store.blob_path(&digest) }),
                 Some(expected) if *expected != length => {
-                    let (path, expected) = (path.clone(), *expected);
+                    let (path, expected) = (self.store.blob_path(&digest), *expected);
                     self.problems.push(Problem::WrongLength { path, expected, found: length });
                 }
                 Some(_) => {}
             }
             if self.depth == CheckDepth::Full {
                 let mut read = 0_u64;
-                self.check_digest(digest, path, |piece| {
+                self.check_digest(digest, |piece| {
                     read = read.saturating_add(piece);
                     progress(CheckProgress { done: done + read.min(length), total });
                 });
@@ -160,48 +161,47 @@ impl<'a> Checker<'a> {
         Ok((blobs, total))
     }
 
-    fn check_digest(&mut self, expected: Sha256Digest, path: PathBuf, read: impl FnMut(u64)) {
-        let opened = std::fs::File::open(&path);
-        match opened.and_then(|mut file| blob::digest_of(&mut file, read)) {
+    fn check_digest(&mut self, expected: Sha256Digest, read: impl FnMut(u64)) {
+        let path = self.store.blob_path(&expected);
+        let opened = self.store.open_blob(&expected).map_err(|e| reason(&e));
+        match opened.and_then(|mut bytes| blob::digest_of(&mut bytes, read).map_err(|e| e.to_string())) {
             Ok(found) if found == expected => {}
             Ok(found) => self.problems.push(Problem::WrongDigest { path, found }),
-            Err(e) => self.problems.push(Problem::Unreadable { path, reason: e.to_string() }),
+            Err(reason) => self.problems.push(Problem::Unreadable { path, reason }),
         }
     }
 
     /// The folders with a proper name; everything else is reported.
-    fn folders(&mut self, folder: &Path, proper: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, StoreError> {
+    fn folders(&mut self, folder: &str, proper: impl Fn(&str) -> bool) -> Result<Vec<String>, StoreError> {
         let mut folders = Vec::new();
-        for path in list(folder)? {
-            let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
-            if is_folder && name_of(&path).is_some_and(&proper) {
-                folders.push(path);
-            } else if !is_statement(&path) {
-                self.problems.push(stray(path));
+        for Listed { name, kind } in self.list(folder)? {
+            if kind == Kind::Folder && proper(&name) {
+                folders.push(name);
+            } else if !self.is_statement(folder, &name) {
+                self.stray(folder, &name);
             }
         }
         Ok(folders)
     }
-}
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let failed = || StoreError::file("read the folder", folder);
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed()(e)),
-    };
-    let paths = entries.map(|entry| Ok(entry.map_err(failed())?.path()));
-    let mut paths = paths.collect::<Result<Vec<_>, StoreError>>()?;
-    paths.sort_unstable();
-    Ok(paths)
-}
+    /// Whether it is the statement of an admission whose folder is there.
+    fn is_statement(&self, folder: &str, name: &str) -> bool {
+        statement::folder_of(name).is_some_and(|number| {
+            matches!(self.store.storage.look(&below(folder, number)), Ok(Some(Kind::Folder)))
+        })
+    }
 
-fn stray(path: PathBuf) -> Problem {
-    if path.file_name().is_some_and(durable::is_temporary) {
-        Problem::Leftover { path }
-    } else {
-        Problem::Unknown { path }
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {
+        self.store.storage.list(folder).map_err(StoreError::reading)
+    }
+
+    fn stray(&mut self, folder: &str, name: &str) {
+        let path = self.store.storage.place(&below(folder, name));
+        self.problems.push(if durable::is_temporary(name.as_ref()) {
+            Problem::Leftover { path }
+        } else {
+            Problem::Unknown { path }
+        });
     }
 }
 
@@ -209,8 +209,8 @@ fn is_shard(name: &str) -> bool {
     name.len() == 2 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn is_digest_in(name: &str, shard: &Path) -> bool {
-    name.parse::<Sha256Digest>().is_ok() && name_of(shard).is_some_and(|shard| name.starts_with(shard))
+fn is_digest_in(name: &str, shard: &str) -> bool {
+    name.parse::<Sha256Digest>().is_ok() && name.starts_with(shard)
 }
 
 /// An error and its causes in one line.

@@ -4,6 +4,8 @@
 //! synced, renamed, and then the folder is synced. A crash therefore leaves the old state, the new state, or the old
 //! state and a temporary file; never half a file under its final name.
 
+pub(crate) mod fault;
+
 use std::fs::{File, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use sha2::Digest as _;
 use thiserror::Error;
 
+use self::fault::Operation;
 use crate::Sha256Digest;
 
 /// What the names of temporary files and folders begin with.
@@ -37,7 +40,7 @@ pub struct DurableError {
 }
 
 impl DurableError {
-    fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
+    pub(crate) fn new(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self { operation, path: path.to_owned(), source }
     }
 
@@ -55,24 +58,33 @@ impl DurableError {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    pub(crate) fn into_io(self) -> io::Error {
+        self.source
+    }
+
+    pub(crate) fn into_parts(self) -> (&'static str, PathBuf, io::Error) {
+        (self.operation, self.path, self.source)
+    }
+
+    /// What the system says.
+    pub fn kind(&self) -> io::ErrorKind {
+        self.source.kind()
+    }
 }
 
 /// Writes a new file; a file that is there already is an error and stays as it is.
 pub fn write_new(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
     let temporary = temporary_file(path, mode, |file| file.write_all(bytes))?;
-    let temporary = keep_if_stopped(temporary, path)?;
-    temporary.persist_noclobber(path).map_err(|e| DurableError::new("write the new file", path, e.error))?;
-    sync_folder(folder_of(path))?;
-    fault::step(path)
+    persist_new(temporary, path)
 }
 
 /// Writes a file and replaces what was there.
 pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableError> {
     let temporary = temporary_file(path, mode, |file| file.write_all(bytes))?;
-    let temporary = keep_if_stopped(temporary, path)?;
+    let temporary = keep_if_stopped(temporary, Operation::Rename, path)?;
     temporary.persist(path).map_err(|e| DurableError::new("replace", path, e.error))?;
-    sync_folder(folder_of(path))?;
-    fault::step(path)
+    sync_folder(folder_of(path))
 }
 
 /// Moves a finished file to a new place in the same file system; a file that is there already is an error.
@@ -80,18 +92,24 @@ pub fn replace(path: &Path, bytes: &[u8], mode: FileMode) -> Result<(), DurableE
 /// See [`DurableError::crosses_devices`] for when [`copy_in`] is to be used instead.
 pub fn move_in(from: &Path, to: &Path, mode: FileMode) -> Result<(), DurableError> {
     let file = File::open(from).map_err(|e| DurableError::new("open", from, e))?;
+    fault::step(Operation::Mode, from)?;
     set_mode(&file, mode).map_err(|e| DurableError::new("set the mode of", from, e))?;
+    fault::step(Operation::Sync, from)?;
     file.sync_all().map_err(|e| DurableError::new("sync", from, e))?;
     drop(file);
-    fault::step(from)?;
+    rename_new(from, to)?;
+    sync_folder(folder_of(to))
+}
+
+/// A new name for a file; one that is taken is an error.
+fn rename_new(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::step(Operation::Rename, to)?;
     let source = tempfile::TempPath::try_from_path(from).map_err(|e| DurableError::new("move", from, e))?;
-    if let Err(failure) = source.persist_noclobber(to) {
+    source.persist_noclobber(to).map_err(|failure| {
         let mut source = failure.path;
         source.disable_cleanup(true);
-        return Err(DurableError::new("move a file to", to, failure.error));
-    }
-    sync_folder(folder_of(to))?;
-    fault::step(to)
+        DurableError::new("move a file to", to, failure.error)
+    })
 }
 
 /// Copies a file into a new one; bytes with another digest than the expected one are not kept.
@@ -102,10 +120,34 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
         let differs = || io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
         if digest == expected { Ok(()) } else { Err(differs()) }
     })?;
-    let temporary = keep_if_stopped(temporary, to)?;
-    temporary.persist_noclobber(to).map_err(|e| DurableError::new("write the new file", to, e.error))?;
+    persist_new(temporary, to)
+}
+
+/// Gives a file of ours another name in the same file system; a file that is there already is an error.
+pub fn rename(from: &Path, to: &Path) -> Result<(), DurableError> {
+    rename_new(from, to)?;
     sync_folder(folder_of(to))?;
-    fault::step(to)
+    sync_folder(folder_of(from))
+}
+
+/// Removes a file. That there is none is no error.
+pub fn remove_file(path: &Path) -> Result<(), DurableError> {
+    fault::step(Operation::Remove, path)?;
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove", path, e)),
+        Ok(()) => sync_folder(folder_of(path)),
+    }
+}
+
+/// Removes a folder with all that is in it. That there is none is no error.
+pub fn remove_folder(path: &Path) -> Result<(), DurableError> {
+    fault::step(Operation::Remove, path)?;
+    match std::fs::remove_dir_all(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(DurableError::new("remove the folder", path, e)),
+        Ok(()) => sync_folder(folder_of(path)),
+    }
 }
 
 /// Gives a finished, synced file in an open folder a name that is free, and syncs the folder.
@@ -116,7 +158,7 @@ pub fn rename_in(folder: &File, path: &Path, from: &str, to: &str) -> Result<(),
     use rustix::fs::{AtFlags, RenameFlags, linkat, renameat_with, unlinkat};
     use rustix::io::Errno;
     let failed = |operation| move |e: Errno| DurableError::new(operation, &path.join(to), e.into());
-    fault::step(path)?;
+    fault::step(Operation::Rename, &path.join(to))?;
     match renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         // Some file systems (NFS) cannot rename without replacing; a link is never made over a file.
         Err(Errno::INVAL | Errno::NOSYS) => {
@@ -125,8 +167,8 @@ pub fn rename_in(folder: &File, path: &Path, from: &str, to: &str) -> Result<(),
         }
         renamed => renamed.map_err(failed("rename a file to"))?,
     }
-    folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))?;
-    fault::step(path)
+    fault::step(Operation::SyncFolder, path)?;
+    folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))
 }
 
 /// Makes a new folder with files in it that appears complete or not at all. An empty folder may be there already.
@@ -137,26 +179,38 @@ pub fn new_folder(path: &Path, files: &[(&str, &[u8])], mode: FileMode) -> Resul
     builder.prefix(TEMPORARY_PREFIX);
     #[cfg(unix)]
     builder.permissions(unix_permissions(if mode == FileMode::Secret { 0o700 } else { 0o755 }));
-    let temporary = builder
+    fault::step(Operation::MakeFolder, path)?;
+    let mut temporary = builder
         .tempdir_in(folder_of(path))
         .map_err(|e| DurableError::new("make a temporary folder for", path, e))?;
-    for (name, bytes) in files {
-        let file = temporary.path().join(name);
-        create(&file, mode)
-            .and_then(|mut new| new.write_all(bytes).and_then(|()| new.sync_all()))
-            .map_err(|e| DurableError::new("write", &file, e))?;
+    let filled =
+        fill_folder(temporary.path(), files, mode).and_then(|()| fault::step(Operation::Rename, path));
+    if let Err(error) = filled {
+        temporary.disable_cleanup(fault::is_stopped());
+        return Err(error);
     }
-    sync_folder(temporary.path())?;
     let temporary = temporary.keep();
-    fault::step(path)?;
     if let Err(e) = rename_folder(&temporary, path) {
         let there = matches!(e.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory);
         let e = if there { io::ErrorKind::AlreadyExists.into() } else { e };
         drop(std::fs::remove_dir_all(&temporary));
         return Err(DurableError::new("make the folder", path, e));
     }
-    sync_folder(folder_of(path))?;
-    fault::step(path)
+    sync_folder(folder_of(path))
+}
+
+fn fill_folder(folder: &Path, files: &[(&str, &[u8])], mode: FileMode) -> Result<(), DurableError> {
+    for (name, bytes) in files {
+        let file = folder.join(name);
+        let failed = |e| DurableError::new("write", &file, e);
+        fault::step(Operation::Create, &file)?;
+        let mut new = create(&file, mode).map_err(failed)?;
+        fault::step(Operation::Write, &file)?;
+        new.write_all(bytes).map_err(failed)?;
+        fault::step(Operation::Sync, &file)?;
+        new.sync_all().map_err(failed)?;
+    }
+    sync_folder(folder)
 }
 
 /// Makes a folder and those above it, where they are missing.
@@ -166,6 +220,7 @@ pub fn create_folders(path: &Path) -> Result<(), DurableError> {
     }
     let parent = folder_of(path);
     create_folders(parent)?;
+    fault::step(Operation::MakeFolder, path)?;
     match std::fs::create_dir(path) {
         Ok(()) => sync_folder(parent),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -176,6 +231,7 @@ pub fn create_folders(path: &Path) -> Result<(), DurableError> {
 /// Makes the names in a folder durable. Windows has no such call and needs none.
 pub fn sync_folder(path: &Path) -> Result<(), DurableError> {
     if cfg!(unix) {
+        fault::step(Operation::SyncFolder, path)?;
         let folder = File::open(path).map_err(|e| DurableError::new("open the folder", path, e))?;
         folder.sync_all().map_err(|e| DurableError::new("sync the folder", path, e))?;
     }
@@ -205,14 +261,24 @@ fn temporary_file(
     mode: FileMode,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<tempfile::NamedTempFile, DurableError> {
+    fault::step(Operation::Create, path)?;
     let mut named = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .make_in(folder_of(path), |temporary| create(temporary, mode))
         .map_err(|e| DurableError::new("make a temporary file for", path, e))?;
-    fill(named.as_file_mut())
-        .and_then(|()| named.as_file().sync_all())
-        .map_err(|e| DurableError::new("write a temporary file for", path, e))?;
+    let failed = |e| DurableError::new("write a temporary file for", path, e);
+    named = keep_if_stopped(named, Operation::Write, path)?;
+    fill(named.as_file_mut()).map_err(failed)?;
+    named = keep_if_stopped(named, Operation::Sync, path)?;
+    named.as_file().sync_all().map_err(failed)?;
     Ok(named)
+}
+
+/// Gives a finished temporary file its name, which nobody may have.
+fn persist_new(temporary: tempfile::NamedTempFile, path: &Path) -> Result<(), DurableError> {
+    let temporary = keep_if_stopped(temporary, Operation::Rename, path)?;
+    temporary.persist_noclobber(path).map_err(|e| DurableError::new("write the new file", path, e.error))?;
+    sync_folder(folder_of(path))
 }
 
 fn create(path: &Path, mode: FileMode) -> io::Result<File> {
@@ -264,130 +330,17 @@ fn set_mode(file: &File, mode: FileMode) -> io::Result<()> {
 /// In tests a write can be stopped here as a kill would: the temporary file stays.
 fn keep_if_stopped(
     mut temporary: tempfile::NamedTempFile,
+    next: Operation,
     path: &Path,
 ) -> Result<tempfile::NamedTempFile, DurableError> {
-    if let Err(stopped) = fault::step(path) {
-        temporary.disable_cleanup(true);
-        return Err(stopped);
+    if let Err(error) = fault::step(next, path) {
+        temporary.disable_cleanup(fault::is_stopped());
+        return Err(error);
     }
     Ok(temporary)
 }
 
 const BUFFER_LENGTH: usize = 256 * 1024;
 
-/// Stopping after any durable step, for the tests of crash safety. Does nothing outside tests.
-pub(crate) mod fault {
-    use std::path::Path;
-
-    use super::DurableError;
-
-    #[cfg(not(test))]
-    #[expect(clippy::unnecessary_wraps, reason = "fails in tests")]
-    pub(super) fn step(_path: &Path) -> Result<(), DurableError> {
-        Ok(())
-    }
-
-    #[cfg(test)]
-    thread_local! {
-        static STEPS_LEFT: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
-    }
-
-    /// Lets `steps` more steps of this thread pass and fails all others; `None` lets all pass.
-    #[cfg(test)]
-    pub(crate) fn stop_after(steps: Option<usize>) {
-        STEPS_LEFT.set(steps);
-    }
-
-    #[cfg(test)]
-    pub(super) fn step(path: &Path) -> Result<(), DurableError> {
-        match STEPS_LEFT.get() {
-            None => Ok(()),
-            Some(0) => {
-                Err(DurableError::new("go on with", path, std::io::Error::other("stopped by the test")))
-            }
-            Some(left) => {
-                STEPS_LEFT.set(Some(left - 1));
-                Ok(())
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn new_file_never_replaces_and_pointer_does() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        write_new(&path, b"one", FileMode::Shared).unwrap();
-        let refused = write_new(&path, b"two", FileMode::Shared).unwrap_err();
-        assert!(refused.is_already_there(), "{refused:?}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        replace(&path, b"two", FileMode::Shared).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn refused_move_keeps_the_source() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        std::fs::write(&from, b"new").unwrap();
-        std::fs::write(&to, b"old").unwrap();
-        assert!(move_in(&from, &to, FileMode::ReadOnly).unwrap_err().is_already_there());
-        assert_eq!(std::fs::read(&from).unwrap(), b"new");
-        assert_eq!(std::fs::read(&to).unwrap(), b"old");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn rename_in_an_open_folder_never_replaces() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = File::open(folder.path()).unwrap();
-        std::fs::write(folder.path().join("from"), b"new").unwrap();
-        std::fs::write(folder.path().join("to"), b"old").unwrap();
-        assert!(rename_in(&open, folder.path(), "from", "to").unwrap_err().is_already_there());
-        assert_eq!(std::fs::read(folder.path().join("to")).unwrap(), b"old");
-        rename_in(&open, folder.path(), "from", "free").unwrap();
-        assert_eq!(std::fs::read(folder.path().join("free")).unwrap(), b"new");
-        assert!(!folder.path().join("from").exists());
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn moved_file_is_read_only() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        std::fs::write(&from, b"new").unwrap();
-        move_in(&from, &to, FileMode::ReadOnly).unwrap();
-        assert!(!from.exists());
-        assert_eq!(to.metadata().unwrap().permissions().mode() & 0o777, 0o444);
-    }
-
-    #[test]
-    fn copy_with_another_digest_is_not_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
-        std::fs::write(&from, b"bytes").unwrap();
-        assert!(copy_in(&from, &to, FileMode::ReadOnly, Sha256Digest::of(b"other")).is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        copy_in(&from, &to, FileMode::ReadOnly, Sha256Digest::of(b"bytes")).unwrap();
-        assert_eq!(std::fs::read(&to).unwrap(), b"bytes");
-    }
-
-    #[test]
-    fn folder_appears_complete_or_not_at_all() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("evidence");
-        fault::stop_after(Some(0));
-        assert!(new_folder(&path, &[("a", b"1")], FileMode::ReadOnly).is_err());
-        fault::stop_after(None);
-        assert!(!path.exists());
-        new_folder(&path, &[("a", b"1"), ("b", b"2")], FileMode::ReadOnly).unwrap();
-        assert_eq!(std::fs::read(path.join("b")).unwrap(), b"2");
-        assert!(new_folder(&path, &[], FileMode::ReadOnly).unwrap_err().is_already_there());
-    }
-}
+mod tests;

@@ -1,0 +1,194 @@
+//! Objects as files.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{FileMode, Kind, Listed, Storage, StorageError, below};
+use crate::Sha256Digest;
+use crate::store::durable;
+
+/// A folder of this machine; every object is a file. What has returned `Ok` survives a power cut.
+#[derive(Debug, Clone)]
+pub struct LocalFolder {
+    root: PathBuf,
+}
+
+impl LocalFolder {
+    /// The objects below a folder; nothing is looked at yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        let mut path = self.root.clone();
+        path.extend(key.split('/').filter(|word| !word.is_empty()));
+        path
+    }
+
+    fn new_path(&self, key: &str) -> Result<PathBuf, StorageError> {
+        let path = self.path(key);
+        if let Some(folder) = path.parent() {
+            durable::create_folders(folder)?;
+        }
+        Ok(path)
+    }
+
+    fn recover_below(&self, folder: &str, removed: &mut Vec<PathBuf>) -> Result<(), StorageError> {
+        let listed = self.list(folder)?;
+        for Listed { name, kind } in &listed {
+            let key = below(folder, name);
+            if durable::is_temporary(name.as_ref()) {
+                self.remove_leftover(&key, *kind, removed)?;
+            } else if *kind == Kind::Folder {
+                self.recover_below(&key, removed)?;
+            }
+        }
+        if listed.is_empty() { Ok(()) } else { durable::sync_folder(&self.path(folder)) }
+    }
+
+    fn remove_leftover(&self, key: &str, kind: Kind, removed: &mut Vec<PathBuf>) -> Result<(), StorageError> {
+        match kind {
+            Kind::Folder => self.remove_folder(key)?,
+            _ => self.remove(key)?,
+        }
+        removed.push(self.path(key));
+        Ok(())
+    }
+}
+
+impl Storage for LocalFolder {
+    fn place(&self, key: &str) -> PathBuf {
+        self.path(key)
+    }
+
+    fn file(&self, key: &str) -> Option<PathBuf> {
+        Some(self.path(key))
+    }
+
+    fn read(&self, key: &str, max: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        let path = self.path(key);
+        let failed = |source| StorageError::new("read", &path, source);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut bytes = Vec::new();
+        file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
+            return Err(failed(io::ErrorKind::FileTooLarge.into()));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn open(&self, key: &str) -> Result<Option<Box<dyn Read + Send>>, StorageError> {
+        let path = self.path(key);
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                let file = File::open(&path).map_err(|e| StorageError::new("open", &path, e))?;
+                Ok(Some(Box::new(file)))
+            }
+            Ok(_) => {
+                let not_a_file = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+                Err(StorageError::new("open", &path, not_a_file))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(StorageError::new("look at", &path, e)),
+        }
+    }
+
+    fn look(&self, key: &str) -> Result<Option<Kind>, StorageError> {
+        let path = self.path(key);
+        // The place itself may be a link; what is in it may not.
+        let metadata = if key.is_empty() { path.metadata() } else { path.symlink_metadata() };
+        match metadata {
+            Ok(metadata) => Ok(Some(kind(&metadata))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(StorageError::new("look at", &path, e)),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, StorageError> {
+        let path = self.path(folder);
+        let failed = |source| StorageError::new("read the folder", &path, source);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let kind = match entry.metadata() {
+                Ok(metadata) => kind(&metadata),
+                // Removed meanwhile.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(StorageError::new("look at", &entry.path(), e)),
+            };
+            listed.push(Listed { name: entry.file_name().to_string_lossy().into_owned(), kind });
+        }
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
+    }
+
+    fn create(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError> {
+        durable::write_new(&self.new_path(key)?, bytes, mode)
+    }
+
+    fn replace(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError> {
+        durable::replace(&self.new_path(key)?, bytes, mode)
+    }
+
+    fn create_folder(
+        &self,
+        folder: &str,
+        objects: &[(&str, &[u8])],
+        mode: FileMode,
+    ) -> Result<(), StorageError> {
+        durable::new_folder(&self.new_path(folder)?, objects, mode)
+    }
+
+    fn take(&self, key: &str, file: &Path, sha256: Sha256Digest, mode: FileMode) -> Result<(), StorageError> {
+        let path = self.new_path(key)?;
+        match durable::move_in(file, &path, mode) {
+            Err(e) if e.crosses_devices() => durable::copy_in(file, &path, mode, sha256),
+            moved => moved,
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StorageError> {
+        durable::rename(&self.path(from), &self.new_path(to)?)
+    }
+
+    fn remove(&self, key: &str) -> Result<(), StorageError> {
+        durable::remove_file(&self.path(key))
+    }
+
+    fn remove_folder(&self, folder: &str) -> Result<(), StorageError> {
+        durable::remove_folder(&self.path(folder))
+    }
+
+    fn recover(&self, folders: &[&str]) -> Result<Vec<PathBuf>, StorageError> {
+        let mut removed = Vec::new();
+        for Listed { name, kind } in self.list("")? {
+            if durable::is_temporary(name.as_ref()) {
+                self.remove_leftover(&name, kind, &mut removed)?;
+            }
+        }
+        durable::sync_folder(&self.root)?;
+        for folder in folders {
+            self.recover_below(folder, &mut removed)?;
+        }
+        removed.sort_unstable();
+        Ok(removed)
+    }
+}
+
+fn kind(metadata: &std::fs::Metadata) -> Kind {
+    match metadata {
+        metadata if metadata.is_file() => Kind::Object(metadata.len()),
+        metadata if metadata.is_dir() => Kind::Folder,
+        _ => Kind::Other,
+    }
+}
