@@ -56,7 +56,8 @@ pub(super) fn audit_log(
 ) -> (Log, Vec<LogEntry>) {
     let mut log = Log { origin: None, entries: 0, root: None, grown_from: None, problems: Vec::new() };
     let mut cannot = |reason: &str| {
-        not_checked.push(NotChecked { what: "the log".to_owned(), reason: reason.to_owned() });
+        not_checked
+            .push(NotChecked { what: "the log and the statements".to_owned(), reason: reason.to_owned() });
     };
     let Some(catalog) = catalog else {
         cannot("its key is in the catalog, which is not trusted");

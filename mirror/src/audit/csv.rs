@@ -2,7 +2,8 @@
 //!
 //! Attack considered: a cell that a spreadsheet takes for a formula; such a cell begins with an apostrophe.
 
-use super::report::{AuditReport, PackageAudit, Reading};
+use super::finding::{PackageAudit, Reading};
+use super::report::AuditReport;
 
 /// The table. Times are RFC 3339 in UTC; the columns stand in the first line, and later versions add theirs at the end.
 pub fn csv(report: &AuditReport) -> String {

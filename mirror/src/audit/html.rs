@@ -5,7 +5,10 @@
 
 use std::fmt::{self, Write as _};
 
-use super::report::{AuditReport, Change, Class, Judgement, PackageAudit, Reading, State, Verdict, Warning};
+use jiff::Timestamp;
+
+use super::finding::{Class, Judgement, PackageAudit, Reading, State};
+use super::report::{AuditReport, Change, Verdict, Warning};
 
 /// The page.
 pub fn html(report: &AuditReport) -> String {
@@ -49,9 +52,9 @@ fn summary(page: &mut Page<'_>, report: &AuditReport) {
         "<h1>Audit of a midmirror store</h1>\n<p class=\"verdict {tone}\">{}</p>\n<dl>\n",
         Escaped(report.verdict.sentence())
     ));
-    page.fact("Audited at", &report.audited_at);
+    page.fact("Audited at", &Second(report.audited_at));
     if let Some(at) = report.at {
-        page.fact("Judged also as of", &at);
+        page.fact("Judged also as of", &Second(at));
     }
     page.fact("Store", &format!("{} ({})", report.store, report.place));
     let counts = &report.counts;
@@ -93,7 +96,10 @@ fn wrong(page: &mut Page<'_>, report: &AuditReport) {
         lines.push(("bad", format!("the catalog: {reason}")));
     }
     for role in report.catalog.roles.iter().filter(|role| role.expired) {
-        lines.push(("bad", format!("the {} metadata of the catalog expired at {}", role.role, role.expires)));
+        lines.push((
+            "bad",
+            format!("the {} metadata of the catalog expired at {}", role.role, Second(role.expires)),
+        ));
     }
     lines.extend(report.log.problems.iter().map(|problem| ("bad", format!("the log: {problem}"))));
     for fault in &report.faults {
@@ -118,14 +124,14 @@ fn warnings(page: &mut Page<'_>, warnings: &[Warning]) {
         return;
     }
     page.put(format_args!(
-        "<table>\n<thead><tr><th scope=\"col\">When</th><th scope=\"col\">What</th><th scope=\"col\">Admissions</th></tr></thead>\n\
+        "<table class=\"ends\">\n<thead><tr><th scope=\"col\">When</th><th scope=\"col\">What</th><th scope=\"col\">Admissions</th></tr></thead>\n\
          <tbody>\n"
     ));
     for warning in warnings {
         let tone = if warning.within_days <= 14 { "bad" } else { "" };
         page.put(format_args!(
             "<tr class=\"{tone}\"><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-            warning.at,
+            Second(warning.at),
             Escaped(&warning.what),
             warning.packages
         ));
@@ -135,7 +141,7 @@ fn warnings(page: &mut Page<'_>, warnings: &[Warning]) {
 
 fn changes(page: &mut Page<'_>, report: &AuditReport) {
     match report.since {
-        Some(since) => page.section(&format!("What changed since {since}")),
+        Some(since) => page.section(&format!("What changed since {}", Second(since))),
         None => page.section("What was done, from the beginning"),
     }
     if report.changes.is_empty() {
@@ -143,11 +149,11 @@ fn changes(page: &mut Page<'_>, report: &AuditReport) {
         return;
     }
     page.put(format_args!(
-        "<table>\n<thead><tr><th scope=\"col\">Entry</th><th scope=\"col\">When</th><th scope=\"col\">What</th><th scope=\"col\">\
+        "<table class=\"log\">\n<thead><tr><th scope=\"col\">Entry</th><th scope=\"col\">When</th><th scope=\"col\">What</th><th scope=\"col\">\
          Package</th><th scope=\"col\">Who and why</th></tr></thead>\n<tbody>\n"
     ));
     for change in &report.changes {
-        let at = change.at.map(|at| at.to_string()).unwrap_or_default();
+        let at = change.at.map(|at| Second(at).to_string()).unwrap_or_default();
         page.put(format_args!(
             "<tr><td>{}</td><td>{at}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
             change.index,
@@ -202,7 +208,8 @@ fn not_checked(page: &mut Page<'_>, report: &AuditReport) {
 fn packages(page: &mut Page<'_>, report: &AuditReport) {
     page.section(&format!("Packages ({})", report.packages.len()));
     page.put(format_args!(
-        "<table class=\"packages\">\n<thead><tr><th scope=\"col\">Package</th><th scope=\"col\">Found</th><th scope=\"col\">\
+        "<table class=\"packages\">\n<colgroup><col class=\"c30\"><col class=\"c25\"><col class=\"c20\"><col class=\"c13\"><col \
+         class=\"c12\"></colgroup>\n<thead><tr><th scope=\"col\">Package</th><th scope=\"col\">Found</th><th scope=\"col\">\
          When admitted</th><th scope=\"col\">Today</th><th scope=\"col\">Changes at</th></tr></thead>\n<tbody>\n"
     ));
     let rank = |audit: &&PackageAudit| match audit.class {
@@ -241,11 +248,13 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
         page.put(format_args!("<br>{}", Escaped(reason)));
     }
     match audit.reading {
-        Reading::Earlier { read_at } => page.put(format_args!("<br><small>bytes read {read_at}</small>")),
+        Reading::Earlier { read_at } => {
+            page.put(format_args!("<br><small>bytes read {}</small>", Second(read_at)))
+        }
         Reading::None => page.put(format_args!("<br><small>bytes not read</small>")),
         Reading::Full => {}
     }
-    page.put(format_args!("</td>\n<td>{}", audit.admitted_at));
+    page.put(format_args!("</td>\n<td>{}", Second(audit.admitted_at)));
     if let Some(signer) = &audit.signer {
         page.put(format_args!("<br>signed by {}", Escaped(signer)));
     }
@@ -253,19 +262,19 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
         let by = accepted.by.as_deref().unwrap_or("nobody named");
         page.put(format_args!(
             "<br>accepted {} by {}: {}",
-            accepted.at,
+            Second(accepted.at),
             Escaped(by),
             Escaped(&accepted.reason)
         ));
     }
     page.put(format_args!("{}</td>\n<td>{}", Judged(audit.then.as_ref()), Judged(audit.now.as_ref())));
     if let Some(at) = &audit.at {
-        page.put(format_args!("<br>as of {}: {}", at.at, Judged(Some(at))));
+        page.put(format_args!("<br>as of {}: {}", Second(at.at), Judged(Some(at))));
     }
     page.put(format_args!("</td>\n<td>"));
     match (&audit.until, &audit.now) {
         (Some(until), _) => {
-            page.put(format_args!("{}<br><small>{}</small>", until.at, Escaped(&until.because)))
+            page.put(format_args!("{}<br><small>{}</small>", Second(until.at), Escaped(&until.because)))
         }
         (None, Some(_)) => page.put(format_args!("never")),
         (None, None) => {}
@@ -316,6 +325,15 @@ fn basis(page: &mut Page<'_>, report: &AuditReport) {
     page.put(format_args!("</dl>\n"));
 }
 
+/// A moment as people read it.
+struct Second(Timestamp);
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    }
+}
+
 /// Text that is never markup, and shows what it holds.
 struct Escaped<'a>(&'a str);
 
@@ -350,11 +368,13 @@ h2 { font-size: 1.15rem; margin: 1.8rem 0 .5rem; break-after: avoid }
 table { border-collapse: collapse; width: 100% }
 th, td { border: 1px solid var(--line); padding: .35rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere;
   font-weight: normal }
-thead th { font-weight: 600 }
+thead th { font-weight: 600; overflow-wrap: normal }
 thead { display: table-header-group }
 tr { break-inside: avoid }
 .counts { width: auto } .counts td { text-align: right; font-size: 1.2rem }
-.packages th { width: 34% }
+.packages { table-layout: fixed }
+.c30 { width: 30% } .c25 { width: 25% } .c20 { width: 20% } .c13 { width: 13% } .c12 { width: 12% }
+.log td:nth-child(-n+3), .ends td:first-child { white-space: nowrap; overflow-wrap: normal }
 code { font-size: .8rem; overflow-wrap: anywhere }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 }
 dt { font-weight: 600 } dd { margin: 0; overflow-wrap: anywhere }

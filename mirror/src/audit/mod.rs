@@ -15,6 +15,7 @@
 mod catalog;
 mod changes;
 mod csv;
+mod finding;
 mod html;
 mod packages;
 mod record;
@@ -33,11 +34,12 @@ use crate::admit::{AdmissionInputs, AdmissionPolicy};
 use crate::store::{CheckDepth, Problem, Store, StoreError, check};
 
 pub use csv::csv;
+pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, State, Until};
 pub use html::html;
 pub use record::{AuditRecord, BlobRecord, RecordError};
 pub use report::{
-    AnchorSet, AuditReport, Catalog, CatalogRole, Change, Class, Counts, End, EndKind, Fault, Judgement, Log,
-    NotChecked, PackageAudit, PreviousAudit, Reading, State, Until, Verdict, Warning,
+    AnchorSet, AuditReport, Catalog, CatalogRole, Change, Counts, Fault, Log, NotChecked, PreviousAudit,
+    Verdict, Warning,
 };
 
 /// What an audit depends on.

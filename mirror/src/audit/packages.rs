@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use midmirror_verify::{Report, Source, TimestampReport};
 
 use super::catalog::reason;
+use super::finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, State, Until};
 use super::record::BlobRecord;
 use super::recorded::Recorded;
-use super::report::{
-    Class, End, EndKind, Judgement, NotChecked, PackageAudit, ReadCounts, Reading, State, Until,
-};
+use super::report::{NotChecked, ReadCounts};
 use super::{AuditInputs, AuditProgress};
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, Examined, Judged, Label, digest_of};

@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::report::{AuditReport, Class, PackageAudit};
+use super::finding::{Class, PackageAudit};
+use super::report::AuditReport;
 use super::{AuditInputs, Reread};
 use crate::Sha256Digest;
 use crate::store::durable::{self, DurableError, FileMode};

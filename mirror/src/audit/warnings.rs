@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use midmirror_verify::TrustStore;
 
-use super::report::{Catalog, Class, EndKind, PackageAudit, Warning};
+use super::finding::{Class, EndKind, PackageAudit};
+use super::report::{Catalog, CatalogRole, Warning};
 
 /// Everything that ends within 180 days, the first end coming first.
 pub(super) fn ahead(
@@ -16,7 +17,11 @@ pub(super) fn ahead(
 ) -> Vec<Warning> {
     let mut ends: BTreeMap<(Timestamp, EndKind, String), u64> = BTreeMap::new();
     let mut add = |at, kind, what: String, packages| *ends.entry((at, kind, what)).or_default() += packages;
-    for role in &catalog.roles {
+    // A connected mirror signs its timestamp metadata for 30 days, again and again; elsewhere it ends with the other roles.
+    let is_due = |role: &CatalogRole| {
+        role.role != "timestamp" || within(role.expires, now).is_some_and(|days| days <= 14)
+    };
+    for role in catalog.roles.iter().filter(|role| is_due(role)) {
         add(
             role.expires,
             EndKind::CatalogRole,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use midmirror_mirror::audit::{
     self, Audit, AuditInputs, AuditProgress, AuditRecord, RecordError, Reread, Verdict,
 };
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, arguments: &AuditArguments) -> anyhow::Resu
         timestamp_trust: anchors.timestamps.as_ref(),
         agent_anchors: anchors.agent.as_ref(),
         policy: &policy,
-        now: context::now(),
+        now: whole_second(context::now()),
         at: arguments.at,
         since: arguments.since,
         previous: previous.as_ref(),
@@ -132,6 +132,11 @@ fn previous(file: &Path, store: &Store) -> anyhow::Result<Option<AuditRecord>> {
         )),
         Ok(record) => Ok(record),
     }
+}
+
+/// Nobody asks for the fractions.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// An auditor who may only read still has the report.
