@@ -9,7 +9,7 @@ use midmirror_fixtures::upstream::Content;
 use serde_json::Value;
 
 use crate::changed::{package, repacked};
-use crate::site::{Run, Site, flip_byte, overwrite};
+use crate::site::{Mirror, Run, Site, flip_byte, overwrite};
 
 const CORE: &str = "mid-core.";
 
@@ -223,4 +223,53 @@ fn packages_that_other_anchors_do_not_trust_are_refused_today_and_not_bad() {
         );
         assert_eq!(package["same_anchors"], false);
     }
+}
+
+#[test]
+fn what_a_mirror_serves_is_audited_from_afar() {
+    let site = Site::new().synced();
+    let mirror = Mirror::start(&site);
+    site.run(&["trust", "--url", &mirror.url, "--output", "trust.json"]).expect(0);
+    let remote = ["--url", &mirror.url, "--trust", "trust.json", "--record", "remote.json"];
+    let first = report(&site, 0, &remote);
+    assert_eq!((&first["counts"]["good"], &first["counts"]["read"]), (&5.into(), &5.into()), "{first:#}");
+    assert_eq!(first["faults"], Value::Array(Vec::new()));
+    assert_eq!((&first["log"]["entries"], first["changes"].as_array().unwrap().len()), (&7.into(), 7));
+    assert!(first["not_checked"].to_string().contains("evidence"), "{first:#}");
+    let second = report(&site, 0, &remote);
+    assert_eq!(second["log"]["grown_from"], 7);
+    assert_eq!(second["changes"], Value::Array(Vec::new()));
+    report(&site, 4, &[&remote[..], &["--truststore", "bundled"]].concat());
+
+    // Bytes that are not those of the catalog, and bytes that are not there.
+    let blob = site.blob(CORE);
+    flip_byte(&blob);
+    let missing = site.blob("mid-upgrade.");
+    let kept = fs::read(&missing).unwrap();
+    fs::remove_file(&missing).unwrap();
+    let found = report(&site, 11, &remote);
+    let counts = &found["counts"];
+    assert_eq!(
+        (&counts["good"], &counts["bad"], &counts["missing"]),
+        (&3.into(), &1.into(), &1.into()),
+        "{found:#}"
+    );
+    fs::write(&missing, kept).unwrap();
+    flip_byte(&blob);
+    report(&site, 0, &remote);
+
+    // The log begins anew; who has the record sees it.
+    fs::remove_dir_all(site.path("store/log")).unwrap();
+    site.run(&["init"]).expect(0);
+    site.run(&[&["audit"], &remote[..]].concat()).expect(11).says("DAMAGED   the log: ");
+    // A mirror that has another catalog than that of the trust file, and one that is gone.
+    let other = Site::new().synced();
+    other.run(&["trust", "--output", "trust.json"]).expect(0);
+    let foreign = other.path("trust.json");
+    let with = ["audit", "--url", &mirror.url, "--no-record", "--trust", foreign.to_str().unwrap()];
+    assert!([5, 8].contains(&site.run(&with).code));
+    site.run(&["audit", "--url", &mirror.url]).expect(2).says("--trust");
+    let url = mirror.url.clone();
+    drop(mirror);
+    site.run(&["audit", "--url", &url, "--no-record", "--trust", "trust.json"]).expect(8);
 }

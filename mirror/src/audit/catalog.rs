@@ -1,6 +1,9 @@
 //! The catalog, the log and the list of digests.
 
+use jiff::Timestamp;
+
 use super::AuditInputs;
+use super::record::AuditRecord;
 use super::report::{Catalog, CatalogRole, Fault, Log, NotChecked, count};
 use crate::Sha256Digest;
 use crate::attest::sums;
@@ -8,7 +11,7 @@ use crate::catalog::{
     FolderSource, LogEntry, Role, TrustInputs, TrustedCatalog, list_of_sums, log_of, read_events,
     trust_folder,
 };
-use crate::log::{Checkpoint, check_against};
+use crate::log::{Checkpoint, LogFolder, NoteKey, check_against};
 
 /// Verifies the catalog from the trusted root on.
 pub(super) fn audit_catalog(inputs: &AuditInputs<'_>) -> (Catalog, Option<TrustedCatalog>) {
@@ -16,7 +19,7 @@ pub(super) fn audit_catalog(inputs: &AuditInputs<'_>) -> (Catalog, Option<Truste
     let trust = TrustInputs { root: inputs.root, state: None, now: inputs.now, allow_expired: true };
     let result = trust_folder(&FolderSource::of(inputs.store), &trust);
     let mut catalog = Catalog {
-        trusted: result.is_ok(),
+        trusted: false,
         reason: result.as_ref().err().map(reason),
         trusted_root: Sha256Digest::of(inputs.root),
         root_is_own: inputs.root_is_own,
@@ -25,6 +28,17 @@ pub(super) fn audit_catalog(inputs: &AuditInputs<'_>) -> (Catalog, Option<Truste
         roles: Vec::new(),
     };
     let Ok(trusted) = result else { return (catalog, None) };
+    describe(&mut catalog, &trusted, inputs.now);
+    if trusted.store().is_some_and(|identity| identity.id != inputs.store.id()) {
+        catalog.trusted = false;
+        catalog.reason = Some("it is the catalog of another store".to_owned());
+    }
+    (catalog, Some(trusted))
+}
+
+/// What there is to say of a catalog that was verified.
+pub(super) fn describe(catalog: &mut Catalog, trusted: &TrustedCatalog, now: Timestamp) {
+    catalog.trusted = true;
     catalog.newest_root = Some(Sha256Digest::of(trusted.root_bytes()));
     catalog.packages = count(trusted.entries().len());
     let versions = trusted.versions();
@@ -36,14 +50,8 @@ pub(super) fn audit_catalog(inputs: &AuditInputs<'_>) -> (Catalog, Option<Truste
             Role::Timestamp => versions.timestamp,
         };
         let expires = trusted.expiry(role);
-        let expired = expires <= inputs.now;
-        catalog.roles.push(CatalogRole { role: role.to_string(), version, expires, expired });
+        catalog.roles.push(CatalogRole { role: role.to_string(), version, expires, expired: expires <= now });
     }
-    if trusted.store().is_some_and(|identity| identity.id != inputs.store.id()) {
-        catalog.trusted = false;
-        catalog.reason = Some("it is the catalog of another store".to_owned());
-    }
-    (catalog, Some(trusted))
 }
 
 /// Compares the log with the checkpoint of the last audit, and reads its entries. What is wrong with the log itself is among
@@ -75,27 +83,37 @@ pub(super) fn audit_log(
     };
     log.entries = checkpoint.size;
     log.root = Some(checkpoint.root);
-    match inputs.previous.and_then(|previous| previous.checkpoint.as_deref()) {
+    compare_with_earlier(inputs.previous, (&folder, &checkpoint, &key), &mut log, not_checked);
+    let events = read_events(inputs.store, catalog).unwrap_or_else(|error| {
+        faults.push(Fault { text: format!("the log: {}", reason(&error)), damage: true });
+        Vec::new()
+    });
+    (log, events)
+}
+
+/// Whether a log has grown from the one that the last audit saw.
+pub(super) fn compare_with_earlier(
+    previous: Option<&AuditRecord>,
+    (folder, checkpoint, key): (&LogFolder, &Checkpoint, &NoteKey),
+    log: &mut Log,
+    not_checked: &mut Vec<NotChecked>,
+) {
+    match previous.and_then(|previous| previous.checkpoint.as_deref()) {
         None => not_checked.push(NotChecked {
             what: "whether the log was rewritten as a whole".to_owned(),
             reason: "there is no checkpoint of an earlier audit; this one leaves one for the next".to_owned(),
         }),
-        Some(earlier) => match Checkpoint::open(earlier.as_bytes(), &key) {
+        Some(earlier) => match Checkpoint::open(earlier.as_bytes(), key) {
             Err(error) => log.problems.push(format!(
                 "the checkpoint of the last audit is not signed with the key that the catalog names: {error}"
             )),
-            Ok(earlier) => match check_against(&folder, &checkpoint, &earlier) {
+            Ok(earlier) => match check_against(folder, checkpoint, &earlier) {
                 Ok(None) => log.grown_from = Some(earlier.size),
                 Ok(Some(problem)) => log.problems.push(problem.to_string()),
                 Err(error) => log.problems.push(reason(&error)),
             },
         },
     }
-    let events = read_events(inputs.store, catalog).unwrap_or_else(|error| {
-        faults.push(Fault { text: format!("the log: {}", reason(&error)), damage: true });
-        Vec::new()
-    });
-    (log, events)
 }
 
 /// The lowest rung: the signed list has what the catalog has.

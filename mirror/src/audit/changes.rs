@@ -5,19 +5,22 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::AuditInputs;
+use super::record::AuditRecord;
 use super::report::Change;
 use crate::catalog::LogEntry;
 
 /// The changes since the last audit, or since the moment that was asked for; and which moment that is.
-pub(super) fn since(inputs: &AuditInputs<'_>, events: &[LogEntry]) -> (Option<Timestamp>, Vec<Change>) {
+pub(super) fn since(
+    since: Option<Timestamp>,
+    previous: Option<&AuditRecord>,
+    events: &[LogEntry],
+) -> (Option<Timestamp>, Vec<Change>) {
     let all = changes(events);
-    if let Some(since) = inputs.since {
+    if let Some(since) = since {
         let new = all.into_iter().filter(|change| change.at.is_none_or(|at| at >= since));
         return (Some(since), new.collect());
     }
-    let Some((previous, seen)) = inputs.previous.and_then(|previous| Some((previous, previous.log_entries?)))
-    else {
+    let Some((previous, seen)) = previous.and_then(|previous| Some((previous, previous.log_entries?))) else {
         return (None, all);
     };
     (Some(previous.audited_at), all.into_iter().filter(|change| change.index >= seen).collect())

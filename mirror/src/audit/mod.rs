@@ -20,6 +20,7 @@ mod html;
 mod packages;
 mod record;
 mod recorded;
+mod remote;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -31,12 +32,15 @@ use thiserror::Error;
 
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, AdmissionPolicy};
+use crate::catalog::TrustError;
 use crate::store::{CheckDepth, Problem, Store, StoreError, check};
 
 pub use csv::csv;
 pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, State, Until};
 pub use html::html;
+use record::RecordBasis;
 pub use record::{AuditRecord, BlobRecord, RecordError};
+pub use remote::{RemoteInputs, audit_mirror};
 pub use report::{
     AnchorSet, AuditReport, Catalog, CatalogRole, Change, Counts, Fault, Log, NotChecked, PreviousAudit,
     Verdict, Warning,
@@ -110,6 +114,19 @@ pub enum AuditError {
         #[from]
         source: StoreError,
     },
+    /// A mirror cannot be reached, or its catalog is not trusted: there is nothing to begin with.
+    #[error("failed to read the catalog of the mirror")]
+    Mirror {
+        /// Why.
+        #[from]
+        source: TrustError,
+    },
+    /// The address of a mirror cannot be used.
+    #[error("{url} is no address of a mirror")]
+    Address {
+        /// The address.
+        url: String,
+    },
     /// The report cannot be written as JSON.
     #[error("failed to write the report as JSON")]
     Encode {
@@ -164,14 +181,11 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
     // 3. The packages.
     let packages = packages::audit_packages(inputs, trusted.as_ref(), progress)?;
     // 4. What changed.
-    let (since, changes) = changes::since(inputs, &events);
+    let (since, changes) = changes::since(inputs.since, inputs.previous, &events);
     // 5. What runs out.
     let warnings = warnings::ahead(inputs.now, &catalog, &packages.audits, inputs.trust);
     not_checked.extend(packages.not_checked());
-    not_checked.push(NotChecked {
-        what: "revocation of certificates".to_owned(),
-        reason: "nothing is asked over the network, and packages carry no revocation information".to_owned(),
-    });
+    not_checked.push(report::no_revocation());
     if inputs.root_is_own {
         not_checked.push(NotChecked {
             what: "whether the catalog is that of the mirror that hosts were enrolled with".to_owned(),
@@ -205,7 +219,14 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
         previous: inputs.previous.map(PreviousAudit::of),
     };
     let json = serde_json::to_vec(&report).map_err(|source| AuditError::Encode { source })?;
-    let record = AuditRecord::new(inputs, &report, Sha256Digest::of(&json), packages.blobs);
+    let basis = RecordBasis {
+        store: store.id(),
+        now: inputs.now,
+        judged_by: inputs.judged_by(),
+        checkpoint: store.log().signed_checkpoint().ok().flatten(),
+        previous: inputs.previous,
+    };
+    let record = AuditRecord::new(basis, &report, Sha256Digest::of(&json), packages.blobs);
     Ok(Audit { report, record })
 }
 

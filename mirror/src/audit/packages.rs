@@ -245,7 +245,7 @@ impl Auditing<'_> {
         let now = examined.judge(name, &today)?;
         audit.now = Some(Judgement::of(&now));
         audit.until = until(&now, &today);
-        audit.ends = ends(now.report(), inputs);
+        audit.ends = ends(now.report(), &today);
         if let Some(at) = inputs.at {
             audit.at = Some(Judgement::of(&examined.judge(name, &inputs.judging(at))?));
         }
@@ -344,12 +344,14 @@ fn other_digest(found: Sha256Digest) -> String {
     format!("the bytes are others than were admitted: their digest is {found}")
 }
 
-fn first(judged: &Judged) -> String {
+/// What speaks against it first.
+pub(super) fn first(judged: &Judged) -> String {
     let refusal = judged.refusals.first();
     refusal.map_or_else(String::new, |refusal| format!("{} [{}]", refusal.text, refusal.rule))
 }
 
-fn until(now: &Judged, inputs: &AdmissionInputs<'_>) -> Option<Until> {
+/// The next change of what is said today.
+pub(super) fn until(now: &Judged, inputs: &AdmissionInputs<'_>) -> Option<Until> {
     let outlook = now.outlook(inputs);
     let change = outlook.changes().first()?;
     Some(Until {
@@ -361,7 +363,7 @@ fn until(now: &Judged, inputs: &AdmissionInputs<'_>) -> Option<Until> {
 }
 
 /// When the certificates end that stand for the package.
-fn ends(report: &Report, inputs: &AuditInputs<'_>) -> Vec<End> {
+pub(super) fn ends(report: &Report, inputs: &AdmissionInputs<'_>) -> Vec<End> {
     let mut ends = Vec::new();
     let mut anchors = Vec::new();
     for signer in report.signers() {

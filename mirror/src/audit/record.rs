@@ -40,6 +40,16 @@ pub struct AuditRecord {
     blobs: BTreeMap<Sha256Digest, BlobRecord>,
 }
 
+/// What a record is made of besides the report.
+pub(super) struct RecordBasis<'a> {
+    pub(super) store: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) judged_by: Sha256Digest,
+    /// As it stood there.
+    pub(super) checkpoint: Option<Vec<u8>>,
+    pub(super) previous: Option<&'a AuditRecord>,
+}
+
 /// What is remembered of bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BlobRecord {
@@ -78,28 +88,28 @@ pub enum RecordError {
 
 impl AuditRecord {
     pub(super) fn new(
-        inputs: &AuditInputs<'_>,
+        basis: RecordBasis<'_>,
         report: &AuditReport,
         report_sha256: Sha256Digest,
         blobs: BTreeMap<Sha256Digest, BlobRecord>,
     ) -> Self {
-        // Kept as it is: only a checkpoint that was verified has given the report its size.
-        let note = inputs.store.log().signed_checkpoint().ok().flatten();
-        let note = note.filter(|_| report.log.root.is_some()).and_then(|note| String::from_utf8(note).ok());
+        // Only a checkpoint that was verified has given the report its root.
+        let note = basis.checkpoint.filter(|_| report.log.root.is_some());
+        let note = note.and_then(|note| String::from_utf8(note).ok());
         // A log that was cut or rewritten does not become the one to compare with.
-        let earlier = inputs.previous.filter(|_| note.is_none() || !report.log.problems.is_empty());
+        let earlier = basis.previous.filter(|_| note.is_none() || !report.log.problems.is_empty());
         let (checkpoint, log_entries) = match earlier {
             Some(earlier) => (earlier.checkpoint.clone(), earlier.log_entries),
             None => (note, report.log.root.map(|_| report.log.entries)),
         };
         Self {
             schema: SCHEMA.to_owned(),
-            store: inputs.store.id().to_owned(),
-            audited_at: inputs.now,
+            store: basis.store.to_owned(),
+            audited_at: basis.now,
             report_sha256,
             checkpoint,
             log_entries,
-            judged_by: inputs.judged_by(),
+            judged_by: basis.judged_by,
             blobs,
         }
     }

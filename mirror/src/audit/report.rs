@@ -257,6 +257,14 @@ impl PreviousAudit {
     }
 }
 
+/// What no audit can check.
+pub(super) fn no_revocation() -> NotChecked {
+    NotChecked {
+        what: "revocation of certificates".to_owned(),
+        reason: "nothing is asked over the network, and packages carry no revocation information".to_owned(),
+    }
+}
+
 /// Bytes read and not read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ReadCounts {

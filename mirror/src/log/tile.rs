@@ -47,6 +47,24 @@ pub(super) fn how_many(count: u64) -> u64 {
     count.div_ceil(FULL)
 }
 
+/// The files of a log with so many entries, and how many bytes each may have.
+pub(crate) fn files(size: u64) -> Vec<(String, u64)> {
+    let bundle = |number| BundleName { number, width: width(size, number) }.path();
+    let mut files: Vec<_> = (0..how_many(size)).map(|number| (bundle(number), BUNDLE_LIMIT)).collect();
+    for (level, count) in levels(size) {
+        let tile = |number| TileName { level, number, width: width(count, number) }.path();
+        files.extend(
+            (0..how_many(count))
+                .filter(|number| width(count, *number) > 0)
+                .map(|number| (tile(number), FULL * 32)),
+        );
+    }
+    files
+}
+
+/// 256 entries of 65,535 bytes and their lengths.
+pub(super) const BUNDLE_LIMIT: u64 = FULL * (65_535 + 2);
+
 /// How many hashes each level of a tree of `size` entries has, from level 0 on; none for an empty tree.
 pub(super) fn levels(size: u64) -> impl Iterator<Item = (u8, u64)> {
     let counts = std::iter::successors(Some(size), |count| Some(count / FULL));

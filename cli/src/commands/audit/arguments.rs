@@ -20,6 +20,9 @@ pub(crate) struct AuditArguments {
     /// A trust file that was kept elsewhere; without it the catalog is verified with the store's own first root metadata
     #[arg(long, value_name = "FILE")]
     pub trust: Option<PathBuf>,
+    /// Audit what a mirror serves at this address instead of a store; needs --trust, and fetches every package
+    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["full", "reread_after"])]
+    pub url: Option<String>,
     /// Read every byte, whatever the last audit has read
     #[arg(long)]
     pub full: bool,

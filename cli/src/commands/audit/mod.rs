@@ -1,6 +1,7 @@
 //! `midmirror audit`: everything verified again, compared with what was recorded, and reported.
 
 pub(crate) mod arguments;
+mod remote;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -23,11 +24,14 @@ use arguments::AuditArguments;
 
 /// Audits the store.
 pub(crate) fn run(context: &Context, arguments: &AuditArguments) -> anyhow::Result<Exit> {
+    if let Some(url) = &arguments.url {
+        return remote::run(context, arguments, url);
+    }
     let store = context.store()?;
     let anchors = arguments.sources.anchors(&context.config)?;
     let policy = context.config.admission_policy();
     let record = record_file(context, arguments);
-    let previous = record.as_deref().map(|file| previous(file, &store)).transpose()?.flatten();
+    let previous = record.as_deref().map(|file| previous(file, store.id())).transpose()?.flatten();
     let (root, root_is_own) = root(&store, arguments.trust.as_deref())?;
     let inputs = AuditInputs {
         store: &store,
@@ -119,8 +123,8 @@ fn record_file(context: &Context, arguments: &AuditArguments) -> Option<PathBuf>
     (!arguments.no_record).then(|| arguments.record.clone().unwrap_or_else(default))
 }
 
-fn previous(file: &Path, store: &Store) -> anyhow::Result<Option<AuditRecord>> {
-    match AuditRecord::read(file, store.id()) {
+fn previous(file: &Path, store_id: &str) -> anyhow::Result<Option<AuditRecord>> {
+    match AuditRecord::read(file, store_id) {
         Err(RecordError::Read(source)) => {
             Err(source).with_context(|| format!("failed to read the record {}", file.display()))
         }
