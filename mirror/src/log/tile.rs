@@ -102,6 +102,13 @@ mod tests {
             .collect();
         assert_eq!(shape, [(0, 274, 112), (1, 2, 17), (2, 1, 1)]);
         assert_eq!(levels(0).count(), 0);
+        // As many bundles as tiles of level 0.
+        let names: Vec<String> = files(70_000).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 274 + 274 + 2 + 1);
+        for name in ["tile/entries/273.p/112", "tile/0/000", "tile/1/001.p/17", "tile/2/000.p/1"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
+        assert_eq!(files(0), []);
         assert_eq!(levels(256).collect::<Vec<_>>(), [(0, 256), (1, 1)]);
     }
 }
