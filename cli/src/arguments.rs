@@ -11,6 +11,7 @@ use midmirror_verify::Jdk;
 use crate::commands::accept::AcceptArguments;
 use crate::commands::audit::arguments::AuditArguments;
 use crate::commands::evidence::EvidenceCommand;
+use crate::commands::store::StoreCommand;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -367,20 +368,6 @@ pub(crate) struct TrustArguments {
     /// Address of this mirror instead of the configured one
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-}
-
-/// Looking after the store.
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Compare store and catalog; names every file that is missing or wrong
-    Check {
-        /// Read and hash every byte
-        #[arg(long)]
-        full: bool,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// The log of the store.

@@ -8,7 +8,7 @@ use std::fs;
 
 use midmirror_fixtures::embedded;
 use midmirror_mirror::admit::{AdmissionPolicy, RelaxedRule};
-use midmirror_mirror::store::{CheckDepth, check};
+use midmirror_mirror::store::{CheckDepth, CheckOptions, check};
 use midmirror_verify::TrustStore;
 
 use crate::mirror::{Mirror, at, digest, new_upgrade};
@@ -46,7 +46,9 @@ fn a_stored_package_comes_again_after_the_end_of_its_authority() {
         let entry = &catalog.entries()[0];
         assert!(entry.by_earlier_admission);
         assert_eq!((entry.first_admitted_at, entry.admitted_at), (Some(at(VALID)), at(moment)));
-        let report = check(&mirror.store, Some(&catalog), CheckDepth::Full, &mut |_| {}).unwrap();
+        let report =
+            check(&mirror.store, Some(&catalog), &mut CheckOptions::new(CheckDepth::Full), &mut |_| {})
+                .unwrap();
         assert_eq!(report.problems, []);
     }
     let evidence: serde_json::Value =

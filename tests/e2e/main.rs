@@ -88,6 +88,8 @@ mod site;
 #[cfg(test)]
 mod trust_sets;
 #[cfg(test)]
+mod upkeep;
+#[cfg(test)]
 mod upstream_faults;
 #[cfg(test)]
 mod watch;

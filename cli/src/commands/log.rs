@@ -101,6 +101,12 @@ fn print(index: u64, event: &Event) {
             versions.timestamp,
             output::count(usize::try_from(*packages).unwrap_or(usize::MAX), "package")
         )),
+        Event::Repaired { set_aside, count, .. } => {
+            output::data(format!("{place}  repaired   {count} with bad bytes set aside"));
+            for sha256 in set_aside {
+                output::data(format!("        sha256 {sha256}"));
+            }
+        }
         // Kinds that are added later print what they have in JSON.
         other => output::data(format!("{place}  {other:?}")),
     }

@@ -17,7 +17,7 @@ pub(crate) mod outcomes;
 pub(crate) mod plan;
 mod schema;
 mod serve;
-mod store;
+pub(crate) mod store;
 mod sync;
 mod trust;
 pub(crate) mod verify;

@@ -9,13 +9,14 @@ use midmirror_mirror::agent::AgentState;
 use midmirror_mirror::audit::AuditReport;
 use midmirror_mirror::catalog::CatalogEntry;
 use midmirror_mirror::stage::StageReport;
-use midmirror_mirror::store::{CheckReport, NameHistory};
+use midmirror_mirror::store::{CheckReport, NameHistory, StoreStats};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use super::inspect::InspectionDocument;
 use super::log::{LogCheck, LogLine};
 use super::plan::Row;
+use super::store::GcReport;
 use crate::exit::Exit;
 use crate::failure::coded;
 use crate::output;
@@ -56,7 +57,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 12] = [
+const ALL: [Named; 14] = [
     Named {
         name: "report",
         version: 1,
@@ -97,6 +98,13 @@ const ALL: [Named; 12] = [
         schema: of::<CheckReport>,
     },
     Named { name: "audit", version: 1, printed_by: "midmirror audit --json FILE", schema: of::<AuditReport> },
+    Named {
+        name: "store-stats",
+        version: 1,
+        printed_by: "midmirror store stats --json",
+        schema: of::<StoreStats>,
+    },
+    Named { name: "store-gc", version: 1, printed_by: "midmirror store gc --json", schema: of::<GcReport> },
     Named {
         name: "host-status",
         version: 1,

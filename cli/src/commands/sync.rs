@@ -61,6 +61,15 @@ pub(crate) fn fetch(
     run(context, &planned, &SyncOptions::default(), progress)
 }
 
+/// Fetches packages whose bytes were lost.
+pub(super) fn fetch_again(
+    context: &Context,
+    planned: &[PlannedPackage],
+    progress: &ProgressArguments,
+) -> anyhow::Result<Exit> {
+    run(context, planned, &SyncOptions::default(), progress)
+}
+
 /// Takes in files that were brought by hand.
 pub(crate) fn import_files(context: &Context, arguments: &ImportFileArguments) -> anyhow::Result<Exit> {
     if arguments.as_path.is_some() && arguments.files.len() != 1 {

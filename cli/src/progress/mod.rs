@@ -1,5 +1,6 @@
 //! What is seen of a run while it goes on: two lines on a terminal, now and then a line elsewhere, or JSON events.
 
+mod bytes;
 mod drawing;
 mod events;
 mod meter;
@@ -19,6 +20,7 @@ use crate::commands::outcomes;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 
+pub(crate) use bytes::ByteProgress;
 use drawing::{Drawing, fit};
 pub(crate) use events::ProgressEvent;
 use meter::Meter;

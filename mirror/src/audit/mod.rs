@@ -33,7 +33,7 @@ use thiserror::Error;
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, AdmissionPolicy};
 use crate::catalog::TrustError;
-use crate::store::{CheckDepth, Problem, Store, StoreError, check};
+use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check};
 
 pub use csv::csv;
 pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, State, Until};
@@ -173,7 +173,7 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
     // 1. The catalog.
     let (catalog, trusted) = catalog::audit_catalog(inputs);
     // 2. Evidence, statements, log, list.
-    let checked = check(store, trusted.as_ref(), CheckDepth::Fast, &mut |_| {})?;
+    let checked = check(store, trusted.as_ref(), &mut CheckOptions::new(CheckDepth::Fast), &mut |_| {})?;
     let mut faults: Vec<Fault> =
         checked.problems.iter().filter(|problem| !is_told(problem)).map(fault).collect();
     let (log, events) = catalog::audit_log(inputs, trusted.as_ref(), &mut faults, &mut not_checked);

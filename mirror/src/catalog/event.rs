@@ -10,7 +10,7 @@ use super::{CatalogEntry, CatalogVersions, Publication};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
-use crate::store::Admission;
+use crate::store::{Admission, Repair};
 
 /// One entry of the log; canonical JSON there. Entries of later versions may be of other kinds and have more fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +73,15 @@ pub enum Event {
         /// The first refusal; at most 2,000 characters.
         reason: String,
     },
+    /// The store was repaired.
+    Repaired {
+        /// When.
+        at: Timestamp,
+        /// Packages whose bytes were bad and were set aside; at most 500 are named.
+        set_aside: Vec<Sha256Digest>,
+        /// How many there were.
+        count: u64,
+    },
     /// A version of the catalog was published.
     Published {
         /// When.
@@ -132,6 +141,16 @@ impl Event {
         Self::Refused { at, path: path.clone(), sha256, rules, reason: shortened(&decision.summary()) }
     }
 
+    /// What is said of a repair.
+    pub(crate) fn repaired(repair: &Repair, at: Timestamp) -> Self {
+        let digests = repair.set_aside.iter().map(|aside| aside.sha256);
+        Self::Repaired {
+            at,
+            set_aside: digests.take(500).collect(),
+            count: u64::try_from(repair.set_aside.len()).unwrap_or(u64::MAX),
+        }
+    }
+
     pub(super) fn published(
         publication: &Publication,
         timestamp_sha256: Sha256Digest,
@@ -151,6 +170,7 @@ impl Event {
             Self::Admitted { at, .. }
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
+            | Self::Repaired { at, .. }
             | Self::Published { at, .. } => *at,
         }
     }
@@ -187,7 +207,7 @@ impl Event {
             Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
                 Some(sha256)
             }
-            Self::Published { .. } => None,
+            Self::Repaired { .. } | Self::Published { .. } => None,
         }
     }
 

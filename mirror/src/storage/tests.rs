@@ -8,7 +8,7 @@ use crate::catalog::{
     trust_folder,
 };
 use crate::store::testing::{TestStore, at, path};
-use crate::store::{Approval, CheckDepth, Problem, Store, check};
+use crate::store::{Approval, CheckDepth, CheckOptions, Problem, Store, check};
 
 fn every_place(test: impl Fn(&dyn Storage, &Path)) {
     let folder = tempfile::tempdir().unwrap();
@@ -147,7 +147,8 @@ impl InMemory {
     }
 
     fn check(&self) -> Vec<Problem> {
-        check(&self.test.store, Some(&self.trust()), CheckDepth::Full, &mut |_| {}).unwrap().problems
+        let mut full = CheckOptions::new(CheckDepth::Full);
+        check(&self.test.store, Some(&self.trust()), &mut full, &mut |_| {}).unwrap().problems
     }
 }
 

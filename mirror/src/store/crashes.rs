@@ -10,7 +10,11 @@ use crate::catalog::{
 
 use super::durable::fault;
 use super::testing::{TestStore, at, path};
-use super::{CheckDepth, Problem, StoreError, check};
+use super::{CheckDepth, CheckOptions, Problem, StoreError, check};
+
+fn full<'a>() -> CheckOptions<'a> {
+    CheckOptions::new(CheckDepth::Full)
+}
 
 /// Commits package 2 and publishes, stopped after some steps.
 fn commit_and_publish(test: &TestStore, keys: &SigningKeys, steps: Option<usize>) -> Result<(), String> {
@@ -41,14 +45,14 @@ fn stop_at_any_step_loses_nothing_and_publishes_nothing_half() {
         let trusted = catalog.trust_remembering(at(30)).unwrap();
         let packages = trusted.entries().len();
         assert!(packages == 2 || (packages == 1 && result.is_err()), "{packages} after {stops} steps");
-        let report = check(&catalog.test.store, Some(&trusted), CheckDepth::Full, &mut |_| {}).unwrap();
+        let report = check(&catalog.test.store, Some(&trusted), &mut full(), &mut |_| {}).unwrap();
         assert!(report.is_sound(), "after {stops} steps: {:?}", report.problems);
 
         // The next writer finishes.
         commit_and_publish(&catalog.test, &catalog.keys, None).unwrap();
         let trusted = catalog.trust_remembering(at(40)).unwrap();
         assert_eq!(trusted.entries().len(), 2, "after {stops} steps");
-        let report = check(&catalog.test.store, Some(&trusted), CheckDepth::Full, &mut |_| {}).unwrap();
+        let report = check(&catalog.test.store, Some(&trusted), &mut full(), &mut |_| {}).unwrap();
         assert_eq!(report.problems, Vec::<Problem>::new(), "after {stops} steps");
         if result.is_ok() {
             break;
@@ -116,7 +120,7 @@ fn killed_writer_loses_nothing() {
         let admitted = catalog.test.store.admitted().unwrap().len();
         assert!(admitted >= seen + round, "{admitted} of {} packages", seen + round);
         assert!(admitted - trusted.entries().len() <= 1, "at most the last one is not published");
-        let report = check(&catalog.test.store, Some(&trusted), CheckDepth::Full, &mut |_| {}).unwrap();
+        let report = check(&catalog.test.store, Some(&trusted), &mut full(), &mut |_| {}).unwrap();
         assert!(report.is_sound(), "round {round}: {:?}", report.problems);
         seen = admitted;
     }

@@ -25,7 +25,12 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The store was made by another version of midmirror.
-    #[error("{} has store format {format}, this midmirror knows format {}", path.display(), super::FORMAT)]
+    #[error(
+        "{} has store format {format}, this midmirror knows the formats {} to {}",
+        path.display(),
+        super::format::OLDEST,
+        super::format::NEWEST
+    )]
     UnknownFormat {
         /// The folder.
         path: PathBuf,

@@ -62,6 +62,27 @@ impl Index {
         Ok(index)
     }
 
+    /// Throws the index away and builds it again.
+    pub(super) fn rebuild(store: &Store, names: &[AdmissionName]) -> Result<Self, StoreError> {
+        let folder = store.index_dir();
+        if let Err(e) = durable::remove_folder(&folder) {
+            let error: &dyn Error = &e;
+            warn!(folder = %folder.display(), error, "cannot remove the old index");
+        }
+        Self::open(store, names)
+    }
+
+    /// Works without the database from now on.
+    pub(super) fn close(&mut self) {
+        if let Some(database) = self.database.take() {
+            // Dropping flushes; whatever is lost is read from the evidence again.
+            drop(guarded(|| {
+                drop(database);
+                Ok(())
+            }));
+        }
+    }
+
     /// Adds an admission that is newer than all others.
     pub(super) fn put(&mut self, admission: &Admission) {
         let Some(database) = &self.database else { return };
@@ -121,13 +142,7 @@ impl Index {
 
 impl Drop for Index {
     fn drop(&mut self) {
-        if let Some(database) = self.database.take() {
-            // Dropping flushes; whatever is lost is read from the evidence again.
-            drop(guarded(|| {
-                drop(database);
-                Ok(())
-            }));
-        }
+        self.close();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store on disk, format 1.
+//! The store on disk, format 2. See `format` for how earlier ones get there.
 //!
 //! ```text
 //! STORE/
@@ -19,6 +19,7 @@
 //!   log/                      what was done, see `log`
 //!   SHA256SUMS, SHA256SUMS.minisig, midmirror.pub
 //!                             digests of the packages in the catalog, signed; see `attest::sums`
+//!   damaged/                  bytes that no longer had their digest, set aside by a repair; nobody serves them
 //!   quarantine/ATTEMPT/       unverified bytes, one folder per attempt; belongs to `fetch`
 //!   index/v1/                 lookups; may be deleted at any time, nothing is known only here
 //! ```
@@ -35,12 +36,16 @@ mod crashes;
 pub mod durable;
 mod error;
 mod evidence;
+mod format;
+mod gc;
 mod held;
 mod index;
 mod lock;
 mod proven;
 mod readable;
+mod repair;
 mod statement;
+mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writer;
@@ -51,11 +56,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use check::{CheckDepth, CheckProgress, CheckReport, Problem, check};
+pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
+pub use gc::{Garbage, GarbageKind, garbage};
 pub use held::{DigestHistory, DigestState, NameHistory};
+pub use repair::{Repair, SetAside};
 pub use statement::STATEMENT_NAME;
+pub use stats::{Amount, KindAmount, StoreStats, stats};
 pub use writer::{Approval, StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
@@ -101,7 +109,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let mut id = [0; 16];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| StoreError::Random)?;
-        let marker = Marker { format: FORMAT, id: hex::encode(id), created: now };
+        let marker = Marker { format: format::NEWEST, id: hex::encode(id), created: now };
         let json = to_json("the store's description", &marker)?;
         storage.create(MARKER_FILE, &json, durable::FileMode::Shared)?;
         let store = Self { storage, local: local.to_owned(), marker };
@@ -128,7 +136,7 @@ impl Store {
         }
         let garbled = |source| StoreError::Garbled { path: path.clone(), source };
         let FormatOnly { format } = serde_json::from_slice(&bytes).map_err(garbled)?;
-        if format != FORMAT {
+        if !(format::OLDEST..=format::NEWEST).contains(&format) {
             return Err(StoreError::UnknownFormat { path: place, format });
         }
         let marker = serde_json::from_slice(&bytes).map_err(garbled)?;
@@ -155,6 +163,11 @@ impl Store {
     /// The random id the store got when it was made.
     pub fn id(&self) -> &str {
         &self.marker.id
+    }
+
+    /// The format it has.
+    pub fn format(&self) -> u64 {
+        self.marker.format
     }
 
     /// When the store was made.
@@ -291,8 +304,6 @@ fn to_json(what: &'static str, value: &impl Serialize) -> Result<Vec<u8>, StoreE
 
 /// The file that makes a folder a store.
 pub const MARKER_FILE: &str = "midmirror-store.json";
-/// The format this code reads and writes.
-const FORMAT: u64 = 1;
 const MARKER_LIMIT: u64 = 64 * 1024;
 /// Where the package bytes are.
 const BLOBS: &str = "blobs/sha256";
@@ -325,9 +336,9 @@ mod tests {
     #[test]
     fn unknown_format_is_refused_before_anything_is_touched() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(MARKER_FILE), r#"{"format": 2, "shape": "other"}"#).unwrap();
+        std::fs::write(folder.path().join(MARKER_FILE), r#"{"format": 3, "shape": "other"}"#).unwrap();
         let error = Store::open(folder.path()).unwrap_err();
-        assert!(matches!(error, StoreError::UnknownFormat { format: 2, .. }), "{error}");
+        assert!(matches!(error, StoreError::UnknownFormat { format: 3, .. }), "{error}");
         std::fs::write(folder.path().join(MARKER_FILE), "").unwrap();
         assert!(matches!(Store::open(folder.path()), Err(StoreError::Garbled { .. })));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -53,6 +53,14 @@ impl TestStore {
         Self { folder: Folder::Foreign(folder), store }
     }
 
+    /// Leaves the folder where it is; it is for another [`TestStore`] then.
+    pub(crate) fn keep(self) -> PathBuf {
+        match self.folder {
+            Folder::Ours(folder) => folder.keep(),
+            Folder::Foreign(folder) => folder,
+        }
+    }
+
     /// A path beside the store.
     pub(crate) fn beside(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

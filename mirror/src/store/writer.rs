@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use tracing::{debug, warn};
 
 use super::evidence::{self, Acceptance, Admission};
-use super::held;
 use super::index::Index;
 use super::lock::Lock;
 use super::proven::remember;
 use super::{BLOBS, EVIDENCE, LOG, REPOSITORY, Store, StoreError, blob, blob_key};
+use super::{format, held};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate, VerifiedPackage};
 use crate::catalog::{CatalogEntry, Event, last_admission};
@@ -26,6 +26,7 @@ pub struct StoreWriter {
     /// Read when it is first asked for.
     known_signers: Option<Vec<SignerCertificate>>,
     leftovers: Vec<PathBuf>,
+    upgraded_from: Option<u64>,
     /// What the log is to tell besides what the evidence says.
     notes: Vec<Event>,
     // Last, so that the index is closed before the next writer comes.
@@ -68,8 +69,18 @@ impl StoredPackage {
 impl StoreWriter {
     pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
         let (lock, last_writer_died) = Lock::take(store.root_dir(), &store.lock_file())?;
+        let mut store = store.clone();
+        let leftovers = recover(&store, last_writer_died)?;
+        let upgraded_from = format::upgrade(&mut store)?;
+        if let Some(from) = upgraded_from {
+            warn!(
+                from,
+                to = store.format(),
+                "the store has a new format; earlier versions cannot use it any more"
+            );
+        }
         store.create_folders()?;
-        let leftovers = recover(store, last_writer_died)?;
+        let store = &store;
         let names = evidence::list(store)?;
         let last = names.last().map_or(0, |name| name.number).max(last_admission(store));
         let next_number = last.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
@@ -80,6 +91,7 @@ impl StoreWriter {
             next_number,
             known_signers: None,
             leftovers,
+            upgraded_from,
             notes: Vec::new(),
             _lock: lock,
         })
@@ -93,6 +105,27 @@ impl StoreWriter {
     /// What an interrupted writer had left behind and was removed when this writer was opened.
     pub fn leftovers(&self) -> &[PathBuf] {
         &self.leftovers
+    }
+
+    /// Removes what interrupted writers left behind.
+    pub(super) fn recover(&self) -> Result<Vec<PathBuf>, StoreError> {
+        recover(&self.store, true)
+    }
+
+    /// Closes the index and takes another one.
+    pub(super) fn replace_index(
+        &mut self,
+        open: impl FnOnce() -> Result<Index, StoreError>,
+    ) -> Result<(), StoreError> {
+        // One process can open a database only once.
+        self.index.close();
+        self.index = open()?;
+        Ok(())
+    }
+
+    /// The format that the store had before this writer opened it, if it was an earlier one.
+    pub fn upgraded_from(&self) -> Option<u64> {
+        self.upgraded_from
     }
 
     /// The log will tell of it, with the next publication.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{self, AdmissionName};
 use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable, statement};
-use super::{CheckDepth, CheckProgress, Problem, count};
+use super::pace::Pace;
+use super::{CheckDepth, CheckOptions, CheckProgress, Problem, count};
 use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
 use crate::storage::{Kind, Listed, below};
@@ -12,15 +13,14 @@ use crate::storage::{Kind, Listed, below};
 /// Collects problems step by step.
 pub(super) struct Checker<'a> {
     store: &'a Store,
-    depth: CheckDepth,
     problems: Vec<Problem>,
     /// Every admitted digest and its length.
     expected: BTreeMap<Sha256Digest, u64>,
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(store: &'a Store, depth: CheckDepth) -> Self {
-        Self { store, depth, problems: Vec::new(), expected: BTreeMap::new() }
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self { store, problems: Vec::new(), expected: BTreeMap::new() }
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -115,11 +115,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Compares the bytes with the admissions, both ways; returns number and length of what is there.
+    /// Compares the bytes with the admissions, both ways; returns number and length of what is there, and how many were not
+    /// read because an earlier run had.
     pub(super) fn check_blobs(
         &mut self,
+        options: &mut CheckOptions<'_>,
         progress: &mut dyn FnMut(CheckProgress),
-    ) -> Result<(u64, u64), StoreError> {
+    ) -> Result<(u64, u64, u64), StoreError> {
         let mut found = Vec::new();
         for shard in self.folders(BLOBS, is_shard)? {
             let of_shard = below(BLOBS, &shard);
@@ -138,7 +140,8 @@ impl<'a> Checker<'a> {
         let present: BTreeSet<Sha256Digest> = found.iter().map(|(digest, _)| *digest).collect();
         let missing = self.expected.keys().filter(|digest| !present.contains(*digest));
         self.problems.extend(missing.map(|sha256| Problem::MissingBlob { sha256: *sha256 }));
-        let (blobs, mut done) = (count(found.len()), 0);
+        let (blobs, mut done, mut read_before) = (count(found.len()), 0, 0);
+        let mut pace = Pace::new(options.bytes_per_second);
         for (digest, length) in found {
             match self.expected.get(&digest) {
                 None => self.problems.push(Problem::Unadmitted { path: self.store.blob_path(&digest) }),
@@ -148,27 +151,37 @@ impl<'a> Checker<'a> {
                 }
                 Some(_) => {}
             }
-            if self.depth == CheckDepth::Full {
+            let known = options.session.as_ref().is_some_and(|session| session.knows(&digest, length));
+            if options.depth == CheckDepth::Full && !known {
                 let mut read = 0_u64;
-                self.check_digest(digest, |piece| {
+                let good = self.check_digest(digest, |piece| {
                     read = read.saturating_add(piece);
                     progress(CheckProgress { done: done + read.min(length), total });
+                    pace.pass(piece);
                 });
+                if let Some(session) = options.session.as_mut().filter(|_| good) {
+                    session.found_good(digest, length)?;
+                }
             }
+            read_before += u64::from(known);
             done += length;
             progress(CheckProgress { done, total });
         }
-        Ok((blobs, total))
+        if let Some(session) = &options.session {
+            session.save()?;
+        }
+        Ok((blobs, total, read_before))
     }
 
-    fn check_digest(&mut self, expected: Sha256Digest, read: impl FnMut(u64)) {
+    fn check_digest(&mut self, expected: Sha256Digest, read: impl FnMut(u64)) -> bool {
         let path = self.store.blob_path(&expected);
         let opened = self.store.open_blob(&expected).map_err(|e| reason(&e));
         match opened.and_then(|mut bytes| blob::digest_of(&mut bytes, read).map_err(|e| e.to_string())) {
-            Ok(found) if found == expected => {}
+            Ok(found) if found == expected => return true,
             Ok(found) => self.problems.push(Problem::WrongDigest { path, found }),
             Err(reason) => self.problems.push(Problem::Unreadable { path, reason }),
         }
+        false
     }
 
     /// The folders with a proper name; everything else is reported.

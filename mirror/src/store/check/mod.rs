@@ -1,6 +1,8 @@
 //! Checking a store: what is there, what should be there, and whether the bytes are still the same.
 
 mod checker;
+mod pace;
+mod session;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -8,18 +10,38 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::session::CheckSession;
 use super::{Store, StoreError};
 use crate::Sha256Digest;
 use crate::catalog::{self, CatalogError, TrustedCatalog};
 
 /// How closely to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckDepth {
     /// Names, lengths, and the digests of the small files.
+    #[default]
     Fast,
     /// Every byte of every package too.
     Full,
+}
+
+/// How to check.
+#[derive(Debug, Default)]
+pub struct CheckOptions<'a> {
+    /// How closely to look.
+    pub depth: CheckDepth,
+    /// For a full check: how many bytes of packages to read in a second at most, on the average.
+    pub bytes_per_second: Option<u64>,
+    /// For a full check: what earlier runs have read is not read again.
+    pub session: Option<&'a mut CheckSession>,
+}
+
+impl CheckOptions<'_> {
+    /// As fast as it goes, and all of it.
+    pub fn new(depth: CheckDepth) -> Self {
+        Self { depth, ..Self::default() }
+    }
 }
 
 /// How far a check is.
@@ -42,6 +64,8 @@ pub struct CheckReport {
     pub blobs: u64,
     /// Their length together.
     pub bytes: u64,
+    /// Files that an earlier run of this check had read, so that this one did not.
+    pub read_before: u64,
     /// Packages in the catalog.
     pub catalogued: u64,
     /// What is wrong, in the order of the paths.
@@ -167,13 +191,14 @@ impl Problem {
 pub fn check(
     store: &Store,
     catalog: Option<&TrustedCatalog>,
-    depth: CheckDepth,
+    options: &mut CheckOptions<'_>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
-    let mut checker = checker::Checker::new(store, depth);
+    let depth = options.depth;
+    let mut checker = checker::Checker::new(store);
     let admissions = checker.check_evidence()?;
     checker.check_catalog(&admissions, catalog);
-    let (blobs, bytes) = checker.check_blobs(progress)?;
+    let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
     let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {
         check_log(store, catalog, &mut problems);
@@ -184,6 +209,7 @@ pub fn check(
         admissions: count(admissions.len()),
         blobs,
         bytes,
+        read_before,
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
     })
@@ -232,7 +258,8 @@ mod tests {
 
     fn run(catalog: &TestCatalog, depth: CheckDepth) -> CheckReport {
         let trusted = catalog.trust(at(20)).unwrap();
-        check(&catalog.test.store, Some(&trusted), depth, &mut |_| {}).unwrap()
+        let mut options = CheckOptions::new(depth);
+        check(&catalog.test.store, Some(&trusted), &mut options, &mut |_| {}).unwrap()
     }
 
     fn blob(catalog: &TestCatalog, number: u32) -> PathBuf {
@@ -258,10 +285,43 @@ mod tests {
         let catalog = TestCatalog::new(3);
         for depth in [CheckDepth::Fast, CheckDepth::Full] {
             let mut seen = Vec::new();
-            check(&catalog.test.store, None, depth, &mut |progress| seen.push(progress)).unwrap();
+            let mut options = CheckOptions::new(depth);
+            check(&catalog.test.store, None, &mut options, &mut |progress| seen.push(progress)).unwrap();
             assert!(seen.is_sorted_by_key(|progress| progress.done));
             assert_eq!(seen.last(), Some(&CheckProgress { done: 27, total: 27 }));
         }
+    }
+
+    #[test]
+    fn interrupted_full_check_goes_on_where_it_stopped() {
+        let catalog = TestCatalog::new(3);
+        let file = catalog.test.beside("check.json");
+        let mut session = CheckSession::open(&file, &catalog.test.store, at(20)).unwrap();
+        session.found_good(Sha256Digest::of(b"package 1"), 9).unwrap();
+        session.found_good(Sha256Digest::of(b"package 2"), 8).unwrap();
+        session.save().unwrap();
+        // Not read again, so not noticed; the other two are read: one is not as long as it was.
+        overwrite(&blob(&catalog, 1), b"package X");
+        let run = |second: i64| {
+            let mut session = CheckSession::open(&file, &catalog.test.store, at(second)).unwrap();
+            let mut options = CheckOptions {
+                depth: CheckDepth::Full,
+                session: Some(&mut session),
+                ..CheckOptions::default()
+            };
+            let report = check(&catalog.test.store, None, &mut options, &mut |_| {}).unwrap();
+            (report.read_before, report.problems.len())
+        };
+        assert_eq!(run(30), (1, 0));
+        assert_eq!(run(40), (3, 0), "what was read is remembered");
+        assert_eq!(run(20 + 31 * 24 * 3600), (0, 1), "a check of long ago is not gone on with");
+        CheckSession::open(&file, &catalog.test.store, at(50)).unwrap().end().unwrap();
+        assert!(!file.exists());
+        std::fs::write(&file, "{}").unwrap();
+        assert!(matches!(
+            CheckSession::open(&file, &catalog.test.store, at(50)),
+            Err(StoreError::Garbled { .. })
+        ));
     }
 
     #[test]
