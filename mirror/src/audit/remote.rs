@@ -289,7 +289,8 @@ impl Remote<'_> {
             Ok(_) => self.judge(&file, entry, audit).map_err(|error| error.to_string()),
             Err(error) => {
                 audit.class = match error {
-                    FetchError::NotFound { .. } => Class::Missing,
+                    // A mirror does not serve bytes that are not those of its catalog: it answers with 500.
+                    FetchError::NotFound { .. } | FetchError::Status { .. } => Class::Missing,
                     FetchError::WrongDigest { .. } => Class::Bad,
                     _ => Class::NotChecked,
                 };
