@@ -67,7 +67,7 @@ fn summary(page: &mut Page<'_>, report: &AuditReport) {
     if let Some(previous) = &report.previous {
         page.fact(
             "Audit before",
-            &format!("{}, report sha256 {}", previous.audited_at, previous.report_sha256),
+            &format!("{}, report sha256 {}", Second(previous.audited_at), previous.report_sha256),
         );
     }
     page.put(format_args!("</dl>\n<table class=\"counts\">\n<thead><tr>"));
@@ -247,6 +247,9 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
     for reason in &audit.reasons {
         page.put(format_args!("<br>{}", Escaped(reason)));
     }
+    if let Some(until) = &audit.until {
+        page.put(format_args!("<br><small>changes because {}</small>", Escaped(&until.because)));
+    }
     match audit.reading {
         Reading::Earlier { read_at } => {
             page.put(format_args!("<br><small>bytes read {}</small>", Second(read_at)))
@@ -269,12 +272,12 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
     }
     page.put(format_args!("{}</td>\n<td>{}", Judged(audit.then.as_ref()), Judged(audit.now.as_ref())));
     if let Some(at) = &audit.at {
-        page.put(format_args!("<br>as of {}: {}", Second(at.at), Judged(Some(at))));
+        page.put(format_args!("as of {}: {}", Second(at.at), Judged(Some(at))));
     }
     page.put(format_args!("</td>\n<td>"));
     match (&audit.until, &audit.now) {
         (Some(until), _) => {
-            page.put(format_args!("{}<br><small>{}</small>", Second(until.at), Escaped(&until.because)))
+            page.put(format_args!("{}", Second(until.at)));
         }
         (None, Some(_)) => page.put(format_args!("never")),
         (None, None) => {}
@@ -290,7 +293,7 @@ impl fmt::Display for Judged<'_> {
         let agent = if judgement.agent_accepts { "accepted" } else { "refused" };
         write!(
             f,
-            "<br>jarsigner: {} (exit {})<br>MID Server: {agent}",
+            "<div>jarsigner: {} (exit {})<br>MID Server: {agent}</div>",
             Escaped(&judgement.jarsigner),
             judgement.exit_code
         )
@@ -373,7 +376,7 @@ thead { display: table-header-group }
 tr { break-inside: avoid }
 .counts { width: auto } .counts td { text-align: right; font-size: 1.2rem }
 .packages { table-layout: fixed }
-.c30 { width: 30% } .c25 { width: 25% } .c20 { width: 20% } .c13 { width: 13% } .c12 { width: 12% }
+.c30 { width: 27% } .c25 { width: 30% } .c20 { width: 20% } .c13 { width: 13% } .c12 { width: 10% }
 .log td:nth-child(-n+3), .ends td:first-child { white-space: nowrap; overflow-wrap: normal }
 code { font-size: .8rem; overflow-wrap: anywhere }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; margin: .5rem 0 }

@@ -172,14 +172,19 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
     let mut not_checked = Vec::new();
     // 1. The catalog.
     let (catalog, trusted) = catalog::audit_catalog(inputs);
-    // 2. Evidence, statements, log, list.
-    let checked = check(store, trusted.as_ref(), &mut CheckOptions::new(CheckDepth::Fast), &mut |_| {})?;
+    // 2. Evidence, statements, log, list; meanwhile 3. the packages: what is hashed of the one fills the gaps of the other.
+    let (checked, packages) = std::thread::scope(|scope| {
+        let checking = scope
+            .spawn(|| check(store, trusted.as_ref(), &mut CheckOptions::new(CheckDepth::Fast), &mut |_| {}));
+        let packages = packages::audit_packages(inputs, trusted.as_ref(), progress);
+        let checked = checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (checked, packages)
+    });
+    let (checked, packages) = (checked?, packages?);
     let mut faults: Vec<Fault> =
         checked.problems.iter().filter(|problem| !is_told(problem)).map(fault).collect();
     let (log, events) = catalog::audit_log(inputs, trusted.as_ref(), &mut faults, &mut not_checked);
     catalog::audit_sums(inputs, trusted.as_ref(), &mut faults);
-    // 3. The packages.
-    let packages = packages::audit_packages(inputs, trusted.as_ref(), progress)?;
     // 4. What changed.
     let (since, changes) = changes::since(inputs.since, inputs.previous, &events);
     // 5. What runs out.
