@@ -10,8 +10,12 @@ use midmirror_verify::Jdk;
 
 use crate::commands::accept::AcceptArguments;
 use crate::commands::audit::arguments::AuditArguments;
+use crate::commands::demo_upstream::DemoUpstreamArguments;
 use crate::commands::evidence::EvidenceCommand;
+use crate::commands::keys::arguments::{CatalogCommand, InitArguments, KeysCommand};
 use crate::commands::store::StoreCommand;
+use crate::commands::who_has::WhoHasArguments;
+use crate::commands::withdraw::WithdrawArguments;
 use crate::exit::Exit;
 use crate::host::arguments::HostCommand;
 
@@ -27,6 +31,10 @@ pub(crate) struct Arguments {
     /// Folder of the store; overrides the configuration
     #[arg(long, global = true, env = "MIDMIRROR_STORE", value_name = "DIR")]
     pub store: Option<PathBuf>,
+
+    /// File with the passphrase of encrypted signing keys [default: see `midmirror keys --help`]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 
     /// Log as JSON lines on stderr (level by MIDMIRROR_LOG, for instance `info` or `midmirror_mirror=debug`)
     #[arg(long, global = true)]
@@ -45,7 +53,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create the store, its signing keys and a first, empty catalog
-    Init,
+    Init(InitArguments),
     /// Show which packages a build stamp, release name, instance, URL, package name or MID log asks for
     Plan(PlanArguments),
     /// Fetch, verify, admit and publish what is planned (or what [[follow]] names)
@@ -61,6 +69,10 @@ pub(crate) enum Command {
     },
     /// Publish other bytes under a known name, which a sync has verified and held
     Accept(AcceptArguments),
+    /// Stop publishing bytes at once, here and wherever the signed catalog goes; or lift that
+    Withdraw(WithdrawArguments),
+    /// List the hosts that are known to have a package
+    WhoHas(WhoHasArguments),
     /// Verify, admit and publish packages that were brought by hand
     ImportFile(ImportFileArguments),
     /// Verify a package; ends 0 only if this mirror would admit it
@@ -91,6 +103,12 @@ pub(crate) enum Command {
     /// Show, check and prove what was done here: the append-only log of the store
     #[command(subcommand)]
     Log(LogCommand),
+    /// The keys that sign the catalog: who has which, what expires when, changes of keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Look after the signed catalog
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Serve the store over HTTPS under the vendor's paths
     Serve(ServeArguments),
     /// List the trust anchors that decide, with fingerprints and origin
@@ -410,21 +428,4 @@ pub(crate) struct DemoArguments {
     /// Leave the mirror running at the end, until interrupted
     #[arg(long)]
     pub serve: bool,
-}
-
-/// The stand-in for the vendor's host.
-#[derive(Debug, Args)]
-pub(crate) struct DemoUpstreamArguments {
-    /// Loopback address to listen on
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: std::net::SocketAddr,
-    /// Where its CA certificate is written
-    #[arg(long, value_name = "FILE")]
-    pub ca_out: PathBuf,
-    /// Flip one byte of every package whose path contains this text
-    #[arg(long, value_name = "TEXT")]
-    pub tamper: Option<String>,
-    /// Serve the files below this folder under their relative paths, instead of the shipped packages
-    #[arg(long, value_name = "DIR")]
-    pub packages: Option<PathBuf>,
 }

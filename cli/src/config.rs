@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
+use midmirror_mirror::catalog::Profile;
 use serde::Deserialize;
 
 use crate::arguments::MAX_EVERY;
@@ -22,8 +23,8 @@ pub(crate) struct Config {
     pub store: PathBuf,
     /// Folder of the signing keys; `STORE.keys` beside the store when not given.
     pub keys: Option<PathBuf>,
-    /// `connected` or `isolated`: how long signed metadata is valid.
-    pub profile: Profile,
+    /// How long signed metadata is valid; what the catalog says when not given.
+    pub profile: Option<Profile>,
     /// Forbids every access to an upstream.
     pub offline: bool,
     /// Where packages come from.
@@ -36,16 +37,26 @@ pub(crate) struct Config {
     pub follow: Vec<Follow>,
     /// How it is repeated.
     pub watch: Watch,
+    /// What `midmirror store prune` keeps.
+    pub retention: Retention,
 }
 
-/// How long signed metadata is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Profile {
-    /// A timer signs again: timestamp 30 days, targets and snapshot 1 year, root 5 years.
-    Connected,
-    /// Nobody signs between deliveries: 2 years, root 10 years.
-    Isolated,
+/// What `midmirror store prune` keeps.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Retention {
+    /// Builds of each release family.
+    pub builds_per_family: u32,
+    /// Days for which bytes stay that the catalog does not name.
+    pub unpublished_days: u32,
+    /// Build stamps, package names, vendor paths and digests that stay.
+    pub pinned: Vec<String>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { builds_per_family: 5, unpublished_days: 90, pinned: Vec::new() }
+    }
 }
 
 /// What is accepted.
@@ -80,6 +91,8 @@ pub(crate) struct Serve {
     pub listen: String,
     /// Optional plain-HTTP address for vendor paths and catalog.
     pub plain_listen: Option<String>,
+    /// Folder for records of what hosts have downloaded; none without it.
+    pub records: Option<PathBuf>,
     /// Certificate chain, PEM.
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
@@ -125,13 +138,14 @@ impl Default for Config {
         Self {
             store: PathBuf::from("/var/lib/midmirror/store"),
             keys: None,
-            profile: Profile::Connected,
+            profile: None,
             offline: false,
             upstream: Upstream::default(),
             policy: Policy::default(),
             serve: Serve::default(),
             follow: Vec::new(),
             watch: Watch::default(),
+            retention: Retention::default(),
         }
     }
 }
@@ -157,6 +171,7 @@ impl Default for Serve {
         Self {
             listen: "0.0.0.0:8443".to_owned(),
             plain_listen: None,
+            records: None,
             certificate: None,
             key: None,
             ca: None,
@@ -226,6 +241,7 @@ impl Config {
         join(&mut self.store);
         let optional = [
             &mut self.keys,
+            &mut self.serve.records,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use midmirror_mirror::catalog::{Lifetimes, Role, SigningKeys};
 use midmirror_mirror::fetch::HttpClient;
 use midmirror_mirror::store::Store;
 use thiserror::Error;
 
 use crate::config::Config;
 use crate::failure::BadConfiguration;
+use crate::passphrase;
 
 /// Configuration with the command line applied.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     /// What on the command line forbids every access to an upstream.
     offline: Option<String>,
+    /// Has the passphrase of encrypted keys.
+    pub(crate) passphrase_file: Option<PathBuf>,
     /// Ends asynchronous work early, see [`Stopped`].
     pub(crate) stop: Option<StopSignal>,
 }
@@ -46,12 +50,40 @@ impl Context {
             config.store = std::path::absolute(&store)
                 .with_context(|| format!("failed to find the store {}", store.display()))?;
         }
-        Ok(Self { config, offline: offline_switch(offline), stop: None })
+        Ok(Self { config, offline: offline_switch(offline), passphrase_file: None, stop: None })
+    }
+
+    /// The same with a file that opens encrypted keys.
+    pub(crate) fn with_passphrase_file(mut self, file: Option<PathBuf>) -> Self {
+        self.passphrase_file = file;
+        self
     }
 
     /// Opens the store.
     pub(crate) fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.config.store)?)
+    }
+
+    /// Reads the signing keys.
+    pub(crate) fn signing_keys(&self) -> anyhow::Result<SigningKeys> {
+        let folder = self.config.keys_dir();
+        let passphrase = passphrase::for_folder(self.passphrase_file.as_deref(), &folder)?;
+        Ok(SigningKeys::load_with(&folder, passphrase.as_ref())?)
+    }
+
+    /// Reads the signing keys, which must be enough to publish; for what is recorded first and published then.
+    pub(crate) fn keys_to_publish(&self, store: &Store) -> anyhow::Result<SigningKeys> {
+        let keys = self.signing_keys()?;
+        for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
+            keys.can_sign(role, store, now())?;
+        }
+        Ok(keys)
+    }
+
+    /// How long metadata is valid: as configured, or else as the catalog says.
+    pub(crate) fn lifetimes(&self, store: &Store) -> Lifetimes {
+        let told = || crate::commands::list::catalog(store).ok()?.store().map(|store| store.profile);
+        self.config.profile.or_else(told).unwrap_or_default().lifetimes()
     }
 
     /// Runs asynchronous work to its end, or until the program is told to end.

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use midmirror_mirror::DigestError;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::agent::{AgentError, AgentLogError, WantedError};
-use midmirror_mirror::catalog::{CatalogError, TrustError};
+use midmirror_mirror::catalog::{CatalogError, ExportError, KeyChangeError, Role, TrustError};
 use midmirror_mirror::enrol::{EnrolError, PolicyError, TrustFileError};
 use midmirror_mirror::fetch::{FetchError, Refusal};
 use midmirror_mirror::log::LogError;
@@ -15,6 +15,7 @@ use midmirror_mirror::plan::{PlanError, UnpackError};
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
+use midmirror_mirror::withdraw::WithdrawError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
 
@@ -82,6 +83,15 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     if let Some(error) = error.downcast_ref::<CatalogError>() {
         return of_catalog(error);
     }
+    if let Some(error) = error.downcast_ref::<KeyChangeError>() {
+        return of_key_change(error);
+    }
+    if let Some(error) = error.downcast_ref::<WithdrawError>() {
+        return crate::commands::withdraw::of_withdraw(error);
+    }
+    if let Some(error) = error.downcast_ref::<ExportError>() {
+        return crate::commands::store::export_tuf::of_export(error);
+    }
     if let Some(error) = error.downcast_ref::<ServeError>() {
         return of_serve(error);
     }
@@ -116,6 +126,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
+        Some(PipelineError::Withdraw(error)) => return crate::commands::withdraw::of_withdraw(error),
         Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
         Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
@@ -139,27 +150,90 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
             "if nobody else has read it: chmod 600 FILE; if in doubt, set up the store anew"
         }
         CatalogError::KeyFormat { .. } => "bring it back from its backup",
+        CatalogError::KeyLocked { .. } => {
+            "--passphrase-file FILE, MIDMIRROR_KEY_PASSPHRASE, or the systemd credential midmirror-key-passphrase opens it"
+        }
+        CatalogError::WrongPassphrase { .. } => "nothing was signed; give the passphrase of this key",
+        CatalogError::KeyEncryption { .. } => "openssl pkcs8 -topk8 -v2 aes-256-cbc writes it anew",
+        CatalogError::TooFewKeys { role: Role::Root, .. } => {
+            "bring the root keys here for the moment, or have their holders sign: midmirror keys export-unsigned"
+        }
+        CatalogError::TooFewKeys { .. } => {
+            "bring them back from their backup, or name their folder with `keys` in the configuration; if they are lost, \
+             midmirror keys rotate ROLE replaces them with the root keys"
+        }
+        CatalogError::NoCatalog => "midmirror init makes it",
+        CatalogError::NoFirstKey { .. } => {
+            "bring back the keys made with this store, or move the folder away and have midmirror init make new ones"
+        }
         CatalogError::ForeignKey { .. } => {
             "`keys` in the configuration names the keys of another store; bring back those made with this one"
         }
         CatalogError::NoStoreKey => {
-            "bring it back from its backup; if there never was one (the store is of an early version), midmirror init \
-             makes it"
+            "bring it back from its backup; if it is lost: midmirror keys rotate-store; if there never was one (the store is \
+             of an early version), midmirror init makes it"
         }
         CatalogError::LostEvidence { .. } => {
             let hint = "bring STORE/evidence back from a backup; nothing is published until then";
             return Some((Exit::StoreDamaged, Some(hint.to_owned())));
         }
+        CatalogError::LostWithdrawals { .. } => {
+            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
+            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+        }
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
         CatalogError::EarlierCheckpoint { .. } => "it is what `midmirror log checkpoint` printed, unchanged",
         CatalogError::Log { source } => return of_log(source),
-        CatalogError::NoRootKey | CatalogError::KeysExist { .. } | CatalogError::TooFewKeys { .. } => {
-            return Some((Exit::Usage, None));
-        }
+        CatalogError::KeysExist { .. } => return Some((Exit::Usage, None)),
         // The cause comes next in the chain.
         _ => return None,
     };
     Some((Exit::Usage, Some(hint.to_owned())))
+}
+
+fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
+    let (exit, hint) = match error {
+        KeyChangeError::Catalog(error) => return of_catalog(error).or_else(|| known(error.source()?)),
+        KeyChangeError::Read { source, .. } => (of_io(source), "it is what the step before this one wrote"),
+        KeyChangeError::Malformed { .. } => (
+            Exit::Usage,
+            "bring it again, unchanged: `keys export-unsigned` and `keys sign` write these files",
+        ),
+        KeyChangeError::NoSuchKey { .. } | KeyChangeError::Ambiguous { .. } => {
+            (Exit::Usage, "midmirror keys status shows the ids; the first 8 digits will do")
+        }
+        KeyChangeError::WhichKey { .. } => (Exit::Usage, "say which one: --old ID"),
+        KeyChangeError::Threshold { .. } => {
+            (Exit::Usage, "add a key first, or lower the threshold first: midmirror keys threshold ROLE N")
+        }
+        KeyChangeError::NoProposal { .. } => {
+            (Exit::Usage, "midmirror keys rotate, add-root, remove-root, threshold or renew-root begins one")
+        }
+        KeyChangeError::Stale { .. } => (
+            Exit::Usage,
+            "if it was carried out in part: midmirror keys finish; else midmirror keys discard, propose the change anew and have it \
+             signed anew",
+        ),
+        KeyChangeError::Foreign => {
+            (Exit::Usage, "`keys` in the configuration must name the keys of this store")
+        }
+        KeyChangeError::OtherProposal => (
+            Exit::Usage,
+            "it was signed before the proposal was changed: export it again and have it signed again",
+        ),
+        KeyChangeError::NoRootKey { .. } => (Exit::Usage, "midmirror keys status shows the root keys"),
+        KeyChangeError::BadSignature { .. } => (
+            Exit::CatalogNotTrusted,
+            "nothing was taken of this file; have it signed again, and ask how it was changed",
+        ),
+        KeyChangeError::Incomplete { .. } => (
+            Exit::Usage,
+            "midmirror keys export-unsigned, each holder: keys sign, then keys import-signature; or bring the root keys here \
+             for the moment",
+        ),
+        _ => return Some((Exit::Usage, None)),
+    };
+    Some((exit, Some(hint.to_owned())))
 }
 
 fn of_log(error: &LogError) -> Option<(Exit, Option<String>)> {
@@ -192,6 +266,10 @@ fn of_serve(error: &ServeError) -> Option<(Exit, Option<String>)> {
         ServeError::Pem { .. } | ServeError::Tls { .. } => {
             (Exit::Usage, "both are PEM, and the key is that of the first certificate in the file")
         }
+        ServeError::Records { .. } => (
+            Exit::Storage,
+            "serve.records must be a folder that the server's user may write: see midmirror-serve.service",
+        ),
         // The cause comes next in the chain.
         ServeError::Catalog { .. } => return None,
         _ => return Some((Exit::Usage, None)),
@@ -217,6 +295,9 @@ fn of_enrol(error: &EnrolError) -> (Exit, Option<String>) {
         EnrolError::Io { source, .. } => (of_io(source), None),
         EnrolError::Write { .. } => (io_cause(error).map_or(Exit::Storage, of_io), None),
         EnrolError::Writable { .. } => (Exit::Usage, Some("look who changed it; then: chmod go-w".to_owned())),
+        EnrolError::Withdrawn { .. } => {
+            (Exit::Usage, Some("remove the file; the next stage with a catalog writes it anew".to_owned()))
+        }
         EnrolError::TrustFile { .. } | EnrolError::Policy { .. } => {
             (Exit::Usage, Some("enrol this host again: enrol --replace --trust FILE".to_owned()))
         }
@@ -238,6 +319,7 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
         StoreError::Busy { .. } => Exit::StoreBusy,
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
+        | StoreError::Withdrawals { .. }
         | StoreError::Misplaced { .. }
         | StoreError::Length { .. }
         | StoreError::DamagedBlob { .. }
@@ -253,10 +335,13 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
                 "create it with midmirror init, or name another with --store or --config"
             }
             StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
+            StoreError::Withdrawals { .. } => {
+                "bring STORE/withdrawals back from a backup; nothing is published until then"
+            }
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {
-                "midmirror store check --full names all damage; move damaged files away and sync their packages again"
+                "midmirror store check --full names all damage; with --repair bad bytes are set aside and fetched anew"
             }
             StoreError::Garbled { .. } | StoreError::Misplaced { .. } => {
                 "bring it back from a backup; of evidence the whole numbered folder may be moved away instead, then sync \

@@ -10,6 +10,7 @@ mod failure;
 mod host;
 mod logging;
 mod output;
+mod passphrase;
 mod progress;
 mod proxies;
 mod run;

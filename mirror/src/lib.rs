@@ -10,14 +10,17 @@ pub mod catalog;
 pub mod enrol;
 pub mod evidence_export;
 pub mod fetch;
+pub mod hosts;
 pub mod log;
 pub mod package;
 pub mod pipeline;
 pub mod plan;
+pub mod prune;
 pub mod serve;
 pub mod stage;
 pub mod storage;
 pub mod store;
+pub mod withdraw;
 
 mod digest;
 

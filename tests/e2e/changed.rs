@@ -186,3 +186,25 @@ fn other_bytes_brought_by_hand_are_held_as_well() {
     site.run(&["import-file", package().file_name()]).expect(15).says("HELD");
     assert_eq!(published(&site), old);
 }
+
+#[test]
+fn withdrawn_bytes_cannot_be_accepted_and_others_take_their_place() {
+    let site = Site::new().synced();
+    let (stamp, name) = (embedded::new_stamp(), package().file_name());
+    let old = published(&site);
+    replace(&site, repacked(1));
+    site.run(&["sync", "--revalidate", stamp]).expect(15);
+    let held = history(&site).into_iter().find(|(_, state)| state == "held").unwrap().0;
+    site.run(&["withdraw", &held, "--reason", "not from the vendor"]).expect(0);
+    assert_eq!(published(&site), old);
+    site.run(&["accept", name, "--reason", "please"]).expect(4).says("[withdrawn]");
+
+    // What is published is withdrawn as well. The upstream has others by now, and these need nobody's decision.
+    site.run(&["withdraw", name, "--reason", "vendor notice"]).expect(0);
+    site.run(&["sync", "--revalidate", stamp]).expect(9).says("[withdrawn]");
+    replace(&site, repacked(2));
+    site.run(&["sync", "--revalidate", stamp]).expect(0).says("1 stored");
+    assert!(![old, held].contains(&published(&site)));
+    let states: Vec<String> = history(&site).into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, ["withdrawn", "withdrawn", "published"]);
+}

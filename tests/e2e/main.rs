@@ -64,6 +64,8 @@ mod flow;
 #[cfg(test)]
 mod interruption;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod killed_fetch;
 #[cfg(test)]
 mod log;
@@ -93,3 +95,5 @@ mod upkeep;
 mod upstream_faults;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod withdraw;

@@ -198,7 +198,7 @@ fn damaged_bytes_and_evidence_can_be_mended_as_the_hints_say() {
     let stamp = embedded::new_stamp();
     let blob = site.blob("mid-core.");
     crate::site::flip_byte(&blob);
-    site.run(&["store", "check", "--full"]).expect(11).says("move damaged files away");
+    site.run(&["store", "check", "--full"]).expect(11).says("--repair");
     fs::remove_file(&blob).unwrap();
     site.run(&["sync", stamp]).expect(0).says("1 stored");
     site.run(&["store", "check", "--full"]).expect(0);

@@ -32,6 +32,10 @@ fn every_json_output_keeps_to_its_schema() {
 
     let log = check(&site, "log", &site.run(&["log", "show", "--json"]).expect(0));
     assert!(!log.as_array().unwrap().is_empty());
+    site.run(&["keys", "rotate", "timestamp", "--reason", "drill"]).expect(0);
+    let keys = check(&site, "keys", &site.run(&["keys", "status", "--json"]).expect(0));
+    assert_eq!(keys["roles"].as_array().unwrap().len(), 4);
+    check(&site, "log", &site.run(&["log", "show", "--json"]).expect(0));
     check(&site, "log-check", &site.run(&["log", "verify", "--json"]).expect(0));
     for arguments in
         [&["audit", "--json", "-"][..], &["audit", "--json", "-", "--at", "2040-01-01T00:00:00Z"]]

@@ -121,6 +121,59 @@ fn statistics_tell_what_is_there() {
     site.run(&["store", "stats"]).expect(0).says("published").says("mid-core").says("free");
 }
 
+#[test]
+fn old_builds_make_room_in_two_steps() {
+    let site = Site::new().synced();
+    let (old, new) = (embedded::old_stamp(), embedded::new_stamp());
+    site.run(&["sync", old]).expect(0);
+    let listed = |stamp: &str| {
+        let list = json(&site.run(&["list", "--json"]).expect(0).stdout);
+        let paths: Vec<String> = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|package| package["path"].as_str().unwrap().to_owned())
+            .filter(|path| path.contains(stamp))
+            .collect();
+        paths
+    };
+    let all = listed(old);
+    let bytes =
+        || json(&site.run(&["store", "stats", "--json"]).expect(0).stdout)["published"]["bytes"].clone();
+    let before = bytes();
+    site.run(&["store", "prune"]).expect(0).says("0 packages, 0 bytes").says("what hosts run is not known");
+    site.run(&["store", "prune", "--keep", "0", "--pin", new, "--plan", "plan.txt"]).expect(0);
+    assert_eq!(bytes(), before, "a plan changes nothing");
+    site.run(&["store", "prune", "--plan", "plan.txt"]).expect(2).says("is there already");
+    let plan = fs::read_to_string(site.path("plan.txt")).unwrap();
+    assert!(plan.contains(&format!("# stays: {new} (pinned: {new})")), "{plan}");
+    let is_core = |line: &&str| line.starts_with("remove") && line.contains("/mid-core.");
+    let shorter: Vec<&str> = plan.lines().filter(|line| !is_core(line)).collect();
+    assert_eq!(shorter.len() + 1, plan.lines().count());
+    // A line that the policy does not propose is not followed.
+    let pinned = site.blob(&format!("mid-core.{new}"));
+    let digest = pinned.file_name().unwrap().to_str().unwrap();
+    let added = format!("{}\nremove {digest} 1 x\n", shorter.join("\n"));
+    fs::write(site.path("plan.txt"), added).unwrap();
+    let run = site.run(&["store", "prune", "--apply", "plan.txt", "--by", "ops"]).expect(0);
+    run.says("pruned").says("1 package of the plan not");
+    assert_eq!(listed(old).len(), 1);
+    assert_eq!(listed(new).len(), all.len());
+    assert!(pinned.exists());
+    site.run(&["store", "check", "--full"]).expect(0).says("0 problems");
+    site.run(&["log", "verify"]).expect(0);
+    site.run(&["log", "show"]).expect(0).says("pruned     ").says("by ops");
+    site.run(&["list", "--history"]).expect(0).says("pruned ");
+    site.run(&["store", "prune", "--apply", "plan.txt"]).expect(0).says("nothing to do");
+    // What is wanted again comes again.
+    site.run(&["sync", old]).expect(0);
+    assert_eq!(listed(old), all);
+    assert_eq!(bytes(), before);
+    site.run(&["store", "check", "--full"]).expect(0).says("0 problems");
+    fs::write(site.path("bad.txt"), "rm -rf").unwrap();
+    site.run(&["store", "prune", "--apply", "bad.txt"]).expect(2).says("line 1");
+}
+
 /// sled is only an index: whatever happens to it while a mirror runs, everything still answers.
 #[test]
 fn index_deleted_cut_and_garbled_under_a_running_mirror_changes_no_answer() {

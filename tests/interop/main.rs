@@ -14,6 +14,8 @@ mod jarsigner;
 #[cfg(test)]
 mod java;
 #[cfg(test)]
+mod key_files;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod openssl;
@@ -33,6 +35,8 @@ mod statement;
 mod sums;
 #[cfg(test)]
 mod tool;
+#[cfg(test)]
+mod tuf_js;
 #[cfg(test)]
 mod urllib;
 #[cfg(test)]

@@ -104,3 +104,70 @@ fn running_mirror_is_verified_and_its_packages_are_downloaded() {
     flip_byte(&newest(&site.path("store/repository"), "targets.json"));
     verify(&python, &site, &[ROOT, &metadata, core.path]).expect(1).says("error: ");
 }
+
+/// ECDSA keys, two of three root keys, and every kind of change of keys, from the first root metadata on.
+#[test]
+fn rotated_ecdsa_catalog_with_several_root_keys_is_verified() {
+    let Some(python) = python() else { return };
+    let site = Site::new();
+    let core = new_core();
+    site.run(&["init", "--algorithm", "ecdsa-p256"]).expect(0);
+    site.run(&["sync", midmirror_fixtures::embedded::new_stamp()]).expect(0);
+    let verified = [ROOT, "store/repository", core.path];
+    verify(&python, &site, &verified).expect(0).says("\"root\": 1");
+    let change = |arguments: &[&str]| {
+        site.run(&[&["keys"], arguments, &["--reason", "drill"]].concat()).expect(0).says("is published");
+    };
+    change(&["rotate", "timestamp", "--algorithm", "ecdsa-p256"]);
+    verify(&python, &site, &verified).expect(0).says("\"root\": 3");
+    change(&["rotate", "targets"]);
+    change(&["rotate", "snapshot"]);
+    site.run(&["keys", "new", "fourth.pem"]).expect(0);
+    change(&["add-root", "fourth.pem.pub"]);
+    change(&["threshold", "root", "3"]);
+    fs::remove_file(site.path("store.keys/root-1.pem")).unwrap();
+    fs::copy(site.path("fourth.pem"), site.path("store.keys/root-4.pem")).unwrap();
+    site.run(&["keys", "renew-root"]).expect(0).says("is published");
+    verify(&python, &site, &verified).expect(0).says("\"root\": 10");
+
+    // One signature less than the threshold.
+    let last = site.path("store/repository/10.root.json");
+    let mut root: serde_json::Value = serde_json::from_slice(&fs::read(&last).unwrap()).unwrap();
+    root["signatures"].as_array_mut().unwrap().pop();
+    fs::write(&last, root.to_string()).unwrap();
+    verify(&python, &site, &verified).expect(1).says("UnsignedMetadataError");
+    site.run(&["list"]).expect(5);
+}
+
+#[test]
+fn exported_folder_is_verified_as_plain_files_and_behind_any_web_server() {
+    let Some(python) = python() else { return };
+    let site = Site::new().synced();
+    let core = new_core();
+    site.run(&["store", "export-tuf", "export"]).expect(0).says("5 packages").says("catalog version 2");
+    let consistent = |place: &str| {
+        let targets = format!("{place}/targets");
+        verify(&python, &site, &[ROOT, place, "--consistent", "--targets", &targets, core.path])
+    };
+    consistent("export").expect(0).says("\"downloaded\": true");
+    if let Some(files) = crate::tool::Files::serve(&site.path("export")) {
+        consistent(&files.url).expect(0).says("\"downloaded\": true");
+    }
+
+    // It grows with the store, and takes nothing away unless that is asked for.
+    site.run(&["sync", midmirror_fixtures::embedded::old_stamp()]).expect(0);
+    site.run(&["store", "export-tuf", "export"]).expect(0).says("10 packages").says("0 removed");
+    consistent("export").expect(0).says("\"targets\": 3");
+    assert!(site.path("export/2.targets.json").exists());
+    site.run(&["store", "export-tuf", "export", "--prune"]).expect(0).says("2 removed");
+    assert!(!site.path("export/2.targets.json").exists());
+    consistent("export").expect(0);
+
+    site.run(&["store", "export-tuf", "store.keys"]).expect(2).says("is no export of this store");
+    let folder = site.path("export/targets").join(core.path);
+    let package = fs::read_dir(folder.parent().unwrap()).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&package).unwrap();
+    fs::write(&package, core.bytes).unwrap();
+    flip_byte(&package);
+    consistent("export").expect(1).says("LengthOrHashMismatchError");
+}

@@ -92,6 +92,41 @@ impl Served {
     }
 }
 
+/// A folder behind a web server that knows nothing of us; ended when dropped.
+pub(crate) struct Files {
+    child: std::process::Child,
+    pub(crate) url: String,
+}
+
+impl Files {
+    /// Starts Python's; none if it is missing.
+    pub(crate) fn serve(folder: &Path) -> Option<Self> {
+        if !is_there("python3") {
+            return None;
+        }
+        let port = crate::site::free_port();
+        let child = command("python3", folder)
+            .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let started = std::time::Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed().as_secs() < 20, "the web server does not listen");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Some(Self { child, url: format!("http://127.0.0.1:{port}") })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
 /// The core package of the newer build.
 pub(crate) fn new_core() -> &'static embedded::EmbeddedPackage {
     let is_core = |package: &&embedded::EmbeddedPackage| {

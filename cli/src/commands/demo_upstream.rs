@@ -1,16 +1,33 @@
 //! The demo's stand-in for the vendor's host: the shipped packages over HTTPS on loopback.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 use midmirror_fixtures::embedded;
 use midmirror_fixtures::upstream::{Content, Fault, Options, Upstream};
 use midmirror_mirror::store::durable;
 
-use crate::arguments::DemoUpstreamArguments;
 use crate::context::block_on;
 use crate::exit::Exit;
 use crate::output;
+
+/// The stand-in for the vendor's host.
+#[derive(Debug, Args)]
+pub(crate) struct DemoUpstreamArguments {
+    /// Loopback address to listen on
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+    /// Where its CA certificate is written
+    #[arg(long, value_name = "FILE")]
+    pub ca_out: PathBuf,
+    /// Flip one byte of every package whose path contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub tamper: Option<String>,
+    /// Serve the files below this folder under their relative paths, instead of the shipped packages
+    #[arg(long, value_name = "DIR")]
+    pub packages: Option<PathBuf>,
+}
 
 /// Serves until it is ended.
 pub(crate) fn run(arguments: &DemoUpstreamArguments) -> anyhow::Result<Exit> {

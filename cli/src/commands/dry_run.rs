@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, planned: &[PlannedPackage]) -> anyhow::Resu
 }
 
 fn print(preview: &Preview, asked: bool) -> Exit {
-    let (mut to_fetch, mut unknown, mut failed) = (0, 0, 0);
+    let (mut to_fetch, mut unknown, mut failed, mut withdrawn) = (0, 0, 0, 0);
     for item in &preview.items {
         let url = item.package.url();
         match &item.state {
@@ -30,6 +30,11 @@ fn print(preview: &Preview, asked: bool) -> Exit {
                 unknown += usize::from(length.is_none());
                 let size = length.map_or_else(|| "size unknown".to_owned(), output::size);
                 output::data(format!("to fetch   {size:>11}  {url}"));
+            }
+            PreviewState::Withdrawn { reason } => {
+                withdrawn += 1;
+                output::data(format!("WITHDRAWN  {:>11}  {url}", ""));
+                output::note(format!("  {}", printable(reason)));
             }
             PreviewState::Absent if item.package.may_be_absent() => {
                 output::data(format!("not made   {:>11}  {url}", ""));
@@ -61,9 +66,10 @@ fn print(preview: &Preview, asked: bool) -> Exit {
         output::note("warning: there is not enough room for all of them, and for the 64 MiB that stay free");
         return Exit::Storage;
     }
-    match failed {
+    match failed + withdrawn {
         0 => Exit::Done,
-        failed if failed == preview.items.len() => Exit::Unreachable,
+        _ if withdrawn == preview.items.len() => Exit::RefusedByPolicy,
+        _ if failed == preview.items.len() => Exit::Unreachable,
         _ => Exit::SomeFailed,
     }
 }

@@ -32,12 +32,17 @@ fn print(digest: &DigestHistory) {
         DigestState::Published => "published",
         DigestState::Held => "HELD",
         DigestState::Superseded => "superseded",
+        DigestState::Withdrawn => "WITHDRAWN",
+        DigestState::Pruned => "pruned",
     };
     output::data(format!("  {state:<10} sha256 {}, {}", digest.sha256, output::size(digest.length)));
     let source = digest.source.as_deref().map(|source| format!(" from {}", printable(source)));
     output::data(format!("    admitted {}{}", digest.first_admitted_at, source.unwrap_or_default()));
     if let Some(at) = digest.held_at {
         output::data(format!("    held {at}: other bytes under a name that was published already"));
+    }
+    if let Some(withdrawn) = &digest.withdrawn {
+        output::data(format!("    withdrawn {}: {}", withdrawn.at, printable(&withdrawn.reason)));
     }
     if let Some(accepted) = &digest.accepted {
         let by = accepted.by.as_deref().map(|by| format!(" by {}", printable(by))).unwrap_or_default();

@@ -1,8 +1,7 @@
 //! `midmirror list`: what the catalog holds.
 
 use anyhow::Context as _;
-use jiff::Timestamp;
-use midmirror_mirror::catalog::{FolderSource, TrustInputs, TrustedCatalog, trust_folder};
+use midmirror_mirror::catalog::{FolderSource, RoleEnd, TrustInputs, TrustedCatalog, trust_folder};
 use midmirror_mirror::store::Store;
 
 use crate::context::{self, Context};
@@ -45,26 +44,10 @@ pub(crate) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Says in time that hosts will soon refuse the catalog. A sync renews it when half of its life is over, so this is seen
-/// only where nobody has synced for long.
+/// Says in time that hosts will soon refuse the catalog.
 pub(crate) fn warn_of_expiry(catalog: &TrustedCatalog) {
-    if let Some(warning) = expiry_warning(catalog.expires(), context::now()) {
+    if let Some(warning) = RoleEnd::worst_text(&catalog.ends(), context::now()) {
         output::note(warning);
-    }
-}
-
-fn expiry_warning(expires: Timestamp, now: Timestamp) -> Option<String> {
-    let hours = expires.duration_since(now).as_hours();
-    match hours {
-        ..=0 => Some(
-            "warning: the catalog has expired; hosts refuse it until `midmirror sync` signs it anew"
-                .to_owned(),
-        ),
-        1..=336 => Some(format!(
-            "warning: the catalog expires in {} days; `midmirror sync` on the mirror signs it anew",
-            hours / 24
-        )),
-        _ => None,
     }
 }
 
@@ -82,18 +65,4 @@ pub(crate) fn catalog(store: &Store) -> anyhow::Result<TrustedCatalog> {
     }?;
     let inputs = TrustInputs { root: &root, state: None, now: context::now(), allow_expired: true };
     Ok(trust_folder(&FolderSource::new(folder), &inputs)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fourteen_days_before_the_end_a_warning_is_given() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let end = at("2026-12-25T00:00:00Z");
-        assert_eq!(expiry_warning(end, at("2026-12-10T00:00:00Z")), None);
-        assert!(expiry_warning(end, at("2026-12-15T00:00:00Z")).unwrap().contains("in 10 days"));
-        assert!(expiry_warning(end, at("2026-12-25T00:00:01Z")).unwrap().contains("has expired"));
-    }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use midmirror_mirror::catalog::{Event, LogEntry, LogFault, TrustedCatalog, check_log, log_of, read_events};
+use midmirror_mirror::package::PackagePath;
 use midmirror_mirror::store::Store;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -78,9 +79,9 @@ fn show(store: &Store, catalog: &TrustedCatalog, item: Option<&str>, json: bool)
     Ok(Exit::Done)
 }
 
-fn print(index: u64, event: &Event) {
-    let place = format!("{index:>6}  {}", event.at());
-    match event {
+fn print(index: u64, entry: &Event) {
+    let place = format!("{index:>6}  {}", entry.at());
+    match entry {
         Event::Admitted { number, path, sha256, held, .. } => {
             let word = if *held { "held     " } else { "admitted " };
             output::data(format!("{place}  {word}  {}", path.name()));
@@ -101,6 +102,28 @@ fn print(index: u64, event: &Event) {
             versions.timestamp,
             output::count(usize::try_from(*packages).unwrap_or(usize::MAX), "package")
         )),
+        Event::KeysChanged { root, roles, reason, .. } => {
+            output::data(format!("{place}  KEYS       root version {root}: {}", one_line(reason)));
+            for change in roles {
+                output::data(format!("        {}", change.in_words()));
+            }
+        }
+        Event::StoreKeyChanged { from, to, reason, .. } => {
+            output::data(format!("{place}  KEYS       another key of the store: {}", one_line(reason)));
+            output::data(format!("        from {from} to {to}"));
+        }
+        Event::Withdrawn(event) | Event::Lifted(event) => {
+            let word = if matches!(entry, Event::Withdrawn(_)) { "WITHDRAWN" } else { "lifted   " };
+            let names: Vec<&str> = event.paths.iter().map(|path| path.name().as_str()).collect();
+            output::data(format!("{place}  {word}  {}", names.join(", ")));
+            let by = event.by.as_deref().map(|by| format!(" (by {})", one_line(by))).unwrap_or_default();
+            output::data(format!("        sha256 {}: {}{by}", event.sha256, one_line(&event.reason)));
+        }
+        Event::Pruned { count, bytes, by, .. } => {
+            let count = output::count(usize::try_from(*count).unwrap_or(usize::MAX), "package");
+            let by = by.as_deref().map(|by| format!(", by {}", one_line(by))).unwrap_or_default();
+            output::data(format!("{place}  pruned     {count}, {}{by}", output::size(*bytes)));
+        }
         Event::Repaired { set_aside, count, .. } => {
             output::data(format!("{place}  repaired   {count} with bad bytes set aside"));
             for sha256 in set_aside {
@@ -216,6 +239,10 @@ fn one_line(text: &str) -> String {
 /// Whether an entry is about a package, by name, vendor path or digest.
 fn is_about((_, event): &LogEntry, item: &str) -> bool {
     let Ok(event) = event else { return false };
+    if let Event::Withdrawn(event) | Event::Lifted(event) = event {
+        let named = |path: &PackagePath| path.name().as_str() == item || path.as_str() == item;
+        return event.paths.iter().any(named) || event.sha256.to_hex() == item.to_ascii_lowercase();
+    }
     let (Event::Admitted { path, sha256, .. }
     | Event::Accepted { path, sha256, .. }
     | Event::Refused { path, sha256, .. }) = event

@@ -4,13 +4,14 @@ pub(crate) mod accept;
 mod anchors;
 pub(crate) mod audit;
 mod demo;
-mod demo_upstream;
+pub(crate) mod demo_upstream;
 mod dry_run;
 pub(crate) mod evidence;
 mod history;
 mod init;
 mod inspect;
 pub(crate) mod jarsigner;
+pub(crate) mod keys;
 pub(crate) mod list;
 mod log;
 pub(crate) mod outcomes;
@@ -22,6 +23,8 @@ mod sync;
 mod trust;
 pub(crate) mod verify;
 mod watch;
+pub(crate) mod who_has;
+pub(crate) mod withdraw;
 
 use std::process::ExitCode;
 
@@ -31,8 +34,11 @@ use crate::host;
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, store, command, offline, .. } = arguments;
-    let context = || Context::load(config.clone(), store, offline);
+    let Arguments { config, store, command, offline, passphrase_file, .. } = arguments;
+    let context = || {
+        let context = Context::load(config.clone(), store, offline)?;
+        anyhow::Ok(context.with_passphrase_file(passphrase_file))
+    };
     let exit = match command {
         Command::Jarsigner { arguments } => return jarsigner::run(config.clone(), &arguments),
         Command::Inspect(arguments) => inspect::run(&arguments)?,
@@ -42,7 +48,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::DemoUpstream(arguments) => demo_upstream::run(&arguments)?,
         Command::Host(command) => host::run(command, offline)?,
         Command::Anchors { sources, json } => anchors::run(&context()?, &sources, json)?,
-        Command::Init => init::run(&context()?)?,
+        Command::Init(arguments) => init::run(&context()?, &arguments)?,
+        Command::Keys(command) => keys::run(context, &command)?,
+        Command::Catalog(command) => keys::catalog(&context()?, &command)?,
         Command::Plan(arguments) => plan::run(&context()?, &arguments)?,
         Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
@@ -50,6 +58,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(arguments) => audit::run(&context()?, &arguments)?,
         Command::Evidence(command) => evidence::run(&context()?, &command)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
+        Command::WhoHas(arguments) => who_has::run(&context()?, &arguments)?,
+        Command::Withdraw(arguments) => withdraw::run(&context()?, &arguments)?,
         Command::ImportFile(arguments) => sync::import_files(&context()?, &arguments)?,
         Command::List { json, history: true } => history::run(&context()?, json)?,
         Command::List { json, history: false } => list::run(&context()?, json)?,

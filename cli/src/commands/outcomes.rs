@@ -1,5 +1,6 @@
 //! What became of the packages of a run: as lines for people, as an exit code, and what to do next.
 
+use midmirror_mirror::admit::policy::RULE_WITHDRAWN;
 use midmirror_mirror::admit::{AdmitError, RefusalClass};
 use midmirror_mirror::fetch::FetchError;
 use midmirror_mirror::pipeline::{Item, Outcome, SyncReport};
@@ -132,6 +133,9 @@ pub(crate) fn next_step(item: &Item) -> Option<String> {
             }
         }
         Outcome::NotAdmitted(AdmitError::Refused { decision, .. }) => match decision.class() {
+            _ if decision.refusals().iter().any(|refusal| refusal.rule == RULE_WITHDRAWN) => {
+                "plan another build; if it was withdrawn by mistake: midmirror withdraw --lift DIGEST --reason TEXT"
+            }
             Some(RefusalClass::Policy) => {
                 "a person decides: [policy] in the configuration; the file is kept as refused.zip below quarantine/"
             }

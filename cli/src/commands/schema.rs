@@ -7,7 +7,8 @@
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
 use midmirror_mirror::audit::AuditReport;
-use midmirror_mirror::catalog::CatalogEntry;
+use midmirror_mirror::catalog::{CatalogEntry, KeysReport};
+use midmirror_mirror::hosts::HostPackage;
 use midmirror_mirror::stage::StageReport;
 use midmirror_mirror::store::{CheckReport, NameHistory, StoreStats};
 use schemars::generate::SchemaSettings;
@@ -57,7 +58,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 14] = [
+const ALL: [Named; 16] = [
     Named {
         name: "report",
         version: 1,
@@ -71,6 +72,12 @@ const ALL: [Named; 14] = [
         schema: of::<InspectionDocument>,
     },
     Named { name: "plan", version: 1, printed_by: "midmirror plan --json", schema: of::<Vec<Row<'_>>> },
+    Named {
+        name: "who-has",
+        version: 1,
+        printed_by: "midmirror who-has --json",
+        schema: of::<Vec<HostPackage>>,
+    },
     Named { name: "list", version: 1, printed_by: "midmirror list --json", schema: of::<Vec<CatalogEntry>> },
     Named {
         name: "history",
@@ -85,6 +92,7 @@ const ALL: [Named; 14] = [
         printed_by: "midmirror log verify --json",
         schema: of::<LogCheck>,
     },
+    Named { name: "keys", version: 1, printed_by: "midmirror keys status --json", schema: of::<KeysReport> },
     Named {
         name: "progress",
         version: 1,

@@ -28,6 +28,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     let mut serve = ServeConfig::new(listen, tls_material(&certificate, &key)?);
     serve.plain_listen =
         config.serve.plain_listen.as_deref().map(|text| address(text, "serve.plain_listen")).transpose()?;
+    serve.records.clone_from(&config.serve.records);
     let root = super::list::catalog(&store)?.root_bytes().to_vec();
     let served = ServedStore::trusting(&store, root, context::now);
     block_on(async {

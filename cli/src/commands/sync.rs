@@ -16,7 +16,7 @@ use midmirror_mirror::store::Store;
 
 use super::outcomes;
 use crate::arguments::{ImportFileArguments, ProgressArguments, Selection, SyncArguments};
-use crate::config::{Follow, Profile};
+use crate::config::Follow;
 use crate::context::{self, Context, Stopped, block_on};
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -110,10 +110,11 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn load(context: &Context) -> anyhow::Result<Self> {
         let config = &context.config;
+        let store = context.store()?;
         Ok(Self {
-            store: context.store()?,
-            keys: SigningKeys::load(&config.keys_dir())?,
-            lifetimes: lifetimes(config.profile),
+            keys: context.signing_keys()?,
+            lifetimes: context.lifetimes(&store),
+            store,
             anchors: config.anchors()?,
             policy: config.admission_policy(),
             proof: None,
@@ -145,14 +146,6 @@ fn foreign_catalog(folder: &Path, trust_file: &Path) -> anyhow::Result<TrustedCa
     let inputs = TrustInputs { root: trust.root(), state: None, now: context::now(), allow_expired: true };
     trust_folder(&FolderSource::new(&repository), &inputs)
         .with_context(|| format!("{} proves nothing", folder.display()))
-}
-
-/// The lifetimes of a profile.
-pub(crate) fn lifetimes(profile: Profile) -> Lifetimes {
-    match profile {
-        Profile::Connected => Lifetimes::CONNECTED,
-        Profile::Isolated => Lifetimes::ISOLATED,
-    }
 }
 
 fn run(

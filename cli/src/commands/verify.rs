@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, Decision, History, RefusalClass, judge_file_with_history};
 use midmirror_mirror::package::PackageName;
+use midmirror_mirror::withdraw;
 use midmirror_verify::{Change, Outlook};
 
 use crate::arguments::{ExitCodeKind, VerifyArguments, VerifyFormat};
@@ -20,6 +21,9 @@ pub(crate) fn run(context: &Context, arguments: &VerifyArguments) -> anyhow::Res
     let mut policy = context.config.admission_policy();
     if let Some(organization) = &arguments.organization {
         policy.organization.clone_from(organization);
+    }
+    if let Ok(store) = context.store() {
+        policy.withdrawn = withdraw::listed(&store)?;
     }
     let at = arguments.at.unwrap_or_else(context::now);
     let file = &arguments.file;

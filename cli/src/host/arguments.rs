@@ -89,6 +89,12 @@ pub(crate) struct StageArguments {
     /// Build stamp to stage when the log names none
     #[arg(long, value_name = "STAMP")]
     pub stamp: Option<String>,
+    /// Use a catalog that has expired, until this day or moment, 30 days ahead at most; signatures and versions count all the same
+    #[arg(long, value_name = "DATE", requires = "reason")]
+    pub accept_stale_until: Option<String>,
+    /// For --accept-stale-until: why; it becomes part of the log and of the report
+    #[arg(long, value_name = "TEXT", requires = "accept_stale_until")]
+    pub reason: Option<String>,
     /// Platform of the agent when it cannot be found out
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Option<Platform>,

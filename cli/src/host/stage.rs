@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, verify_file};
 use midmirror_mirror::agent::{AgentHome, AgentState, Wanted, inventory, wanted, wanted_for_build};
-use midmirror_mirror::catalog::TrustError;
+use midmirror_mirror::catalog::{StaleAllowance, TrustError};
 use midmirror_mirror::enrol::{Enrolment, HostTruststore};
 use midmirror_mirror::fetch::{ClientConfig, HttpClient, RetryPolicy, Roots};
 use midmirror_mirror::package::{Buildstamp, PackageName};
@@ -36,18 +36,21 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
         wanted.packages().is_empty() && wanted.refused().is_empty() && wanted.unreadable().is_empty();
     if nothing {
         output::note("nothing is missing");
-        return Ok(Exit::Done);
+        return look(arguments, &enrolment, offline, &home, state);
     }
     enrolment.check_truststore()?;
     let trust = trust_anchors(&enrolment)?;
-    let policy = AdmissionPolicy {
+    let mut policy = AdmissionPolicy {
         organization: enrolment.policy().organization().to_owned(),
         relaxed: enrolment.policy().relaxed().to_vec(),
         ..AdmissionPolicy::default()
     };
     let now = context::now();
+    let stale = stale_allowance(arguments, now)?;
     let report = block_on(async {
-        let source = open_source(arguments.from.as_deref(), &enrolment, now, offline).await?;
+        let from = arguments.from.as_deref();
+        let source = open_source(from, &enrolment, now, offline, stale.as_ref()).await?;
+        policy.withdrawn = source.withdrawn().to_vec();
         let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
             let inputs = AdmissionInputs::new(&trust, &policy, now);
             let history = source.history(sha256);
@@ -74,6 +77,33 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
     Ok(exit_of(&report))
 }
 
+/// Where nothing is missing the catalog is read all the same: it may withdraw what this host has. A mirror that is away
+/// is no failure then.
+fn look(
+    arguments: &StageArguments,
+    enrolment: &Enrolment,
+    offline: bool,
+    home: &AgentHome,
+    mut state: AgentState,
+) -> anyhow::Result<Exit> {
+    let now = context::now();
+    let stale = stale_allowance(arguments, now)?;
+    let source = block_on(open_source(arguments.from.as_deref(), enrolment, now, offline, stale.as_ref()));
+    let withdrawn = match &source {
+        Ok(source) => source.withdrawn().to_vec(),
+        Err(error) => {
+            tracing::info!(error = %error, "the catalog could not be looked at");
+            enrolment.withdrawn()?
+        }
+    };
+    let before = state.notes.len();
+    state.note_withdrawn(home, &withdrawn);
+    for note in state.notes.iter().skip(before) {
+        output::note(format!("warning: {}", printable(&note.to_string())));
+    }
+    Ok(Exit::Done)
+}
+
 fn find_wanted(state: &AgentState, stamp: Option<&str>) -> anyhow::Result<Wanted> {
     Ok(match stamp {
         Some(stamp) => wanted_for_build(state, &Buildstamp::from_input(stamp)?)?,
@@ -94,18 +124,44 @@ fn trust_anchors(enrolment: &Enrolment) -> anyhow::Result<TrustStore> {
     trust_sources::read(&sources, None)
 }
 
+/// What --accept-stale-until permits; a day lasts until its end (UTC).
+fn stale_allowance(
+    arguments: &StageArguments,
+    now: jiff::Timestamp,
+) -> anyhow::Result<Option<StaleAllowance>> {
+    let (Some(text), Some(reason)) = (&arguments.accept_stale_until, &arguments.reason) else {
+        return Ok(None);
+    };
+    let day = |text: &str| {
+        text.parse::<jiff::civil::Date>().ok()?.at(23, 59, 59, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()
+    };
+    let until = text.parse().ok().or_else(|| day(text).map(|end| end.timestamp()));
+    let Some(until) = until else {
+        return Err(coded(
+            Exit::Usage,
+            format!("--accept-stale-until {text:?} is no day and no time"),
+            "for instance 2026-12-31, or 2026-12-31T12:00:00Z",
+        ));
+    };
+    let allowance = StaleAllowance::new(until, reason, now);
+    allowance.map(Some).map_err(|error| {
+        coded(Exit::Usage, error.to_string(), "the mirror should sign anew: midmirror catalog refresh there")
+    })
+}
+
 /// A URL is a mirror, anything else a folder; without either the address of the trust file counts.
 async fn open_source(
     from: Option<&str>,
     enrolment: &Enrolment,
     now: jiff::Timestamp,
     offline: bool,
+    stale: Option<&StaleAllowance>,
 ) -> anyhow::Result<Source> {
     let url = match from {
         Some(from) if from.contains("://") => {
             Some(Url::parse(from).with_context(|| format!("--from {from:?} is not a URL"))?)
         }
-        Some(folder) => return Ok(Source::folder(Path::new(folder), enrolment, now).await?),
+        Some(folder) => return Ok(Source::folder_accepting(Path::new(folder), enrolment, now, stale).await?),
         None => enrolment.trust().url().cloned(),
     };
     let Some(url) = url else {
@@ -132,7 +188,7 @@ async fn open_source(
         retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..RetryPolicy::default() },
         ..ClientConfig::default()
     };
-    Ok(Source::mirror(HttpClient::new(config)?, &url, enrolment, now).await?)
+    Ok(Source::mirror_accepting(HttpClient::new(config)?, &url, enrolment, now, stale).await?)
 }
 
 fn show(report: &StageReport) {
@@ -145,6 +201,15 @@ fn show(report: &StageReport) {
             " (no catalog: only signature and this host's policy vouch for packages)"
         }
     ));
+    if let Some(stale) = &report.accepted_stale {
+        let roles: Vec<&str> = stale.roles.iter().map(|role| role.as_str()).collect();
+        output::note(format!(
+            "WARNING: an expired catalog is used ({} metadata), as permitted until {}: {}",
+            roles.join(", "),
+            stale.until,
+            printable(&stale.reason)
+        ));
+    }
     if report.leftovers_removed > 0 {
         output::note(format!("{} unfinished files of earlier runs removed", report.leftovers_removed));
     }
@@ -203,7 +268,7 @@ fn exit_of(report: &StageReport) -> Exit {
             Some(
                 PackageError::Conflict { .. } | PackageError::Digest { .. } | PackageError::Length { .. },
             ) => Exit::RefusedByVerification,
-            Some(PackageError::NotChecked) => Exit::RefusedByPolicy,
+            Some(PackageError::NotChecked | PackageError::Withdrawn { .. }) => Exit::RefusedByPolicy,
             Some(PackageError::Io { .. } | PackageError::Rename { .. }) => Exit::Storage,
             _ => Exit::SomeFailed,
         }
@@ -218,7 +283,8 @@ pub(crate) fn of_trust(error: &TrustError) -> (Exit, &'static str) {
     match error {
         TrustError::Expired { .. } => (
             Exit::CatalogExpired,
-            "check this host's clock; on the mirror any `midmirror sync` or `midmirror init` signs the catalog anew",
+            "check this host's clock; on the mirror `midmirror catalog refresh` signs the catalog anew (root metadata: \
+             `midmirror keys renew-root`); if an upgrade cannot wait: stage --accept-stale-until DATE --reason TEXT",
         ),
         TrustError::WentBackwards { .. } | TrustError::Forked { .. } => (
             Exit::CatalogWentBackwards,

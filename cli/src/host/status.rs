@@ -1,8 +1,10 @@
 //! `status`: what is installed, assigned, missing and waiting, and what to do next.
 
 use midmirror_mirror::agent::{AgentHome, AgentState, WantedError, inventory, wanted};
+use midmirror_mirror::catalog::{RoleEnd, remembered_ends};
 use midmirror_mirror::enrol::{EnrolError, Enrolment};
 
+use crate::context;
 use crate::exit::Exit;
 use crate::output::{self, printable};
 
@@ -11,16 +13,23 @@ use super::arguments::StatusArguments;
 /// Shows the agent's state; changes nothing.
 pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
     let home = AgentHome::open(&arguments.agent)?;
-    let state = inventory(&home)?;
+    let mut state = inventory(&home)?;
+    let enrolment = Enrolment::load(&arguments.state.state);
+    let withdrawn = enrolment.as_ref().ok().map(Enrolment::withdrawn).transpose();
+    if let Ok(Some(withdrawn)) = &withdrawn {
+        state.note_withdrawn(&home, withdrawn);
+    }
     if arguments.json {
         output::json(&state)?;
+        withdrawn?;
         return Ok(Exit::Done);
     }
     show(&state);
-    let enrolled = match Enrolment::load(&arguments.state.state) {
+    let enrolled = match enrolment {
         Ok(enrolment) => {
             let url = enrolment.trust().url().map_or("no address", url::Url::as_str).to_owned();
             line("enrolled", &format!("store {}, {url}", enrolment.trust().store_id()));
+            show_catalog(&enrolment);
             Ok(true)
         }
         Err(EnrolError::NotEnrolled { .. }) => {
@@ -35,7 +44,19 @@ pub(super) fn run(arguments: &StatusArguments) -> anyhow::Result<Exit> {
     // What is missing is said in any case.
     next_step(&state, matches!(enrolled, Ok(true)))?;
     enrolled?;
+    withdrawn?;
     Ok(Exit::Done)
+}
+
+/// Until when the catalog is valid that was seen last. A memory that cannot be read is `stage`'s concern.
+fn show_catalog(enrolment: &Enrolment) {
+    let ends = remembered_ends(&enrolment.catalog_state_file()).unwrap_or_default();
+    if let Some(first) = ends.iter().map(|end| end.expires).min() {
+        line("catalog", &format!("as seen last valid until {first}"));
+        if let Some(warning) = RoleEnd::worst_text(&ends, context::now()) {
+            output::note(warning);
+        }
+    }
 }
 
 fn line(label: &str, text: &str) {

@@ -18,9 +18,9 @@ use crate::package::PackageName;
 use super::earlier::{AsOfThen, EarlierAdmission, reconsider};
 use super::history::History;
 use super::notices::{Notice, signer_changes};
-use super::policy::{RULE_JARSIGNER, RULE_PIN, is_relaxable};
+use super::policy::{RULE_JARSIGNER, RULE_PIN, RULE_WITHDRAWN, is_relaxable};
 use super::refusals::{and_more, refusals};
-use super::{AdmissionInputs, Label, identity};
+use super::{AdmissionInputs, AdmissionPolicy, Label, identity};
 
 /// What was found, what follows from it, and what this mirror makes of it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -94,25 +94,10 @@ pub fn judge_file_with_history(
     inputs: &AdmissionInputs<'_>,
     history: &History,
 ) -> io::Result<Decision> {
-    let mut decision = Decision {
-        schema: "midmirror-report-1",
-        name: name.cloned(),
-        sha256,
-        admitted: false,
-        label: Label::Verified,
-        refusals: Vec::new(),
-        relaxed: Vec::new(),
-        notices: Vec::new(),
-        earlier_admission: None,
-        organization: inputs.policy.organization.clone(),
-        compat: None,
-        agent: None,
-        outlook: None,
-        report: None,
-        text: TextOptions::full(),
-    };
+    let mut decision = Decision::empty(name, sha256, inputs.policy);
     if name.is_some_and(|name| !name.is_jar_signed()) {
         decision.judge_unsigned_kind(inputs);
+        decision.refuse_withdrawn(inputs.policy);
         return Ok(decision);
     }
     let source = Source::open(file)?;
@@ -142,6 +127,7 @@ pub fn judge_file_with_history(
     let judge_at = |at| judge_file(file, name, sha256, &AdmissionInputs { at, ..*inputs });
     let reconsidered = reconsider(found, &report, sha256, history, judge_at)?;
     decision.settle(reconsidered.refusals, inputs);
+    decision.refuse_withdrawn(inputs.policy);
     if decision.admitted {
         decision.earlier_admission = reconsidered.as_of_then;
         decision.notices = reconsidered.notices;
@@ -282,6 +268,47 @@ impl Decision {
             Some((first, [])) => format!("{} [{}]", first.text, first.rule),
             Some((first, more)) => format!("{} [{}] (and {} more)", first.text, first.rule, more.len()),
         }
+    }
+
+    /// The decision about withdrawn bytes that need not be looked at.
+    pub(crate) fn of_withdrawn(
+        name: &PackageName,
+        sha256: Sha256Digest,
+        policy: &AdmissionPolicy,
+    ) -> Option<Self> {
+        policy.withdrawal(sha256)?;
+        let mut decision = Self::empty(Some(name), sha256, policy);
+        decision.refuse_withdrawn(policy);
+        Some(decision)
+    }
+
+    fn empty(name: Option<&PackageName>, sha256: Sha256Digest, policy: &AdmissionPolicy) -> Self {
+        Self {
+            schema: "midmirror-report-1",
+            name: name.cloned(),
+            sha256,
+            admitted: false,
+            label: Label::Verified,
+            refusals: Vec::new(),
+            relaxed: Vec::new(),
+            notices: Vec::new(),
+            earlier_admission: None,
+            organization: policy.organization.clone(),
+            compat: None,
+            agent: None,
+            outlook: None,
+            report: None,
+            text: TextOptions::full(),
+        }
+    }
+
+    /// A withdrawal counts whatever else is known of the bytes.
+    fn refuse_withdrawn(&mut self, policy: &AdmissionPolicy) {
+        let Some(withdrawn) = policy.withdrawal(self.sha256) else { return };
+        let text = format!("these bytes were withdrawn on {}: {}", withdrawn.at, withdrawn.reason);
+        let refusal = Refusal { rule: RULE_WITHDRAWN, class: RefusalClass::Policy, text: one_line(&text) };
+        self.refusals.insert(0, refusal);
+        self.admitted = false;
     }
 
     fn judge_unsigned_kind(&mut self, inputs: &AdmissionInputs<'_>) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use midmirror_verify::Limits;
 
 use crate::Sha256Digest;
+use crate::withdraw::WithdrawnPackage;
 
 /// What this mirror accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct AdmissionPolicy {
     pub relaxed: Vec<RelaxedRule>,
     /// Files that carry no JAR signature (`.deb`, `.rpm`, `.msi`) and are accepted by their digest alone.
     pub pinned: Vec<PinnedDigest>,
+    /// Bytes that nobody is to get any more.
+    pub withdrawn: Vec<WithdrawnPackage>,
 }
 
 impl Default for AdmissionPolicy {
@@ -40,6 +43,7 @@ impl Default for AdmissionPolicy {
             anchors: Vec::new(),
             relaxed: Vec::new(),
             pinned: Vec::new(),
+            withdrawn: Vec::new(),
         }
     }
 }
@@ -84,6 +88,11 @@ impl AdmissionPolicy {
         }
     }
 
+    /// The withdrawal of a digest, if there is one.
+    pub fn withdrawal(&self, sha256: Sha256Digest) -> Option<&WithdrawnPackage> {
+        self.withdrawn.iter().find(|withdrawn| withdrawn.sha256 == sha256)
+    }
+
     /// The pin of a digest, if there is one.
     pub(super) fn pin(&self, sha256: Sha256Digest) -> Option<&PinnedDigest> {
         self.pinned.iter().find(|pin| pin.sha256 == sha256)
@@ -122,6 +131,8 @@ pub const RULE_AUTHORITY_EXPIRED: &str = "timestamp-authority-expired";
 pub const RULE_AGENT_REFUSES_NOW: &str = "agent-refuses-now";
 /// A file that cannot carry a JAR signature needs a pinned digest.
 pub const RULE_PIN: &str = "signature-not-checked";
+/// Nobody is to get withdrawn bytes, whatever their signature says.
+pub const RULE_WITHDRAWN: &str = "withdrawn";
 /// Nothing is signed after the moment at which it is judged.
 pub const RULE_TIMESTAMP_IN_FUTURE: &str = "timestamp-in-future";
 /// The content must be the package that its name says.
@@ -132,7 +143,8 @@ pub const RULE_SIGNED_BEFORE_BUILD: &str = "signed-before-build";
 /// No file may pass for a signature file without being part of a signature.
 pub const RULE_STRAY_SIGNATURE_FILE: &str = "stray-signature-file";
 
-const FIRM_RULES: [&str; 10] = [
+const FIRM_RULES: [&str; 11] = [
+    RULE_WITHDRAWN,
     RULE_JARSIGNER,
     RULE_AGENT,
     RULE_SIGNED,

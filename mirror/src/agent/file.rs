@@ -41,7 +41,7 @@ pub(super) fn read_tail(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Agen
 }
 
 /// Opens an ordinary file for reading and tells its length; `None` if there is none.
-fn open_regular(path: &Path) -> Result<Option<(File, u64)>, AgentError> {
+pub(super) fn open_regular(path: &Path) -> Result<Option<(File, u64)>, AgentError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),

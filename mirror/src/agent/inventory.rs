@@ -78,6 +78,30 @@ pub enum AgentNote {
     /// The newest lists are cut off.
     #[error("the newest package lists in the agent's log are cut off; the ones before are used")]
     NewerBlockCut,
+    /// A package is installed and nobody is to get it any more.
+    #[error(
+        "{package} is installed and was withdrawn on {at}: {reason}; ask who runs the mirror, and plan another build"
+    )]
+    InstalledWithdrawn {
+        /// The package.
+        package: PackageName,
+        /// When it was withdrawn.
+        at: jiff::Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// A package waits in incoming and nobody is to get it any more.
+    #[error(
+        "{file} waits in package/incoming and was withdrawn on {at}: {reason}; remove it before the agent takes it"
+    )]
+    WaitingWithdrawn {
+        /// The file.
+        file: String,
+        /// When it was withdrawn.
+        at: jiff::Timestamp,
+        /// Why.
+        reason: String,
+    },
     /// Signs for two platforms.
     #[error("it is unclear what platform this agent runs on: jre/bin says {files}, package/meta says {meta}")]
     PlatformUnclear {

@@ -14,6 +14,7 @@ mod properties;
 #[cfg(test)]
 pub(crate) mod sample;
 mod wanted;
+mod withdrawn;
 
 pub use config::{AgentConfig, ConfigError};
 pub use error::AgentError;

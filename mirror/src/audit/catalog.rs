@@ -8,8 +8,8 @@ use super::report::{Catalog, CatalogRole, Fault, Log, NotChecked, count};
 use crate::Sha256Digest;
 use crate::attest::sums;
 use crate::catalog::{
-    FolderSource, LogEntry, Role, TrustInputs, TrustedCatalog, list_of_sums, log_of, read_events,
-    trust_folder,
+    FolderSource, LogEntry, Role, TrustInputs, TrustedCatalog, list_of_sums, log_of, open_earlier,
+    read_events, trust_folder,
 };
 use crate::log::{Checkpoint, LogFolder, NoteKey, check_against};
 
@@ -103,7 +103,7 @@ pub(super) fn compare_with_earlier(
             what: "whether the log was rewritten as a whole".to_owned(),
             reason: "there is no checkpoint of an earlier audit; this one leaves one for the next".to_owned(),
         }),
-        Some(earlier) => match Checkpoint::open(earlier.as_bytes(), key) {
+        Some(earlier) => match open_earlier(earlier.as_bytes(), folder, checkpoint, key) {
             Err(error) => log.problems.push(format!(
                 "the checkpoint of the last audit is not signed with the key that the catalog names: {error}"
             )),

@@ -58,6 +58,10 @@ pub enum State {
     Held,
     /// Other bytes took its place.
     Superseded,
+    /// Nobody is to get these bytes any more.
+    Withdrawn,
+    /// The retention policy has removed the bytes; the evidence is kept.
+    Pruned,
 }
 
 impl State {
@@ -68,6 +72,8 @@ impl State {
             Self::Repeated => "repeated",
             Self::Held => "held",
             Self::Superseded => "superseded",
+            Self::Withdrawn => "withdrawn",
+            Self::Pruned => "pruned",
         }
     }
 }

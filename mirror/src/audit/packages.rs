@@ -49,7 +49,18 @@ pub(super) fn audit_packages(
     progress: &mut dyn FnMut(AuditProgress),
 ) -> Result<Packages, StoreError> {
     let admissions = inputs.store.readable_admissions()?;
-    let states = states(&admissions, catalog);
+    let mut states = states(&admissions, catalog);
+    // What is wrong with these records is among the faults.
+    let withdrawn = crate::withdraw::withdrawn(inputs.store).unwrap_or_default();
+    let pruned = crate::prune::pruned_digests(inputs.store, &admissions).unwrap_or_default();
+    for admission in &admissions {
+        let sha256 = &admission.entry().sha256;
+        match () {
+            () if pruned.contains(sha256) => states.insert(admission.number(), State::Pruned),
+            () if withdrawn.contains_key(sha256) => states.insert(admission.number(), State::Withdrawn),
+            () => None,
+        };
+    }
     let mut blobs: BTreeMap<Sha256Digest, Vec<&Admission>> = BTreeMap::new();
     for admission in &admissions {
         blobs.entry(admission.entry().sha256).or_default().push(admission);
@@ -121,6 +132,10 @@ impl Auditing<'_> {
     fn audit(&mut self, reading: &mut ReadCounts) -> Found {
         let length = match self.inputs.store.blob_length(&self.sha256) {
             Ok(Some(length)) => length,
+            Ok(None) if self.is_pruned() => {
+                return self
+                    .all(Class::NotChecked, "the retention policy has removed the bytes; evidence is kept");
+            }
             Ok(None) => return self.all(Class::Missing, "the bytes are not in the store"),
             Err(StoreError::File { source, .. }) => return self.unreadable(&source),
             Err(error) => return self.all(Class::Bad, &reason(&error)),
@@ -147,6 +162,10 @@ impl Auditing<'_> {
             }
             Err(error) => self.unreadable(&error),
         }
+    }
+
+    fn is_pruned(&self) -> bool {
+        self.admissions.iter().any(|admission| self.states.get(&admission.number()) == Some(&State::Pruned))
     }
 
     /// What is no file of this machine is held in memory as a whole.

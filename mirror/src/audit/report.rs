@@ -7,7 +7,7 @@ use midmirror_verify::TrustStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Class, EndKind, PackageAudit, Reading};
+use super::finding::{Class, EndKind, PackageAudit, Reading, State};
 use super::record::AuditRecord;
 use crate::Sha256Digest;
 
@@ -277,8 +277,9 @@ impl Counts {
     pub(super) fn of(audits: &[PackageAudit], reading: &ReadCounts) -> Self {
         let of = |class| count(audits.iter().filter(|audit| audit.class == class).count());
         let blobs: BTreeSet<Sha256Digest> = audits.iter().map(|audit| audit.sha256).collect();
-        let unreadable =
-            |audit: &&PackageAudit| audit.class == Class::NotChecked && audit.reading == Reading::None;
+        let unreadable = |audit: &&PackageAudit| {
+            audit.class == Class::NotChecked && audit.reading == Reading::None && audit.state != State::Pruned
+        };
         Self {
             admissions: count(audits.len()),
             blobs: count(blobs.len()),

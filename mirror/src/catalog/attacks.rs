@@ -1,4 +1,8 @@
 //! The TUF attacks that `update` claims to withstand, one test each; the numbers are those of its list.
+//!
+//! Those on packages rather than metadata are tested where packages are: T1, T2 and T10 in `stage::tests`, T3 and T4 in
+//! `tests/net/behaviours.rs`, T11 in `store::check`, T16 and T17 of the log in `log::tests`. What withdrawals add to T5, T6
+//! and T9 stands in `attacks_withdrawn`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -28,7 +32,7 @@ fn add_root(
 /// Adds a key to root metadata and returns its id.
 fn list_key(signed: &mut Value, key: &super::keys::RoleKey) -> Value {
     let id = hex::encode(&**key.id());
-    signed["keys"][&id] = serde_json::to_value(key.public()).unwrap();
+    signed["keys"][&id] = serde_json::to_value(key.public().key()).unwrap();
     json!(id)
 }
 
@@ -232,7 +236,7 @@ fn t12_threshold_counts_different_keys_only() {
 fn t12_one_key_under_two_names_is_refused() {
     let catalog = TestCatalog::new(1);
     let root_key = catalog.key(Role::Root);
-    let mut alias = serde_json::to_value(root_key.public()).unwrap();
+    let mut alias = serde_json::to_value(root_key.public().key()).unwrap();
     alias["note"] = json!("the same key");
     let alias_id =
         serde_json::from_value::<tough::schema::key::Key>(alias.clone()).unwrap().key_id().unwrap();

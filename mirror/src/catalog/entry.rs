@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lifetimes::Profile;
 use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::package::PackagePath;
@@ -56,6 +57,9 @@ pub struct StoreIdentity {
     /// Its Ed25519 public key (RFC 8032).
     #[serde(with = "hex::serde")]
     pub key: [u8; 32],
+    /// How its catalog is renewed.
+    #[serde(default, skip_serializing_if = "Profile::is_connected")]
+    pub profile: Profile,
 }
 
 impl StoreIdentity {

@@ -40,11 +40,34 @@ pub enum CatalogError {
         mode: u32,
     },
     /// A key file does not hold what it should.
-    #[error("{} does not hold an Ed25519 private key (PKCS#8, PEM)", path.display())]
+    #[error("{} does not hold an Ed25519 or P-256 key of the kind that is needed here (PKCS#8, PEM)", path.display())]
     KeyFormat {
         /// The file.
         path: PathBuf,
     },
+    /// A key file is encrypted and no passphrase was given.
+    #[error("the key {} is encrypted", path.display())]
+    KeyLocked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key file is encrypted in a way that is not read.
+    #[error("the encryption of the key {} cannot be used: {reason}", path.display())]
+    KeyEncryption {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A key file is encrypted under another passphrase.
+    #[error("the passphrase does not open the key {}", path.display())]
+    WrongPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key did not sign.
+    #[error("failed to sign")]
+    Signing,
     /// No key could be made.
     #[error("failed to make a key")]
     KeyGeneration,
@@ -55,12 +78,20 @@ pub enum CatalogError {
         role: Role,
     },
     /// The root metadata demands more signatures for a role than there are keys here.
-    #[error("the catalog demands {needed} signatures for the {role} metadata, only one key is here")]
+    #[error(
+        "the {role} metadata needs {needed} of its keys, and {} has {here} of them; missing: {missing}", folder.display()
+    )]
     TooFewKeys {
         /// The role.
         role: Role,
         /// The threshold.
         needed: u64,
+        /// How many are here.
+        here: usize,
+        /// The beginnings of the ids of the others.
+        missing: String,
+        /// Where they were looked for.
+        folder: PathBuf,
     },
     /// The log cannot be signed.
     #[error("the key of the store, store.pem, is not among the signing keys")]
@@ -103,9 +134,40 @@ pub enum CatalogError {
         /// The last one in the store, or 0.
         stored: u64,
     },
-    /// A new catalog needs the root key.
-    #[error("the catalog has no root metadata yet and the root key is not there to sign it")]
-    NoRootKey,
+    /// A new catalog needs keys for all roles.
+    #[error("the catalog has no root metadata yet, and {} has no {role} key to begin it with", folder.display())]
+    NoFirstKey {
+        /// The role.
+        role: Role,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// There is no catalog that could be signed anew.
+    #[error("the store has no catalog yet")]
+    NoCatalog,
+    /// The log or the current catalog knows of more withdrawals than the store has records of.
+    #[error("withdrawals are known {known}, of which the store has no record")]
+    LostWithdrawals {
+        /// From where.
+        known: &'static str,
+    },
+    /// The log knows of more prunings than the store has records of.
+    #[error("prunings are known to the log, of which the store has no record")]
+    LostPrunings,
+    /// The records of what was pruned cannot be read.
+    #[error("the records of what was pruned cannot be read")]
+    Prunings {
+        /// Why.
+        #[from]
+        source: crate::prune::PruneError,
+    },
+    /// The decisions to withdraw packages cannot be read.
+    #[error("the withdrawals of the store cannot be read")]
+    Withdrawals {
+        /// Why.
+        #[from]
+        source: crate::withdraw::WithdrawError,
+    },
     /// The catalog that is there cannot be trusted, so nothing is built on it.
     #[error("the current catalog cannot be built upon")]
     Current {
@@ -345,6 +407,12 @@ pub enum Distrust {
     /// What it says of the store and its key cannot be read.
     #[error("what it says of the store and its key is wrong: {text}")]
     StoreIdentity {
+        /// What is wrong.
+        text: String,
+    },
+    /// What it says of withdrawn packages cannot be read or is out of bounds.
+    #[error("what it says of withdrawn packages is wrong: {text}")]
+    Withdrawn {
         /// What is wrong.
         text: String,
     },

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogEntry, CatalogVersions, Publication};
+use super::{CatalogEntry, CatalogVersions, Publication, RootChange};
 use crate::Sha256Digest;
 use crate::admit::{Decision, Label};
 use crate::package::PackagePath;
+use crate::prune::Pruning;
 use crate::store::{Admission, Repair};
+use crate::withdraw::{Act, Withdrawal};
 
 /// One entry of the log; canonical JSON there. Entries of later versions may be of other kinds and have more fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +75,26 @@ pub enum Event {
         /// The first refusal; at most 2,000 characters.
         reason: String,
     },
+    /// Somebody decided that nobody is to get some bytes any more.
+    Withdrawn(WithdrawalEvent),
+    /// Somebody decided that withdrawn bytes may be had again.
+    Lifted(WithdrawalEvent),
+    /// Old packages made room: they are no longer in the catalog, and their bytes are removed.
+    Pruned {
+        /// When.
+        at: Timestamp,
+        /// The number of the record.
+        pruning: u64,
+        /// Digest of the record, which names the packages.
+        record: Sha256Digest,
+        /// How many packages.
+        count: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Who carried it out, as that person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
     /// The store was repaired.
     Repaired {
         /// When.
@@ -93,9 +115,70 @@ pub enum Event {
         /// How many packages it lists.
         packages: u64,
     },
+    /// The keys of the catalog were changed, or the root metadata renewed.
+    KeysChanged {
+        /// When.
+        at: Timestamp,
+        /// The version of the root metadata that says so.
+        root: u64,
+        /// What changed for each role; empty if nothing but the end of validity did.
+        roles: Vec<RootChange>,
+        /// Why; at most 2,000 characters.
+        reason: String,
+    },
+    /// Another key of the store signs this log and the list of digests from now on.
+    StoreKeyChanged {
+        /// When.
+        at: Timestamp,
+        /// The Ed25519 public key before, in hexadecimal digits.
+        from: String,
+        /// The one from now on.
+        to: String,
+        /// Why; at most 2,000 characters.
+        reason: String,
+    },
+}
+
+/// What the log says of a decision about some bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WithdrawalEvent {
+    /// When.
+    pub at: Timestamp,
+    /// Which decision of this store, beginning with 1.
+    pub withdrawal: u64,
+    /// Digest of the bytes.
+    pub sha256: Sha256Digest,
+    /// The vendor paths under which the store had them.
+    pub paths: Vec<PackagePath>,
+    /// Why.
+    pub reason: String,
+    /// Who decided.
+    pub by: Option<String>,
+    /// The id of the store whose catalog said so, if it was another mirror.
+    pub learned_from: Option<String>,
+    /// Digest of the record.
+    pub record: Sha256Digest,
 }
 
 impl Event {
+    /// What is said of a withdrawal, whose record has this digest.
+    pub(super) fn of_withdrawal(withdrawal: &Withdrawal, record: Sha256Digest) -> Self {
+        let event = WithdrawalEvent {
+            at: withdrawal.at,
+            withdrawal: withdrawal.number,
+            sha256: withdrawal.sha256,
+            paths: withdrawal.paths.clone(),
+            reason: shortened(&withdrawal.reason),
+            by: withdrawal.by.as_deref().map(shortened),
+            learned_from: withdrawal.learned_from.as_deref().map(shortened),
+            record,
+        };
+        match withdrawal.act {
+            Act::Withdrawn => Self::Withdrawn(event),
+            Act::Lifted => Self::Lifted(event),
+        }
+    }
+
     /// What is said of an admission, whose evidence has these digests.
     pub(super) fn of_admission(admission: &Admission, evidence: BTreeMap<String, Sha256Digest>) -> Self {
         let entry = admission.entry();
@@ -141,6 +224,18 @@ impl Event {
         Self::Refused { at, path: path.clone(), sha256, rules, reason: shortened(&decision.summary()) }
     }
 
+    /// What is said of a pruning, whose record has this digest.
+    pub(super) fn of_pruning(pruning: &Pruning, record: Sha256Digest) -> Self {
+        Self::Pruned {
+            at: pruning.at,
+            pruning: pruning.number,
+            record,
+            count: u64::try_from(pruning.packages.len()).unwrap_or(u64::MAX),
+            bytes: pruning.packages.iter().fold(0, |sum, package| package.length.saturating_add(sum)),
+            by: pruning.by.as_deref().map(shortened),
+        }
+    }
+
     /// What is said of a repair.
     pub(crate) fn repaired(repair: &Repair, at: Timestamp) -> Self {
         let digests = repair.set_aside.iter().map(|aside| aside.sha256);
@@ -164,14 +259,26 @@ impl Event {
         }
     }
 
+    pub(super) fn keys_changed(at: Timestamp, root: u64, roles: &[RootChange], reason: &str) -> Self {
+        Self::KeysChanged { at, root, roles: roles.to_vec(), reason: shortened(reason) }
+    }
+
+    pub(super) fn store_key_changed(at: Timestamp, from: [u8; 32], to: [u8; 32], reason: &str) -> Self {
+        Self::StoreKeyChanged { at, from: hex::encode(from), to: hex::encode(to), reason: shortened(reason) }
+    }
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Admitted { at, .. }
             | Self::Accepted { at, .. }
             | Self::Refused { at, .. }
+            | Self::Published { at, .. }
+            | Self::Pruned { at, .. }
             | Self::Repaired { at, .. }
-            | Self::Published { at, .. } => *at,
+            | Self::KeysChanged { at, .. }
+            | Self::StoreKeyChanged { at, .. } => *at,
+            Self::Withdrawn(event) | Self::Lifted(event) => event.at,
         }
     }
 
@@ -207,7 +314,8 @@ impl Event {
             Self::Admitted { sha256, .. } | Self::Accepted { sha256, .. } | Self::Refused { sha256, .. } => {
                 Some(sha256)
             }
-            Self::Repaired { .. } | Self::Published { .. } => None,
+            Self::Withdrawn(event) | Self::Lifted(event) => Some(&event.sha256),
+            _ => None,
         }
     }
 

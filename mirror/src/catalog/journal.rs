@@ -8,8 +8,10 @@ use serde::Deserialize;
 
 use super::error::CatalogError;
 use super::event::Event;
-use crate::log::{LogAt, LogError, LogKey, LogWriter};
+use crate::log::{LogAt, LogError, LogKey, LogWriter, NoteKey};
+use crate::prune::{Pruning, pruning_digest, prunings};
 use crate::store::{Admission, Store};
+use crate::withdraw::{self, Withdrawal};
 
 /// The log of a store, to be continued.
 pub(super) struct Journal<'a> {
@@ -19,14 +21,35 @@ pub(super) struct Journal<'a> {
     logged: u64,
     /// The version of `timestamp.json` that was logged last, or 0.
     published: u64,
+    /// The withdrawal that was logged last, or 0; only if the store has any.
+    withdrawn: u64,
+    withdrawals: Vec<Withdrawal>,
+    /// The pruning that was logged last, or 0; only if the store has any.
+    pruned: u64,
+    prunings: Vec<Pruning>,
 }
 
 impl<'a> Journal<'a> {
     pub(super) fn open(store: &'a Store, key: &'a LogKey) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open(&store.log(), key)?)
+    }
+
+    /// Opens a log that another key has signed before.
+    pub(super) fn open_after(
+        store: &'a Store,
+        key: &'a LogKey,
+        before: &NoteKey,
+    ) -> Result<Self, CatalogError> {
+        Self::of(store, LogWriter::open_after(&store.log(), key, before)?)
+    }
+
+    fn of(store: &'a Store, log: LogWriter<'a>) -> Result<Self, CatalogError> {
         let folder = store.log();
-        let log = LogWriter::open(&folder, key)?;
-        let (logged, published) = last(&folder.at(log.size()))?;
-        Ok(Self { store, log, logged, published })
+        let withdrawals = withdraw::withdrawals(store)?;
+        let prunings = prunings(store)?;
+        let Last { admission: logged, published, withdrawn, pruned } =
+            last(&folder.at(log.size()), !withdrawals.is_empty(), !prunings.is_empty())?;
+        Ok(Self { store, log, logged, published, withdrawn, withdrawals, pruned, prunings })
     }
 
     /// Logs the admissions that the log does not have yet, and what else was done.
@@ -49,6 +72,41 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
+    /// Logs the withdrawals that the log does not have yet.
+    pub(super) fn withdrawals(&mut self) -> Result<(), CatalogError> {
+        let stored = self.withdrawals.last().map_or(0, |withdrawal| withdrawal.number);
+        if self.withdrawn > stored {
+            return Err(CatalogError::LostWithdrawals { known: "to the log" });
+        }
+        let new = self.withdrawals.iter().filter(|withdrawal| withdrawal.number > self.withdrawn);
+        let events: Vec<_> = new
+            .filter_map(|withdrawal| {
+                let digest = withdraw::record_digest(self.store, withdrawal.number)?;
+                Some(Event::of_withdrawal(withdrawal, digest))
+            })
+            .collect();
+        self.append(&events)?;
+        self.withdrawn = stored;
+        Ok(())
+    }
+
+    /// Logs the prunings that the log does not have yet.
+    pub(super) fn prunings(&mut self) -> Result<(), CatalogError> {
+        let stored = self.prunings.last().map_or(0, |pruning| pruning.number);
+        if self.pruned > stored {
+            return Err(CatalogError::LostPrunings);
+        }
+        let new = self.prunings.iter().filter(|pruning| pruning.number > self.pruned);
+        let events: Vec<_> = new
+            .filter_map(|pruning| {
+                Some(Event::of_pruning(pruning, pruning_digest(self.store, pruning.number)?))
+            })
+            .collect();
+        self.append(&events)?;
+        self.pruned = stored;
+        Ok(())
+    }
+
     /// Logs a publication, unless the log has it.
     pub(super) fn publication(&mut self, event: &Event) -> Result<(), CatalogError> {
         let Event::Published { versions, .. } = event else { return Ok(()) };
@@ -57,6 +115,26 @@ impl<'a> Journal<'a> {
             self.published = versions.timestamp;
         }
         Ok(())
+    }
+
+    /// Logs that another key signs from now on.
+    pub(super) fn store_key_changed(&mut self, event: &Event) -> Result<(), CatalogError> {
+        self.append(std::slice::from_ref(event))
+    }
+
+    /// Logs a change of keys, unless the log has the one that led to this version of the root metadata.
+    pub(super) fn keys_changed(&mut self, event: &Event, root: u64) -> Result<(), CatalogError> {
+        let folder = self.store.log();
+        let log = folder.at(self.log.size());
+        for number in (0..log.size().div_ceil(BUNDLE)).rev() {
+            for entry in log.bundle(number)? {
+                let known = serde_json::from_slice(&entry);
+                if matches!(known, Ok(Event::KeysChanged { root: known, .. }) if known == root) {
+                    return Ok(());
+                }
+            }
+        }
+        self.append(std::slice::from_ref(event))
     }
 
     fn append(&mut self, events: &[Event]) -> Result<(), CatalogError> {
@@ -74,29 +152,54 @@ impl<'a> Journal<'a> {
 /// number is used twice, also when the evidence of the newest one was lost.
 pub(crate) fn last_admission(store: &Store) -> u64 {
     let folder = store.log();
-    folder.unverified_size().and_then(|size| last(&folder.at(size)).ok()).unwrap_or_default().0
+    let last = folder.unverified_size().and_then(|size| last(&folder.at(size), false, false).ok());
+    last.unwrap_or_default().admission
 }
 
-/// The last admission and the last version of the catalog that a log tells of.
-fn last(log: &LogAt<'_>) -> Result<(u64, u64), LogError> {
+/// What a log tells of last; 0 where it tells nothing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    admission: u64,
+    published: u64,
+    withdrawn: u64,
+    pruned: u64,
+}
+
+/// The last admission and the last version of the catalog that a log tells of, and if that is wanted the last withdrawal and
+/// pruning, for which the whole log may have to be read.
+fn last(log: &LogAt<'_>, with_withdrawals: bool, with_prunings: bool) -> Result<Last, LogError> {
     let (mut admission, mut published) = (None, None);
+    let mut withdrawn = (!with_withdrawals).then_some(0);
+    let mut pruned = (!with_prunings).then_some(0);
     for number in (0..log.size().div_ceil(BUNDLE)).rev() {
         for entry in log.bundle(number)?.iter().rev() {
             let Ok(marks) = serde_json::from_slice::<Marks>(entry) else { continue };
             admission = admission.or(marks.number);
             published = published.or(marks.versions.map(|versions| versions.timestamp));
-            if let (Some(admission), Some(published)) = (admission, published) {
-                return Ok((admission, published));
+            withdrawn = withdrawn.or(marks.withdrawal);
+            pruned = pruned.or(marks.pruning);
+            if let (Some(admission), Some(published), Some(withdrawn), Some(pruned)) =
+                (admission, published, withdrawn, pruned)
+            {
+                return Ok(Last { admission, published, withdrawn, pruned });
             }
         }
     }
-    Ok((admission.unwrap_or_default(), published.unwrap_or_default()))
+    let or_none = Option::unwrap_or_default;
+    Ok(Last {
+        admission: or_none(admission),
+        published: or_none(published),
+        withdrawn: or_none(withdrawn),
+        pruned: or_none(pruned),
+    })
 }
 
 /// What is looked for, in events of any version.
 #[derive(Deserialize)]
 struct Marks {
     number: Option<u64>,
+    withdrawal: Option<u64>,
+    pruning: Option<u64>,
     versions: Option<Versions>,
 }
 
@@ -114,7 +217,6 @@ mod tests {
     use super::super::testing::TestCatalog;
     use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
     use super::*;
-    use crate::log::NoteKey;
     use crate::store::testing::{at, path};
 
     fn events(catalog: &TestCatalog) -> Vec<Event> {
@@ -224,7 +326,7 @@ mod tests {
         let mut writer = catalog.test.store.write().unwrap();
         let refused = publish(&mut writer, &none, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::NoStoreKey)), "{refused:?}");
-        let other = SigningKeys::complete(&catalog.test.beside("keys")).unwrap();
+        let other = SigningKeys::complete(&catalog.test.beside("keys"), None).unwrap();
         let refused = publish(&mut writer, &other, at(20), &Lifetimes::CONNECTED);
         assert!(matches!(refused, Err(CatalogError::Log { .. })), "{refused:?}");
     }

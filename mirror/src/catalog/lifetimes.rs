@@ -1,12 +1,55 @@
 //! How long signed metadata is valid.
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 use super::metadata::Role;
+
+/// How a site renews its catalog, which says how long metadata is to be valid. The signed catalog tells it: whoever
+/// publishes later uses the same lifetimes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// A timer signs again: root 5 years, targets and snapshot 1 year, timestamp 30 days.
+    #[default]
+    Connected,
+    /// Visited with a medium now and then: root 10 years, the rest 2 years.
+    Isolated,
+    /// A folder or share without a program of its own: as isolated.
+    Share,
+}
+
+impl Profile {
+    /// The lifetimes of this profile.
+    pub const fn lifetimes(self) -> Lifetimes {
+        match self {
+            Self::Connected => Lifetimes::CONNECTED,
+            Self::Isolated => Lifetimes::ISOLATED,
+            Self::Share => Lifetimes { profile: Self::Share, ..Lifetimes::ISOLATED },
+        }
+    }
+
+    /// Its name in configuration and catalog.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Isolated => "isolated",
+            Self::Share => "share",
+        }
+    }
+
+    /// What catalogs mean that do not say it.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+    pub(super) fn is_connected(&self) -> bool {
+        *self == Self::Connected
+    }
+}
 
 /// How long new metadata is valid. What has less than half of it left is signed anew at the next publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
+    /// The profile that they are of.
+    pub profile: Profile,
     /// Of root metadata, which only the root key can renew.
     pub root: SignedDuration,
     /// Of targets metadata.
@@ -19,12 +62,22 @@ pub struct Lifetimes {
 
 impl Lifetimes {
     /// For a mirror that signs regularly: root 5 years, targets and snapshot 1 year, timestamp 30 days.
-    pub const CONNECTED: Self =
-        Self { root: years(5), targets: years(1), snapshot: years(1), timestamp: days(30) };
+    pub const CONNECTED: Self = Self {
+        profile: Profile::Connected,
+        root: years(5),
+        targets: years(1),
+        snapshot: years(1),
+        timestamp: days(30),
+    };
 
     /// For a site that is visited with a medium now and then: root 10 years, the rest 2 years.
-    pub const ISOLATED: Self =
-        Self { root: years(10), targets: years(2), snapshot: years(2), timestamp: years(2) };
+    pub const ISOLATED: Self = Self {
+        profile: Profile::Isolated,
+        root: years(10),
+        targets: years(2),
+        snapshot: years(2),
+        timestamp: years(2),
+    };
 
     pub(super) fn of(&self, role: Role) -> SignedDuration {
         match role {
@@ -33,6 +86,11 @@ impl Lifetimes {
             Role::Snapshot => self.snapshot,
             Role::Timestamp => self.timestamp,
         }
+    }
+
+    /// Whether metadata has less than half of its life left.
+    pub(super) fn is_due(&self, role: Role, left: SignedDuration) -> bool {
+        left < self.of(role).checked_div(2).unwrap_or(SignedDuration::MAX)
     }
 }
 

@@ -9,8 +9,10 @@ use super::error::CatalogError;
 use super::event::Event;
 use super::statements::{StatementFault, check_statement};
 use super::trust::TrustedCatalog;
-use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteKey};
+use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteError, NoteKey};
+use crate::prune::pruning_digest;
 use crate::store::{Admission, STATEMENT_NAME, Store};
+use crate::withdraw::record_digest;
 
 /// What a check of a log has found.
 #[derive(Debug)]
@@ -74,6 +76,20 @@ pub enum LogFault {
         /// What is wrong.
         fault: StatementFault,
     },
+    /// The log tells of a withdrawal whose record is not there or was changed.
+    ChangedWithdrawal {
+        /// Place of the entry.
+        index: u64,
+        /// The withdrawal.
+        withdrawal: u64,
+    },
+    /// The log tells of a pruning whose record is not there or was changed.
+    ChangedPruning {
+        /// Place of the entry.
+        index: u64,
+        /// The pruning.
+        pruning: u64,
+    },
     /// The log does not tell of the current version of the catalog.
     CatalogNotLogged {
         /// Version of `timestamp.json`.
@@ -134,6 +150,15 @@ impl fmt::Display for LogFault {
             Self::Statement { number, fault } => {
                 write!(f, "the statement about admission {number} is wrong: {fault}")
             }
+            Self::ChangedWithdrawal { index, withdrawal } => {
+                write!(
+                    f,
+                    "entry {index} tells of withdrawal {withdrawal}, whose record is lost or was changed"
+                )
+            }
+            Self::ChangedPruning { index, pruning } => {
+                write!(f, "entry {index} tells of pruning {pruning}, whose record is lost or was changed")
+            }
             Self::CatalogNotLogged { version } => write!(
                 f,
                 "version {version} of the catalog is not in the log; a publication was interrupted, and the next one \
@@ -172,8 +197,7 @@ pub fn check_log(
     };
     let mut faults: Vec<_> = log::check(&folder, &checkpoint).into_iter().map(LogFault::Log).collect();
     if let Some(earlier) = earlier {
-        let earlier =
-            Checkpoint::open(earlier, &key).map_err(|source| CatalogError::EarlierCheckpoint { source })?;
+        let earlier = open_earlier(earlier, &folder, &checkpoint, &key)?;
         faults.extend(log::check_against(&folder, &checkpoint, &earlier)?.map(LogFault::Log));
     }
     // What entries say that are not the signed ones is of no interest.
@@ -181,6 +205,29 @@ pub fn check_log(
         compare(store, catalog, read_at(&folder, checkpoint.size)?, &mut faults)?;
     }
     Ok(LogReport { checkpoint: Some(checkpoint), faults })
+}
+
+/// A checkpoint that was kept: signed by the current key, or by one that the log says came before it.
+pub(crate) fn open_earlier(
+    note: &[u8],
+    folder: &LogFolder,
+    current: &Checkpoint,
+    key: &NoteKey,
+) -> Result<Checkpoint, CatalogError> {
+    let failed = |source| CatalogError::EarlierCheckpoint { source };
+    let first = match Checkpoint::open(note, key) {
+        Err(error @ NoteError::NotSigned(_)) => error,
+        other => return other.map_err(failed),
+    };
+    for (_, event) in read_at(folder, current.size)? {
+        let Ok(Event::StoreKeyChanged { from, .. }) = event else { continue };
+        let before = hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok());
+        let Some(before) = before.and_then(|before| NoteKey::new(key.name(), before).ok()) else { continue };
+        if let Ok(earlier) = Checkpoint::open(note, &before) {
+            return Ok(earlier);
+        }
+    }
+    Err(failed(first))
 }
 
 /// All entries of a log in order, each with its place. Entries that this version does not know come as they are.
@@ -235,6 +282,8 @@ fn compare(
     }
     // What was changed, and whether it is the statement itself: each is told once.
     let mut told = BTreeSet::new();
+    // Of statements that were made before the key was changed.
+    let mut keys: Vec<[u8; 32]> = catalog.store().map(|identity| identity.key).into_iter().collect();
     let mut logged = BTreeSet::new();
     let mut published = 0;
     for (index, event) in entries {
@@ -244,6 +293,19 @@ fn compare(
         };
         if let Event::Published { versions, .. } = &event {
             published = versions.timestamp;
+        }
+        if let Event::Withdrawn(event) | Event::Lifted(event) = &event
+            && record_digest(store, event.withdrawal) != Some(event.record)
+        {
+            faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
+        }
+        if let Event::Pruned { pruning, record, .. } = &event
+            && pruning_digest(store, *pruning) != Some(*record)
+        {
+            faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
+        }
+        if let Event::StoreKeyChanged { from, .. } = &event {
+            keys.extend(hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok()));
         }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);
@@ -262,11 +324,11 @@ fn compare(
             }
         }
     }
-    if let Some(identity) = catalog.store() {
+    if !keys.is_empty() {
         for admission in &admissions {
             let number = admission.number();
             let Some(found) = digests.get(&number) else { continue };
-            match check_statement(store, &identity.key, admission, found) {
+            match check_statement(store, &keys, admission, found) {
                 Ok(Some(_)) => {}
                 Ok(None) if told.contains(&(number, true)) || !logged.contains(&number) => {}
                 Ok(None) => faults.push(LogFault::NotStated { number }),

@@ -14,9 +14,12 @@ use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::catalog::{CatalogEntry, StoreIdentity};
 use crate::package::{Buildstamp, PackageKind, PackagePath, Platform};
+use crate::withdraw::{self, WithdrawnPackage};
 
 /// A role of the catalog (TUF 1.0, section 2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Says which keys may sign for which role.
@@ -68,19 +71,24 @@ impl fmt::Display for Role {
     }
 }
 
-/// Signs metadata with one key and returns the file's bytes: indented JSON with sorted names, so that the same
+/// Signs metadata with some keys and returns the file's bytes: indented JSON with sorted names, so that the same
 /// content always gives the same bytes.
-pub(super) fn sign<T: schema::Role>(signed: T, key: &RoleKey) -> Result<Vec<u8>, CatalogError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| CatalogError::Encode {
-        role: Role::of::<T>(),
-        source,
-    };
-    let canonical = signed.canonical_form().map_err(|e| failed(Box::new(e)))?;
-    let signature = Signature { keyid: key.id().clone(), sig: key.sign(&canonical).into() };
-    let document = Signed { signed, signatures: vec![signature] };
+pub(super) fn sign<T: schema::Role>(signed: T, keys: &[&RoleKey]) -> Result<Vec<u8>, CatalogError> {
+    let failed = |e| CatalogError::Encode { role: Role::of::<T>(), source: Box::new(e) };
+    let canonical = signed.canonical_form().map_err(failed)?;
+    let mut signatures = Vec::new();
+    for key in keys {
+        signatures.push(Signature { keyid: key.id().clone(), sig: key.sign(&canonical)?.into() });
+    }
+    encode(&Signed { signed, signatures })
+}
+
+/// The bytes of a metadata file.
+pub(super) fn encode<T: schema::Role>(document: &Signed<T>) -> Result<Vec<u8>, CatalogError> {
+    let failed = |e: serde_json::Error| CatalogError::Encode { role: Role::of::<T>(), source: Box::new(e) };
     // Through a `Value`, whose maps are sorted; the hash maps of the schema are not.
-    let value = serde_json::to_value(&document).map_err(|e| failed(Box::new(e)))?;
-    let mut bytes = serde_json::to_vec_pretty(&value).map_err(|e| failed(Box::new(e)))?;
+    let value = serde_json::to_value(document).map_err(failed)?;
+    let mut bytes = serde_json::to_vec_pretty(&value).map_err(failed)?;
     bytes.push(b'\n');
     Ok(bytes)
 }
@@ -167,9 +175,19 @@ pub(super) fn from_target(name: &TargetName, target: &Target) -> Result<CatalogE
     })
 }
 
-/// The field of `targets.json` that says which store it is of.
-pub(super) fn extra(identity: &StoreIdentity) -> Result<HashMap<String, serde_json::Value>, CatalogError> {
-    let value = serde_json::to_value(identity)
+/// The field of `targets.json` that says which store it is of, and which packages nobody is to get any more.
+pub(super) fn extra(
+    identity: &StoreIdentity,
+    withdrawn: &[WithdrawnPackage],
+) -> Result<HashMap<String, serde_json::Value>, CatalogError> {
+    #[derive(Serialize)]
+    struct Extra<'a> {
+        #[serde(flatten)]
+        identity: &'a StoreIdentity,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        withdrawn: &'a [WithdrawnPackage],
+    }
+    let value = serde_json::to_value(Extra { identity, withdrawn })
         .map_err(|source| CatalogError::Encode { role: Role::Targets, source: Box::new(source) })?;
     Ok(HashMap::from([(STORE_FIELD.to_owned(), value)]))
 }
@@ -180,6 +198,20 @@ pub(super) fn store_identity(targets: &Targets) -> Result<Option<StoreIdentity>,
     let identity: StoreIdentity = serde_json::from_value(value.clone())
         .map_err(|error| Distrust::StoreIdentity { text: error.to_string() })?;
     Ok(Some(identity))
+}
+
+/// Reads the withdrawn packages, in the order of their digests; `entries` are the targets of the same catalog.
+pub(super) fn withdrawn_packages(
+    targets: &Targets,
+    entries: &[CatalogEntry],
+) -> Result<Vec<WithdrawnPackage>, Distrust> {
+    let list = targets._extra.get(STORE_FIELD).and_then(|field| field.get("withdrawn"));
+    let Some(value) = list else { return Ok(Vec::new()) };
+    let list: Vec<WithdrawnPackage> = serde_json::from_value(value.clone())
+        .map_err(|error| Distrust::Withdrawn { text: error.to_string() })?;
+    withdraw::check_list(&list, entries.iter().map(|entry| &entry.sha256))
+        .map_err(|text| Distrust::Withdrawn { text: text.to_owned() })?;
+    Ok(list)
 }
 
 const STORE_FIELD: &str = "midmirror";

@@ -8,22 +8,30 @@
 //!   timestamp.json     which version of snapshot.json is the current one; written last
 //! ```
 //!
-//! [`publish`] writes it, and the log of the store with it ([`Event`]); [`trust`](trust()) reads it. Consistent snapshots, no delegations. `KEYS/` with `root.pem`,
-//! `targets.pem`, `snapshot.pem`, `timestamp.pem` and `store.pem` stands wherever the operator wants it, see [`SigningKeys`].
+//! [`publish`] writes it, and the log of the store with it ([`Event`]); [`refresh`](refresh()) signs it anew when nothing else happens;
+//! [`trust`](trust()) reads it. Consistent snapshots, no delegations. The keys stand wherever the operator wants them, see
+//! [`SigningKeys`]; how they are changed is in `root`.
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod attacks_withdrawn;
 mod checks;
+mod ends;
 mod entry;
 mod error;
 mod event;
+mod export;
 mod journal;
 mod keys;
 mod lifetimes;
 mod log_check;
 mod metadata;
 mod publish;
+mod refresh;
+mod root;
 mod source;
+mod stale;
 mod state;
 mod statements;
 mod sums;
@@ -33,15 +41,28 @@ pub(crate) mod testing;
 mod trust;
 mod update;
 
+pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
 pub use error::{CatalogError, Distrust, TrustError};
-pub use event::Event;
+pub use event::{Event, WithdrawalEvent};
+pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
-pub use keys::SigningKeys;
-pub use lifetimes::Lifetimes;
+pub use keys::{
+    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key,
+    read_public_key, rewrite_key, short, write_new_key,
+};
+pub use lifetimes::{Lifetimes, Profile};
+pub(crate) use log_check::open_earlier;
 pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
+pub use refresh::{Blocked, Refresh, refresh};
+pub use root::{
+    CarriedOut, Holders, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing,
+    Proposal, RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
+};
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
+pub use state::remembered_ends;
 pub use statements::{Stated, StatementFault, check_statement};
-pub use trust::{TrustInputs, TrustedCatalog, trust, trust_folder};
+pub use trust::{TrustInputs, TrustedCatalog, trust, trust_accepting, trust_folder, trust_folder_accepting};

@@ -4,10 +4,10 @@
 //! Until it is replaced everybody sees the old catalog, afterwards the new one, at every moment a complete one. Numbered
 //! files are never overwritten: versions that an interrupted publication had used are skipped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot, Targets};
 use tracing::info;
 
@@ -23,8 +23,10 @@ use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
-use crate::storage::{FileMode, Storage, below};
+use crate::prune::Pruned;
+use crate::storage::{FileMode, below};
 use crate::store::{REPOSITORY, Store, StoreWriter};
+use crate::withdraw::{self, WithdrawnPackage};
 
 /// What a publication did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,21 +64,31 @@ pub fn publish(
     let notes = writer.take_notes();
     let store = writer.store();
     let admissions = store.admissions()?;
+    let withdrawals = withdraw::withdrawn(store)?;
+    let withdrawn = withdraw::of_records(&withdrawals, metadata::portable_text);
     let mut entries = crate::store::newest(admissions.clone());
+    let pruned = Pruned::of(store)?.among(&admissions);
+    entries.retain(|entry| !withdrawals.contains_key(&entry.sha256) && !pruned.contains(&entry.sha256));
     for entry in &mut entries {
         entry.signer = entry.signer.as_deref().map(metadata::portable_text);
     }
-    let identity = identity(store, keys)?;
-    let publisher = Publisher { store, keys, now, lifetimes, identity: &identity };
-    publisher.ensure_root()?;
-    publisher.check_keys()?;
+    let identity = identity(store, keys, lifetimes)?;
+    ensure_root(store, keys, now, lifetimes)?;
+    let publisher = Publisher::new(store, keys, now, lifetimes)?;
+    for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
+        publisher.check_keys(role)?;
+    }
     let before = publisher.current()?;
+    no_record_is_lost(store, before.as_ref())?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
     statements::write_missing(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &admissions, now)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
-    let outcome = publisher.write_what_is_due(before.as_ref(), &entries)?;
+    journal.withdrawals()?;
+    journal.prunings()?;
+    let told = Told { entries: &entries, identity: &identity, withdrawn: &withdrawn };
+    let outcome = publisher.write_what_is_due(before.as_ref(), &told)?;
     // What was written is read back as every client will read it.
     let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
         source: TrustError::Missing {
@@ -90,9 +102,9 @@ pub fn publish(
         packages: after.entries().len(),
         expires: after.expires(),
     };
-    let timestamp = publisher.read(TIMESTAMP_FILE)?;
+    let timestamp = read(store, TIMESTAMP_FILE)?;
     journal.publication(&Event::published(&publication, Sha256Digest::of(&timestamp), now))?;
-    sums::write(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &entries, &publication, now)?;
+    sums::write(store, keys.store_or_error()?, &entries, &publication, now)?;
     if outcome != PublicationOutcome::Unchanged {
         let version = publication.versions.timestamp;
         info!(version, packages = publication.packages, expires = %publication.expires, "catalog published");
@@ -100,116 +112,137 @@ pub fn publish(
     Ok(publication)
 }
 
-fn identity(store: &Store, keys: &SigningKeys) -> Result<StoreIdentity, CatalogError> {
-    let key = *keys.store().ok_or(CatalogError::NoStoreKey)?.public();
-    Ok(StoreIdentity { id: store.id().to_owned(), key })
+/// What the catalog withdraws is in the records, as withdrawn or as lifted; else a lost record would lift it.
+fn no_record_is_lost(store: &Store, before: Option<&TrustedCatalog>) -> Result<(), CatalogError> {
+    let listed = before.map(TrustedCatalog::withdrawn).unwrap_or_default();
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let known: HashSet<Sha256Digest> =
+        withdraw::withdrawals(store)?.iter().map(|withdrawal| withdrawal.sha256).collect();
+    match listed.iter().all(|package| known.contains(&package.sha256)) {
+        true => Ok(()),
+        false => Err(CatalogError::LostWithdrawals { known: "to the current catalog" }),
+    }
 }
 
-fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<LogKey, CatalogError> {
-    let key = keys.store().ok_or(CatalogError::NoStoreKey)?;
-    Ok(key.for_log(&identity.log_name()).map_err(LogError::from)?)
+fn identity(store: &Store, keys: &SigningKeys, lifetimes: &Lifetimes) -> Result<StoreIdentity, CatalogError> {
+    let key = *keys.store_or_error()?.public();
+    Ok(StoreIdentity { id: store.id().to_owned(), key, profile: lifetimes.profile })
 }
 
-struct Publisher<'a> {
-    store: &'a Store,
-    keys: &'a SigningKeys,
+pub(super) fn log_key(identity: &StoreIdentity, keys: &SigningKeys) -> Result<LogKey, CatalogError> {
+    Ok(keys.store_or_error()?.for_log(&identity.log_name()).map_err(LogError::from)?)
+}
+
+/// Makes version 1 of the root metadata if there is none.
+fn ensure_root(
+    store: &Store,
+    signing: &SigningKeys,
     now: Timestamp,
-    lifetimes: &'a Lifetimes,
-    identity: &'a StoreIdentity,
+    lifetimes: &Lifetimes,
+) -> Result<(), CatalogError> {
+    if is_there(store, FIRST_ROOT_FILE)? {
+        return Ok(());
+    }
+    let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
+    for role in Role::ALL {
+        signing.nothing_locked(role)?;
+        let mut keyids = Vec::new();
+        for key in signing.named(role).map(RoleKey::public) {
+            keys.insert(key.raw_id().clone(), key.key().clone());
+            keyids.push(key.raw_id().clone());
+        }
+        if keyids.is_empty() {
+            return Err(CatalogError::NoFirstKey { role, folder: signing.folder().to_owned() });
+        }
+        let threshold = if role == Role::Root { signing.first_root_threshold() } else { 1 };
+        let threshold = NonZeroU64::new(threshold).unwrap_or(NonZeroU64::MIN);
+        roles.insert(role.role_type(), RoleKeys { keyids, threshold, _extra: HashMap::new() });
+    }
+    let root = Root {
+        spec_version: SPECIFICATION.to_owned(),
+        consistent_snapshot: true,
+        version: NonZeroU64::MIN,
+        expires: expiry(Role::Root, now, lifetimes)?,
+        keys,
+        roles,
+        _extra: HashMap::new(),
+    };
+    let signers = signing.enough(Role::Root, &root)?;
+    create(store, FIRST_ROOT_FILE, &metadata::sign(root, &signers)?)
 }
 
-impl Publisher<'_> {
-    /// Makes version 1 of the root metadata if there is none.
-    fn ensure_root(&self) -> Result<(), CatalogError> {
-        if self.is_there(FIRST_ROOT_FILE)? {
-            return Ok(());
-        }
-        let root_key = self.keys.key(Role::Root).ok_or(CatalogError::NoRootKey)?;
-        let (mut keys, mut roles) = (HashMap::new(), HashMap::new());
-        for role in Role::ALL {
-            let key = self.keys.key(role).ok_or(CatalogError::NoRootKey)?;
-            keys.insert(key.id().clone(), key.public().clone());
-            let role_keys = RoleKeys {
-                keyids: vec![key.id().clone()],
-                threshold: NonZeroU64::MIN,
-                _extra: HashMap::new(),
-            };
-            roles.insert(role.role_type(), role_keys);
-        }
-        let root = Root {
-            spec_version: SPECIFICATION.to_owned(),
-            consistent_snapshot: true,
-            version: NonZeroU64::MIN,
-            expires: self.expiry(Role::Root)?,
-            keys,
-            roles,
-            _extra: HashMap::new(),
-        };
-        self.create(FIRST_ROOT_FILE, &metadata::sign(root, root_key)?)
+/// Whether the catalog has a file.
+pub(super) fn is_there(store: &Store, name: &str) -> Result<bool, CatalogError> {
+    let kind = store.storage().look(&below(REPOSITORY, name)).map_err(CatalogError::reading)?;
+    Ok(kind.is_some())
+}
+
+/// Reads a root or timestamp file of the catalog.
+pub(super) fn read(store: &Store, name: &str) -> Result<Vec<u8>, CatalogError> {
+    let key = below(REPOSITORY, name);
+    let read = store.storage().read(&key, LARGEST_READ).map_err(CatalogError::reading)?;
+    let path = store.storage().place(&key);
+    read.ok_or_else(|| CatalogError::folder(&path)(std::io::ErrorKind::NotFound.into()))
+}
+
+/// Writes a new file of the catalog.
+pub(super) fn create(store: &Store, name: &str, bytes: &[u8]) -> Result<(), CatalogError> {
+    Ok(store.storage().create(&below(REPOSITORY, name), bytes, FileMode::Shared)?)
+}
+
+/// What targets metadata is to tell.
+struct Told<'a> {
+    entries: &'a [CatalogEntry],
+    identity: &'a StoreIdentity,
+    withdrawn: &'a [WithdrawnPackage],
+}
+
+/// Writes metadata that fits the newest root metadata.
+pub(super) struct Publisher<'a> {
+    pub(super) store: &'a Store,
+    keys: &'a SigningKeys,
+    pub(super) now: Timestamp,
+    lifetimes: &'a Lifetimes,
+    /// Whose keys sign.
+    pub(super) root: Root,
+}
+
+impl<'a> Publisher<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        keys: &'a SigningKeys,
+        now: Timestamp,
+        lifetimes: &'a Lifetimes,
+    ) -> Result<Self, CatalogError> {
+        let root = trusting(store, now, trust_root)?;
+        Ok(Self { store, keys, now, lifetimes, root })
     }
 
-    fn storage(&self) -> &dyn Storage {
-        self.store.storage().as_ref()
-    }
-
-    fn is_there(&self, name: &str) -> Result<bool, CatalogError> {
-        let kind = self.storage().look(&below(REPOSITORY, name)).map_err(CatalogError::reading)?;
-        Ok(kind.is_some())
-    }
-
-    fn read(&self, name: &str) -> Result<Vec<u8>, CatalogError> {
-        let key = below(REPOSITORY, name);
-        let read = self.storage().read(&key, LARGEST_READ).map_err(CatalogError::reading)?;
-        let path = self.storage().place(&key);
-        read.ok_or_else(|| CatalogError::folder(&path)(std::io::ErrorKind::NotFound.into()))
-    }
-
-    fn create(&self, name: &str, bytes: &[u8]) -> Result<(), CatalogError> {
-        Ok(self.storage().create(&below(REPOSITORY, name), bytes, FileMode::Shared)?)
-    }
-
-    /// Makes sure that what our keys sign will be accepted, before anything is written.
-    fn check_keys(&self) -> Result<(), CatalogError> {
-        let root = self.trusting(trust_root)?;
-        for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
-            let ours = self.keys.key(role).map(RoleKey::id);
-            let role_keys = root.roles.get(&role.role_type());
-            let role_keys = role_keys
-                .filter(|role_keys| ours.is_some_and(|ours| role_keys.keyids.contains(ours)))
-                .ok_or(CatalogError::ForeignKey { role })?;
-            let needed = role_keys.threshold.get();
-            if needed > 1 {
-                return Err(CatalogError::TooFewKeys { role, needed });
-            }
-        }
-        Ok(())
+    /// Makes sure that what our keys sign for a role will be accepted, before anything is written.
+    pub(super) fn check_keys(&self, role: Role) -> Result<(), CatalogError> {
+        self.keys.enough(role, &self.root).map(drop)
     }
 
     /// The catalog as it is; none before the first publication. An expired one can be built upon.
-    fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
-        if !self.is_there(TIMESTAMP_FILE)? {
+    pub(super) fn current(&self) -> Result<Option<TrustedCatalog>, CatalogError> {
+        if !is_there(self.store, TIMESTAMP_FILE)? {
             return Ok(None);
         }
-        self.trusting(trust_folder).map(Some)
-    }
-
-    /// Reads our own catalog as a client does who was enrolled with the first root metadata.
-    fn trusting<T>(
-        &self,
-        read: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
-    ) -> Result<T, CatalogError> {
-        let root = self.read(FIRST_ROOT_FILE)?;
-        let inputs = TrustInputs { root: &root, state: None, now: self.now, allow_expired: true };
-        read(&FolderSource::of(self.store), &inputs).map_err(|source| CatalogError::Current { source })
+        trusting(self.store, self.now, trust_folder).map(Some)
     }
 
     fn write_what_is_due(
         &self,
         before: Option<&TrustedCatalog>,
-        entries: &[CatalogEntry],
+        told: &Told<'_>,
     ) -> Result<PublicationOutcome, CatalogError> {
-        let changed = before
-            .is_none_or(|catalog| catalog.entries() != entries || catalog.store() != Some(self.identity));
+        let changed = before.is_none_or(|catalog| {
+            catalog.entries() != told.entries
+                || catalog.store() != Some(told.identity)
+                || catalog.withdrawn() != told.withdrawn
+        });
         let due = |role| before.is_none_or(|catalog| self.is_due(role, catalog.expiry(role)));
         // A new file of a role makes a new one of all that refer to it.
         let write_targets = changed || due(Role::Targets);
@@ -220,7 +253,7 @@ impl Publisher<'_> {
         let old = |role| before.map_or(0, |catalog| catalog.version(role));
         let targets = match before {
             Some(catalog) if !write_targets => catalog.targets_meta().clone(),
-            _ => self.write_targets(entries, old(Role::Targets))?,
+            _ => self.write_targets(told, old(Role::Targets))?,
         };
         let snapshot = match before {
             Some(catalog) if !write_snapshot => catalog.snapshot_meta().clone(),
@@ -246,13 +279,12 @@ impl Publisher<'_> {
         snapshot.saturating_add(days)
     }
 
-    fn is_due(&self, role: Role, expires: Timestamp) -> bool {
-        let left = expires.duration_since(self.now);
-        left < self.lifetimes.of(role).checked_div(2).unwrap_or(SignedDuration::MAX)
+    pub(super) fn is_due(&self, role: Role, expires: Timestamp) -> bool {
+        self.lifetimes.is_due(role, expires.duration_since(self.now))
     }
 
-    fn write_targets(&self, entries: &[CatalogEntry], old: u64) -> Result<Metafile, CatalogError> {
-        let targets = entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
+    fn write_targets(&self, told: &Told<'_>, old: u64) -> Result<Metafile, CatalogError> {
+        let targets = told.entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
         let version = self.next_version(Role::Targets, old)?;
         self.write_numbered(Targets {
             spec_version: SPECIFICATION.to_owned(),
@@ -260,32 +292,33 @@ impl Publisher<'_> {
             expires: self.expiry(Role::Targets)?,
             targets,
             delegations: None,
-            _extra: metadata::extra(self.identity)?,
+            _extra: metadata::extra(told.identity, told.withdrawn)?,
         })
     }
 
-    fn write_snapshot(&self, targets: Metafile, old: u64) -> Result<Metafile, CatalogError> {
+    pub(super) fn write_snapshot(&self, targets: Metafile, old: u64) -> Result<Metafile, CatalogError> {
         let version = self.next_version(Role::Snapshot, old)?;
         let mut snapshot = Snapshot::new(SPECIFICATION.to_owned(), version, self.expiry(Role::Snapshot)?);
         snapshot.meta.insert("targets.json".to_owned(), targets);
         self.write_numbered(snapshot)
     }
 
-    fn write_timestamp(&self, snapshot: Metafile, old: u64) -> Result<(), CatalogError> {
+    pub(super) fn write_timestamp(&self, snapshot: Metafile, old: u64) -> Result<(), CatalogError> {
         let version = next(Role::Timestamp, old)?;
         let expires = self.expiry(Role::Timestamp)?;
         let mut timestamp = schema::Timestamp::new(SPECIFICATION.to_owned(), version, expires);
         timestamp.meta.insert("snapshot.json".to_owned(), snapshot);
         let bytes = self.sign(timestamp)?;
-        Ok(self.storage().replace(&below(REPOSITORY, TIMESTAMP_FILE), &bytes, FileMode::Shared)?)
+        let key = below(REPOSITORY, TIMESTAMP_FILE);
+        Ok(self.store.storage().replace(&key, &bytes, FileMode::Shared)?)
     }
 
     /// Writes `N.ROLE.json` and returns how the next file refers to it.
-    fn write_numbered<T: schema::Role>(&self, signed: T) -> Result<Metafile, CatalogError> {
+    pub(super) fn write_numbered<T: schema::Role>(&self, signed: T) -> Result<Metafile, CatalogError> {
         let version = signed.version();
         let name = format!("{version}.{}.json", Role::of::<T>());
         let bytes = self.sign(signed)?;
-        self.create(&name, &bytes)?;
+        create(self.store, &name, &bytes)?;
         let digest = Sha256Digest::of(&bytes);
         Ok(Metafile {
             length: Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
@@ -295,16 +328,16 @@ impl Publisher<'_> {
         })
     }
 
-    fn sign<T: schema::Role>(&self, signed: T) -> Result<Vec<u8>, CatalogError> {
+    pub(super) fn sign<T: schema::Role>(&self, signed: T) -> Result<Vec<u8>, CatalogError> {
         let role = Role::of::<T>();
-        metadata::sign(signed, self.keys.key(role).ok_or(CatalogError::ForeignKey { role })?)
+        metadata::sign(signed, &self.keys.enough(role, &self.root)?)
     }
 
     /// The first version after the current one that no file in the folder has.
-    fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
+    pub(super) fn next_version(&self, role: Role, current: u64) -> Result<NonZeroU64, CatalogError> {
         let mut highest = current;
         let suffix = format!(".{role}.json");
-        for listed in self.storage().list(REPOSITORY).map_err(CatalogError::reading)? {
+        for listed in self.store.storage().list(REPOSITORY).map_err(CatalogError::reading)? {
             let version = listed.name.strip_suffix(&suffix).map(str::parse);
             if let Some(Ok(version)) = version {
                 highest = highest.max(version);
@@ -313,14 +346,29 @@ impl Publisher<'_> {
         next(role, highest)
     }
 
-    /// The end of validity in whole seconds, as TUF wants it.
-    fn expiry(&self, role: Role) -> Result<Timestamp, CatalogError> {
-        let end = self.now.as_second().checked_add(self.lifetimes.of(role).as_secs());
-        end.and_then(|end| Timestamp::from_second(end).ok()).ok_or(CatalogError::Lifetime { role })
+    pub(super) fn expiry(&self, role: Role) -> Result<Timestamp, CatalogError> {
+        expiry(role, self.now, self.lifetimes)
     }
 }
 
-fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
+/// Reads a store's own catalog as a client does who was enrolled with the first root metadata.
+pub(super) fn trusting<T>(
+    store: &Store,
+    now: Timestamp,
+    run: impl FnOnce(&FolderSource, &TrustInputs<'_>) -> Result<T, TrustError>,
+) -> Result<T, CatalogError> {
+    let root = read(store, FIRST_ROOT_FILE)?;
+    let inputs = TrustInputs { root: &root, state: None, now, allow_expired: true };
+    run(&FolderSource::of(store), &inputs).map_err(|source| CatalogError::Current { source })
+}
+
+/// The end of validity in whole seconds, as TUF wants it.
+pub(super) fn expiry(role: Role, now: Timestamp, lifetimes: &Lifetimes) -> Result<Timestamp, CatalogError> {
+    let end = now.as_second().checked_add(lifetimes.of(role).as_secs());
+    end.and_then(|end| Timestamp::from_second(end).ok()).ok_or(CatalogError::Lifetime { role })
+}
+
+pub(super) fn next(role: Role, version: u64) -> Result<NonZeroU64, CatalogError> {
     version.checked_add(1).and_then(NonZeroU64::new).ok_or(CatalogError::VersionsUsedUp { role })
 }
 

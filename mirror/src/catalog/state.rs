@@ -7,6 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 
+use super::ends::RoleEnd;
 use super::error::TrustError;
 use crate::Sha256Digest;
 use crate::store::durable::{self, FileMode};
@@ -25,6 +26,9 @@ pub(super) struct Remembered {
     pub(super) targets: u64,
     /// The latest time at which a catalog was found valid.
     pub(super) latest: jiff::Timestamp,
+    /// When its roles end; not in files of early versions.
+    #[serde(default)]
+    pub(super) ends: Vec<RoleEnd>,
 }
 
 /// What changes with every update.
@@ -37,7 +41,13 @@ pub(super) struct Seen {
 }
 
 impl Remembered {
-    pub(super) fn new(enrolled: Sha256Digest, root: &[u8], seen: Seen, latest: jiff::Timestamp) -> Self {
+    pub(super) fn new(
+        enrolled: Sha256Digest,
+        root: &[u8],
+        seen: Seen,
+        latest: jiff::Timestamp,
+        ends: Vec<RoleEnd>,
+    ) -> Self {
         Self {
             format: FORMAT,
             enrolled,
@@ -47,6 +57,7 @@ impl Remembered {
             snapshot: seen.snapshot,
             targets: seen.targets,
             latest,
+            ends,
         }
     }
 
@@ -79,6 +90,11 @@ impl Remembered {
     pub(super) fn root(&self, path: &Path) -> Result<Vec<u8>, TrustError> {
         base64::engine::general_purpose::STANDARD.decode(&self.root).map_err(|e| failed(path, e))
     }
+}
+
+/// When the roles of the catalog end that a host has trusted last; nothing if it has trusted none yet, or by an early version.
+pub fn remembered_ends(state: &Path) -> Result<Vec<RoleEnd>, TrustError> {
+    Ok(Remembered::read(state)?.map(|remembered| remembered.ends).unwrap_or_default())
 }
 
 fn failed(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> TrustError {

@@ -97,7 +97,7 @@ struct Said {
     relaxed: Vec<crate::attest::StatedRelaxation>,
 }
 
-/// Verifies the statement about an admission with the key of the store, and compares it with the evidence.
+/// Verifies the statement about an admission with a key of the store, the current one or one before it, and compares it with the evidence.
 ///
 /// `found` are the digests of the files of the evidence.
 ///
@@ -105,7 +105,7 @@ struct Said {
 /// `Ok(None)` if there is no statement; a fault if it is not this store's or says something else.
 pub fn check_statement(
     store: &Store,
-    key: &[u8; 32],
+    keys: &[[u8; 32]],
     admission: &Admission,
     found: &BTreeMap<String, Sha256Digest>,
 ) -> Result<Option<Stated>, StatementFault> {
@@ -115,7 +115,14 @@ pub fn check_statement(
     };
     let envelope: Envelope =
         serde_json::from_slice(&bytes).map_err(|error| fault(format!("it is no DSSE envelope: {error}")))?;
-    let stated: Stated = envelope.open(key).map_err(|error| fault(error.to_string()))?;
+    let mut opened = Err(fault("the store has no key".to_owned()));
+    for key in keys {
+        opened = envelope.open(key).map_err(|error| fault(error.to_string()));
+        if opened.is_ok() {
+            break;
+        }
+    }
+    let stated: Stated = opened?;
     let entry = admission.entry();
     let says = &stated.predicate;
     let is_subject = matches!(
@@ -179,7 +186,7 @@ mod tests {
         for admission in catalog.test.store.admissions().unwrap() {
             let digests = catalog.test.store.evidence_digests(&admission).unwrap();
             assert_eq!(digests.len(), 6);
-            let stated = check_statement(&catalog.test.store, &key, &admission, &digests).unwrap().unwrap();
+            let stated = check_statement(&catalog.test.store, &[key], &admission, &digests).unwrap().unwrap();
             assert_eq!(stated.predicate.stated_at, at(10));
             assert_eq!(stated.predicate.evidence.len(), 5);
         }

@@ -123,8 +123,7 @@ pub(super) fn sign(signed: &Value, keys: &[&RoleKey]) -> Vec<u8> {
     let mut canonical = Vec::new();
     let formatter = olpc_cjson::CanonicalFormatter::new();
     signed.serialize(&mut serde_json::Serializer::with_formatter(&mut canonical, formatter)).unwrap();
-    let signature =
-        |key: &&RoleKey| json!({"keyid": hex::encode(&**key.id()), "sig": hex::encode(key.sign(&canonical))});
+    let signature = |key: &&RoleKey| json!({"keyid": hex::encode(&**key.id()), "sig": hex::encode(key.sign(&canonical).unwrap())});
     let signatures: Vec<Value> = keys.iter().map(signature).collect();
     serde_json::to_vec_pretty(&json!({"signed": signed, "signatures": signatures})).unwrap()
 }

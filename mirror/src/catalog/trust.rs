@@ -7,12 +7,16 @@ use std::path::Path;
 use jiff::Timestamp;
 use tough::schema::{Metafile, Root};
 
+use super::ends::RoleEnd;
 use super::error::TrustError;
+use super::lifetimes::Profile;
 use super::metadata::Role;
 use super::source::{FolderSource, MetadataSource};
+use super::stale::StaleAllowance;
 use super::update::Update;
 use crate::catalog::{CatalogEntry, CatalogVersions, StoreIdentity};
 use crate::package::{PackageName, PackagePath};
+use crate::withdraw::WithdrawnPackage;
 
 /// What decides about trust besides the metadata itself.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,7 @@ pub(super) struct Validity {
 #[derive(Debug, Clone)]
 pub(super) struct Outcome {
     pub(super) entries: Vec<CatalogEntry>,
+    pub(super) withdrawn: Vec<WithdrawnPackage>,
     pub(super) store: Option<StoreIdentity>,
     pub(super) root_bytes: Vec<u8>,
     pub(super) snapshot_meta: Metafile,
@@ -53,16 +58,24 @@ pub(super) struct Outcome {
     pub(super) targets: Validity,
     pub(super) snapshot: Validity,
     pub(super) timestamp: Validity,
+    /// Expired, and accepted by permission.
+    pub(super) stale: Vec<Role>,
 }
 
 impl Outcome {
-    fn of(&self, role: Role) -> Validity {
+    pub(super) fn of(&self, role: Role) -> Validity {
         match role {
             Role::Root => self.root,
             Role::Targets => self.targets,
             Role::Snapshot => self.snapshot,
             Role::Timestamp => self.timestamp,
         }
+    }
+
+    /// When each role ends.
+    pub(super) fn ends(&self) -> Vec<RoleEnd> {
+        let profile = self.store.as_ref().map_or(Profile::default(), |store| store.profile);
+        Role::ALL.into_iter().map(|role| RoleEnd { role, expires: self.of(role).expires, profile }).collect()
     }
 }
 
@@ -71,7 +84,16 @@ pub async fn trust(
     source: &dyn MetadataSource,
     inputs: &TrustInputs<'_>,
 ) -> Result<TrustedCatalog, TrustError> {
-    let mut update = Update::begin(source.describe(), inputs)?;
+    trust_accepting(source, inputs, None).await
+}
+
+/// Does the same; what has expired is accepted if that is permitted.
+pub async fn trust_accepting(
+    source: &dyn MetadataSource,
+    inputs: &TrustInputs<'_>,
+    stale: Option<&StaleAllowance>,
+) -> Result<TrustedCatalog, TrustError> {
+    let mut update = Update::begin(source.describe(), inputs)?.accepting(stale);
     while let Some(wanted) = update.wanted() {
         let answer = source.fetch(&wanted.name, wanted.max).await;
         update.supply(answer)?;
@@ -81,7 +103,16 @@ pub async fn trust(
 
 /// Does the same for a local folder without an async runtime.
 pub fn trust_folder(source: &FolderSource, inputs: &TrustInputs<'_>) -> Result<TrustedCatalog, TrustError> {
-    let mut update = Update::begin(source.describe(), inputs)?;
+    trust_folder_accepting(source, inputs, None)
+}
+
+/// Does the same; what has expired is accepted if that is permitted.
+pub fn trust_folder_accepting(
+    source: &FolderSource,
+    inputs: &TrustInputs<'_>,
+    stale: Option<&StaleAllowance>,
+) -> Result<TrustedCatalog, TrustError> {
+    let mut update = Update::begin(source.describe(), inputs)?.accepting(stale);
     while let Some(wanted) = update.wanted() {
         update.supply(source.read(&wanted.name, wanted.max))?;
     }
@@ -106,6 +137,11 @@ impl TrustedCatalog {
     /// The store it is of; catalogs of early versions do not say it.
     pub fn store(&self) -> Option<&StoreIdentity> {
         self.outcome.store.as_ref()
+    }
+
+    /// The packages that nobody is to get any more, in the order of their digests.
+    pub fn withdrawn(&self) -> &[WithdrawnPackage] {
+        &self.outcome.withdrawn
     }
 
     /// Finds a package by its vendor path.
@@ -134,6 +170,16 @@ impl TrustedCatalog {
     /// When the first of the four roles expires.
     pub fn expires(&self) -> Timestamp {
         Role::ALL.into_iter().map(|role| self.expiry(role)).min().unwrap_or(Timestamp::MIN)
+    }
+
+    /// When each role ends.
+    pub fn ends(&self) -> Vec<RoleEnd> {
+        self.outcome.ends()
+    }
+
+    /// The roles that have expired and were accepted by a [`StaleAllowance`].
+    pub fn stale_roles(&self) -> &[Role] {
+        &self.outcome.stale
     }
 
     /// When one role expires.

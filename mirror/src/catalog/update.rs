@@ -31,8 +31,9 @@ use super::checks::{
     check_root, check_specification, entries, key_ids, length, parse, verify,
 };
 use super::error::{Distrust, TrustError};
-use super::metadata::{Role, store_identity};
+use super::metadata::{Role, store_identity, withdrawn_packages};
 use super::source::MetadataError;
+use super::stale::StaleAllowance;
 use super::state::{Remembered, Seen};
 use super::trust::{Outcome, TrustInputs, Validity};
 use crate::Sha256Digest;
@@ -55,6 +56,7 @@ pub(super) struct Update<'a> {
     root_bytes: Vec<u8>,
     roots: u64,
     stage: Stage,
+    stale: Option<&'a StaleAllowance>,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl<'a> Update<'a> {
             root_bytes: inputs.root.to_vec(),
             roots: 0,
             stage: Stage::Root,
+            stale: None,
             place,
         };
         check_root(&given).map_err(|reason| update.distrust(GIVEN_ROOT, reason))?;
@@ -106,6 +109,12 @@ impl<'a> Update<'a> {
             update.remembered = Some(remembered);
         }
         Ok(update)
+    }
+
+    /// Accepts what has expired, if that is permitted.
+    pub(super) fn accepting(mut self, stale: Option<&'a StaleAllowance>) -> Self {
+        self.stale = stale;
+        self
     }
 
     /// The next file; none when all is done.
@@ -180,7 +189,8 @@ impl<'a> Update<'a> {
                 targets: outcome.targets.version,
             };
             let enrolled = Sha256Digest::of(self.inputs.root);
-            Remembered::new(enrolled, &outcome.root_bytes, seen, self.now).write(path)?;
+            let ends = outcome.ends();
+            Remembered::new(enrolled, &outcome.root_bytes, seen, self.now, ends).write(path)?;
         }
         Ok(*outcome)
     }
@@ -271,8 +281,12 @@ impl<'a> Update<'a> {
         let targets: Targets = self.verified(what, bytes)?;
         self.same_version(what, &snapshot.next, targets.version.get())?;
         self.check_expiry(Role::Targets, targets.expires)?;
-        let outcome = Outcome {
-            entries: entries(&targets).map_err(|reason| self.distrust(what, reason))?,
+        let entries = entries(&targets).map_err(|reason| self.distrust(what, reason))?;
+        let withdrawn =
+            withdrawn_packages(&targets, &entries).map_err(|reason| self.distrust(what, reason))?;
+        let mut outcome = Outcome {
+            entries,
+            withdrawn,
             store: store_identity(&targets).map_err(|reason| self.distrust(what, reason))?,
             root_bytes: self.root_bytes.clone(),
             snapshot_meta: timestamp.next,
@@ -281,7 +295,12 @@ impl<'a> Update<'a> {
             targets: Validity { version: targets.version.get(), expires: targets.expires },
             snapshot: snapshot.validity,
             timestamp: timestamp.validity,
+            stale: Vec::new(),
         };
+        if self.stale.is_some() {
+            let is_over = |role: &Role| outcome.of(*role).expires <= self.now;
+            outcome.stale = Role::ALL.into_iter().filter(is_over).collect();
+        }
         Ok(Stage::Done(Box::new(outcome), timestamp.sha256))
     }
 
@@ -354,6 +373,9 @@ impl<'a> Update<'a> {
     /// 5.3.10, 5.4.4, 5.5.6 and 5.6.5.
     fn check_expiry(&self, role: Role, expired_at: Timestamp) -> Result<(), TrustError> {
         if self.inputs.allow_expired || expired_at > self.now {
+            return Ok(());
+        }
+        if self.stale.is_some_and(|stale| stale.covers(role, self.now)) {
             return Ok(());
         }
         let (now, clock) = (self.now, self.inputs.now);

@@ -186,6 +186,14 @@ pub enum EnrolError {
         /// Why it failed.
         source: io::Error,
     },
+    /// What a catalog withdrew cannot be read or written as JSON.
+    #[error("{} is garbled", path.display())]
+    Withdrawn {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// A file cannot be written.
     #[error("failed to store the enrolment in {}", state_dir.display())]
     Write {

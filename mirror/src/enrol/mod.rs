@@ -5,6 +5,8 @@
 //!   trust.json            the trust file as it was given; present means enrolled
 //!   policy.toml           whose signature this host wants on packages, and by which anchors
 //!   catalog/ROOT.json     catalog versions seen; ROOT is the beginning of the digest of the enrolled TUF root
+//!   catalog/ROOT.withdrawn.json
+//!                         packages that nobody is to get any more, by the newest catalog seen
 //!   staging/              private copies of packages between download and `package/incoming`
 //!   lock                  one importer at a time
 //! ```
@@ -15,6 +17,7 @@ mod error;
 mod policy;
 mod state;
 mod trust_file;
+mod withdrawn;
 
 pub use error::{EnrolError, PolicyError, TrustFileError};
 pub use policy::{HostPolicy, HostTruststore};

@@ -81,7 +81,7 @@ impl Enrolment {
     pub fn load(state_dir: &Path) -> Result<Self, EnrolError> {
         let trust = read_trust(state_dir)?;
         let path = state_dir.join(POLICY);
-        let bytes = read_private(&path)?;
+        let bytes = read_private(&path, SMALL)?;
         let policy = HostPolicy::parse(&bytes).map_err(|source| EnrolError::Policy { path, source })?;
         Ok(Self { state_dir: state_dir.to_owned(), trust, policy })
     }
@@ -144,15 +144,14 @@ fn read_trust(state_dir: &Path) -> Result<TrustFile, EnrolError> {
         Ok(_) => {}
     }
     refuse_shared(state_dir, &fs::metadata(state_dir).map_err(|e| io_error("open", state_dir, e))?)?;
-    let bytes = read_private(&path)?;
+    let bytes = read_private(&path, SMALL)?;
     TrustFile::parse(&bytes).map_err(|source| EnrolError::TrustFile { path, source })
 }
 
 /// Reads a file that only its owner may change.
-fn read_private(path: &Path) -> Result<Vec<u8>, EnrolError> {
+pub(super) fn read_private(path: &Path, limit: u64) -> Result<Vec<u8>, EnrolError> {
     let file = File::open(path).map_err(|e| io_error("open", path, e))?;
     refuse_shared(path, &file.metadata().map_err(|e| io_error("open", path, e))?)?;
-    let limit = u64::try_from(TrustFile::MAX_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     // One more byte than allowed, so that the parser sees that it is too long.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| io_error("read", path, e))?;
@@ -227,6 +226,8 @@ fn io_error(operation: &'static str, path: &Path, source: io::Error) -> EnrolErr
     EnrolError::Io { operation, path: path.to_owned(), source }
 }
 
+/// Trust file and policy.
+const SMALL: u64 = 1 << 20;
 const CATALOG: &str = "catalog";
 const TRUST: &str = "trust.json";
 const POLICY: &str = "policy.toml";

@@ -196,8 +196,25 @@ impl<'a> LogWriter<'a> {
     /// Opens a log, or begins one. What lies beyond its checkpoint was left by a writer that was interrupted, and is
     /// written over.
     pub fn open(folder: &LogFolder, key: &'a LogKey) -> Result<Self, LogError> {
-        let folder = folder.clone();
         let checkpoint = folder.checkpoint(key.public())?;
+        Self::open_at(folder, key, checkpoint)
+    }
+
+    /// Opens a log whose checkpoint may still be signed by the key before this one.
+    pub fn open_after(folder: &LogFolder, key: &'a LogKey, before: &NoteKey) -> Result<Self, LogError> {
+        let checkpoint = match folder.checkpoint(key.public()) {
+            Err(LogError::Checkpoint { .. }) => folder.checkpoint(before)?,
+            other => other?,
+        };
+        Self::open_at(folder, key, checkpoint)
+    }
+
+    fn open_at(
+        folder: &LogFolder,
+        key: &'a LogKey,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<Self, LogError> {
+        let folder = folder.clone();
         let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
         let at = folder.at(size);
         let edge = Edge::read(&at, size)?;

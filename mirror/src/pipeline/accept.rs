@@ -1,6 +1,6 @@
 //! A person's decision: bytes that the store has under a name become the published ones.
 
-use super::{PipelineError, Site};
+use super::{PipelineError, Site, withdraw};
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, verify_file};
 use crate::catalog::{Publication, publish};
@@ -20,6 +20,8 @@ pub fn accept(
     approval: &Approval<'_>,
 ) -> Result<(Admission, Publication), PipelineError> {
     let mut writer = site.store.write()?;
+    let policy = withdraw::policy(site)?;
+    let site = &Site { policy: &policy, ..*site };
     let sha256 = site.store.acceptable(path, sha256)?.entry().sha256;
     site.store.check_blob(&sha256)?;
     let inputs = AdmissionInputs {

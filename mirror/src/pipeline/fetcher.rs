@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use super::upstream_memory::{Remembered, UpstreamMemory};
 use super::{Event, Observer, Outcome, Revalidate, SyncOptions};
 use crate::Sha256Digest;
+use crate::admit::{AdmissionPolicy, AdmitError, Decision};
 use crate::catalog::CatalogEntry;
 use crate::fetch::{
     Expectation, FetchError, FetchEvent, FetchOptions, HttpClient, Look, QuarantinedPackage, Seen, fetch,
@@ -34,6 +35,8 @@ pub(super) struct Fetcher {
     pub(super) memory: UpstreamMemory,
     pub(super) now: Timestamp,
     pub(super) expectation: Expectation,
+    /// Knows what is withdrawn.
+    pub(super) policy: AdmissionPolicy,
     /// Set by the verifying side when nothing more is to be begun.
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -88,8 +91,20 @@ impl Fetcher {
         known: Option<CatalogEntry>,
     ) -> Result<Option<Outcome>, FetchError> {
         let Some(published) = known.map(Box::new) else { return Ok(None) };
+        // Withdrawn bytes are there and of no use; only if the upstream has others something is to be done.
+        let withdrawn = Decision::of_withdrawn(package.path().name(), published.sha256, &self.policy);
+        let is_withdrawn = withdrawn.is_some();
+        let already_there = |published| {
+            withdrawn.map_or_else(
+                || Outcome::AlreadyThere(published),
+                |decision| {
+                    let name = Box::new(package.path().name().clone());
+                    Outcome::NotAdmitted(AdmitError::Refused { name, decision: Box::new(decision) })
+                },
+            )
+        };
         if self.options.revalidate == Revalidate::Never {
-            return Ok(Some(Outcome::AlreadyThere(published)));
+            return Ok(Some(already_there(published)));
         }
         let path = package.path();
         let recalled = match self.memory.recall(&self.store, path, package.url().as_str()) {
@@ -100,11 +115,12 @@ impl Fetcher {
         if let Revalidate::After(interval) = self.options.revalidate
             && !is_due(recalled.asked_at, self.now, interval)
         {
-            return Ok(Some(Outcome::AlreadyThere(published)));
+            return Ok(Some(already_there(published)));
         }
         let observer = Arc::clone(&self.observer);
         let progress = |event: FetchEvent<'_>| observer(Event::Fetching { path, event });
         match self.client.look(package.url(), &recalled.seen, &progress).await? {
+            Look::Gone | Look::Same if is_withdrawn => Ok(Some(already_there(published))),
             Look::Gone => Ok(Some(Outcome::Withdrawn(published))),
             Look::Other(_) => Ok(None),
             Look::Same => {

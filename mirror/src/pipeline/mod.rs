@@ -13,6 +13,7 @@ mod preview;
 mod run;
 mod take_in;
 mod upstream_memory;
+mod withdraw;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use crate::store::{Store, StoreError, StoredPackage};
 pub use accept::accept;
 pub use preview::{Preview, PreviewItem, PreviewState, preview};
 pub use run::{import, sync};
+pub use withdraw::{Withdrawn, withdraw};
 
 /// What a connected mirror works with.
 #[derive(Debug, Clone, Copy)]
@@ -200,6 +202,9 @@ pub enum PipelineError {
     /// Bytes that are to be published are not acceptable.
     #[error(transparent)]
     Admit(#[from] AdmitError),
+    /// A withdrawal cannot be recorded, or the records not be read.
+    #[error(transparent)]
+    Withdraw(#[from] crate::withdraw::WithdrawError),
     /// A file outside store and catalog cannot be read.
     #[error(transparent)]
     Fetch(#[from] FetchError),

@@ -38,6 +38,11 @@ pub enum PreviewState {
         /// Its length in bytes, if the upstream was asked and says.
         length: Option<u64>,
     },
+    /// Nothing, and it is not published: these bytes were withdrawn.
+    Withdrawn {
+        /// Why.
+        reason: String,
+    },
     /// The upstream says that it does not have it.
     Absent,
     /// The upstream could not be asked; the text says why.
@@ -75,7 +80,8 @@ pub async fn preview(
     client: Option<&HttpClient>,
     planned: &[PlannedPackage],
 ) -> Result<Preview, PipelineError> {
-    let admitted = site.store.admitted()?;
+    let admitted = crate::store::newest(site.store.admissions()?);
+    let withdrawn = crate::withdraw::withdrawn(site.store)?;
     let mut seen = HashSet::new();
     let mut items = Vec::new();
     for package in planned.iter().filter(|package| seen.insert(package.path().as_str())) {
@@ -83,7 +89,11 @@ pub async fn preview(
             let blob = site.store.blob_path(&entry.sha256);
             entry.path == *package.path() && blob.metadata().is_ok_and(|blob| blob.len() == entry.length)
         });
+        let withdrawal = known.and_then(|entry| withdrawn.get(&entry.sha256));
         let state = match (known, client) {
+            (Some(_), _) if withdrawal.is_some() => PreviewState::Withdrawn {
+                reason: withdrawal.map(|withdrawal| withdrawal.reason.clone()).unwrap_or_default(),
+            },
             (Some(entry), _) => PreviewState::InStore { length: entry.length },
             (None, None) => PreviewState::ToFetch { length: None },
             (None, Some(client)) => match client.look(package.url(), &Seen::default(), &|_| {}).await {

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::fetcher::{Fetched, Fetcher};
 use super::take_in::take_in;
 use super::upstream_memory::UpstreamMemory;
+use super::withdraw;
 use super::{Event, Item, Observer, Outcome, PipelineError, Site, SyncOptions, SyncReport};
 use crate::catalog::publish;
 use crate::fetch::{FetchOptions, HttpClient, import_file};
@@ -30,6 +31,8 @@ pub async fn sync(
     observer: Arc<Observer<'static>>,
 ) -> Result<SyncReport, PipelineError> {
     let mut writer = site.store.write()?;
+    let policy = withdraw::policy(site)?;
+    let site = &Site { policy: &policy, ..*site };
     let mut seen = HashSet::new();
     let planned = planned
         .iter()
@@ -45,6 +48,7 @@ pub async fn sync(
         memory: UpstreamMemory::load(site.store),
         now: site.now,
         expectation: site.expectation(),
+        policy: policy.clone(),
         stop: Arc::clone(&stop),
     };
     let (sender, mut receiver) = mpsc::channel(1);
@@ -81,6 +85,9 @@ pub async fn import(
     observer: &Observer<'_>,
 ) -> Result<SyncReport, PipelineError> {
     let mut writer = site.store.write()?;
+    withdraw::learn(site)?;
+    let policy = withdraw::policy(site)?;
+    let site = &Site { policy: &policy, ..*site };
     let mut report = SyncReport::default();
     for (file, path) in files {
         observer(Event::Started { path });

@@ -14,7 +14,10 @@ pub(super) fn take_in(
     judge_known: bool,
 ) -> Outcome {
     let published = match writer.published(quarantined.path()) {
-        Ok(published) => published.map(Admission::into_entry),
+        // Withdrawn bytes are not published; what comes in their place is new.
+        Ok(published) => published
+            .map(Admission::into_entry)
+            .filter(|entry| site.policy.withdrawal(entry.sha256).is_none()),
         Err(error) => return Outcome::NotStored(error),
     };
     match published {

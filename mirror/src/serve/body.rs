@@ -12,6 +12,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::hosts::{HostRecord, Recorder};
+
 /// What follows the head of a response.
 #[derive(Debug)]
 pub(crate) enum ResponseBody {
@@ -30,11 +32,26 @@ pub(crate) struct FilePart {
     position: u64,
     remaining: u64,
     buffers: Buffers,
+    /// Told when the last byte was taken.
+    delivery: Option<Box<Delivery>>,
+}
+
+/// A package on its way to a host.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) recorder: Recorder,
+    pub(crate) record: HostRecord,
 }
 
 impl FilePart {
     pub(crate) fn new(file: File, first: u64, length: u64, buffers: Buffers) -> Self {
-        Self { file, position: first, remaining: length, buffers }
+        Self { file, position: first, remaining: length, buffers, delivery: None }
+    }
+
+    /// Has the delivery recorded when the last byte was taken by the connection.
+    pub(crate) fn recorded(self, delivery: Option<Delivery>) -> Self {
+        let delivery = delivery.map(Box::new);
+        Self { delivery, ..self }
     }
 
     fn next(&mut self) -> Option<io::Result<Bytes>> {
@@ -59,6 +76,11 @@ impl FilePart {
                 let length = u64::try_from(count).unwrap_or_default();
                 self.position += length;
                 self.remaining = self.remaining.saturating_sub(length);
+                if self.remaining == 0
+                    && let Some(delivery) = self.delivery.take()
+                {
+                    delivery.recorder.record(delivery.record);
+                }
                 buffer.filled = count;
                 Some(Ok(Bytes::from_owner(buffer)))
             }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where and how the server listens.
@@ -17,6 +18,8 @@ pub struct ServeConfig {
     /// Whether the digest of a stored file is checked before it is served for the first time by this process, and
     /// again whenever the file has changed. Only a store that is checked otherwise can do without.
     pub check_blobs: bool,
+    /// Folder for records of what hosts have downloaded, see [`hosts`](crate::hosts); none without it.
+    pub records: Option<PathBuf>,
     /// Bounds for what clients may take up.
     pub limits: ServeLimits,
 }
@@ -24,7 +27,14 @@ pub struct ServeConfig {
 impl ServeConfig {
     /// Settings with the usual limits and without plain HTTP.
     pub fn new(listen: SocketAddr, tls: TlsMaterial) -> Self {
-        Self { listen, tls, plain_listen: None, check_blobs: true, limits: ServeLimits::default() }
+        Self {
+            listen,
+            tls,
+            plain_listen: None,
+            check_blobs: true,
+            records: None,
+            limits: ServeLimits::default(),
+        }
     }
 }
 

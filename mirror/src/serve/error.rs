@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::hosts::RecordError;
+
 /// The server could not be started.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -43,6 +45,13 @@ pub enum ServeError {
         what: &'static str,
         /// The library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What hosts download cannot be recorded.
+    #[error("the records of downloads cannot be written")]
+    Records {
+        /// Why.
+        #[from]
+        source: RecordError,
     },
     /// There is a catalog, but it cannot be used.
     #[error("failed to load the catalog")]

@@ -30,6 +30,7 @@ use super::response::overloaded;
 use super::site::{Channel, Site};
 use super::tls::server_config;
 use super::view::{Published, ServedStore};
+use crate::hosts::Recorder;
 
 /// The HTTPS server.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct RunningServer {
     plain_addr: Option<SocketAddr>,
     tls: Arc<RwLock<Arc<rustls::ServerConfig>>>,
     listeners: Vec<JoinHandle<()>>,
+    /// Ends when the last connection has ended.
+    records: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -53,8 +56,9 @@ impl Server {
     ) -> Result<RunningServer, ServeError> {
         let tls = Arc::new(RwLock::new(server_config(&config.tls)?));
         let published = Published::load(Arc::new(store)).await?;
+        let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
         let shared = Arc::new(Shared {
-            site: Site::new(published, config.check_blobs),
+            site: Site::new(published, config.check_blobs, recorder),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits: config.limits,
@@ -75,7 +79,7 @@ impl Server {
             drop(stop);
         });
         tracing::info!(address = %local_addr, plain = plain_addr.map(|a| a.to_string()), "listening");
-        Ok(RunningServer { local_addr, plain_addr, tls, listeners })
+        Ok(RunningServer { local_addr, plain_addr, tls, listeners, records })
     }
 }
 
@@ -102,6 +106,13 @@ impl RunningServer {
         for listener in self.listeners {
             if let Err(error) = listener.await {
                 tracing::error!(error = %error, "a listener has ended unexpectedly");
+            }
+        }
+        // What waits for the disk is written; a disk that hangs does not keep the server from ending.
+        if let Some(records) = self.records {
+            let end = Instant::now() + RECORDS_TIME;
+            while !records.is_finished() && Instant::now() < end {
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         }
     }
@@ -230,7 +241,7 @@ impl Shared {
         channel: Channel,
     ) -> Response<ResponseBody> {
         let started = Instant::now();
-        let response = self.site.answer(request, channel).await;
+        let response = self.site.answer(request, peer.ip(), channel).await;
         tracing::info!(
             peer = %peer,
             method = %request.method(),
@@ -268,6 +279,9 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
+
+/// For records of downloads that wait for the disk at the end.
+const RECORDS_TIME: Duration = Duration::from_secs(5);
 
 /// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
 const CONNECTION_BUFFER: usize = 64 * 1024;

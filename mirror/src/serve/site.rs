@@ -6,7 +6,8 @@
 //! /log/checkpoint, /log/tile/…              the log, as C2SP tlog-tiles
 //! /SHA256SUMS, /SHA256SUMS.minisig, /midmirror.pub
 //!                                           digests of the packages, signed for minisign and signify
-//! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots)
+//! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
+//!                                           DIGEST.FOLDER/NAME, as those made with tough do
 //! /api/v1/packages                          the list as JSON
 //! /healthz                                  for monitoring
 //! /, /style.css                             the list for people
@@ -17,13 +18,14 @@
 //! is sent back but its `Host`, which is checked first.
 
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::blob_check::BlobCheck;
-use super::body::{Buffers, FilePart, ResponseBody};
+use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::page;
 use super::representation::Package;
@@ -31,6 +33,8 @@ use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
 use super::small_files::SmallFile;
 use super::view::{Published, View};
 use crate::Sha256Digest;
+use crate::catalog::CatalogEntry;
+use crate::hosts::{HostRecord, RecordKind, Recorder};
 use crate::package::PackagePath;
 
 /// Everything that answering needs; shared by all connections.
@@ -38,6 +42,7 @@ pub(crate) struct Site {
     published: Published,
     blobs: BlobCheck,
     buffers: Buffers,
+    recorder: Option<Recorder>,
 }
 
 /// Where a request came in.
@@ -60,13 +65,18 @@ enum Target {
 }
 
 impl Site {
-    pub(crate) fn new(published: Published, check_blobs: bool) -> Self {
-        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default() }
+    pub(crate) fn new(published: Published, check_blobs: bool, recorder: Option<Recorder>) -> Self {
+        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder }
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer<B>(&self, request: &Request<B>, channel: Channel) -> Response<ResponseBody> {
-        let mut response = self.respond(request, channel).await;
+    /// Answers one request of a peer.
+    pub(crate) async fn answer<B>(
+        &self,
+        request: &Request<B>,
+        peer: IpAddr,
+        channel: Channel,
+    ) -> Response<ResponseBody> {
+        let mut response = self.respond(request, peer, channel).await;
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static("midmirror"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -76,7 +86,12 @@ impl Site {
         response
     }
 
-    async fn respond<B>(&self, request: &Request<B>, channel: Channel) -> Response<ResponseBody> {
+    async fn respond<B>(
+        &self,
+        request: &Request<B>,
+        peer: IpAddr,
+        channel: Channel,
+    ) -> Response<ResponseBody> {
         let path = request.uri().path();
         // RFC 9112, section 3.2
         if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
@@ -89,7 +104,7 @@ impl Site {
             return options();
         }
         let Some(target) = self.find(path, channel).await else {
-            return text(StatusCode::NOT_FOUND, "not mirrored here");
+            return self.not_found(path);
         };
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -102,7 +117,7 @@ impl Site {
         }
         match target {
             Target::Package(view, index) => match view.packages().get(index) {
-                Some(package) => self.package(request, package).await,
+                Some(package) => self.package(request, peer, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Small(file) => self.small_file(request, &file).await,
@@ -116,10 +131,24 @@ impl Site {
             }
             Target::Page => {
                 let view = self.published.newest().await;
-                let problem = self.published.problem();
+                let problem = self.published.problem().or_else(|| self.published.warning());
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
             }
+        }
+    }
+
+    /// What a person is to read who looks at why an agent got nothing. 404 as for all that is not here: it is what agents
+    /// know from the vendor's host, and 410 would tell them nothing more.
+    fn not_found(&self, path: &str) -> Response<ResponseBody> {
+        let view = self.published.view();
+        let vendor = path.strip_prefix('/').map(|path| match path.strip_prefix("repository/targets/") {
+            Some(target) => without_digest(target),
+            None => path.to_owned(),
+        });
+        match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
+            Some(said) => text(StatusCode::NOT_FOUND, said),
+            None => text(StatusCode::NOT_FOUND, "not mirrored here"),
         }
     }
 
@@ -144,13 +173,14 @@ impl Site {
         }
     }
 
-    /// TUF 1.0, section 6.2.1: with consistent snapshots the digest stands before the file name.
+    /// TUF 1.0, section 6.2.1: with consistent snapshots the digest stands before the file name. `tough` (and `tuftool`)
+    /// puts it before the whole path.
     async fn find_target(&self, path: &str) -> Option<Target> {
+        if let Some((digest, path)) = split_digest(path) {
+            return self.find_package(path, Some(digest)).await;
+        }
         let (folder, file) = path.rsplit_once('/')?;
-        if let Some((digest, name)) = file.split_at_checked(64)
-            && let Ok(digest) = digest.parse::<Sha256Digest>()
-            && let Some(name) = name.strip_prefix('.')
-        {
+        if let Some((digest, name)) = split_digest(file) {
             return self.find_package(&format!("{folder}/{name}"), Some(digest)).await;
         }
         self.find_package(path, None).await
@@ -170,7 +200,12 @@ impl Site {
         Some(Target::Package(newest, index))
     }
 
-    async fn package<B>(&self, request: &Request<B>, package: &Package) -> Response<ResponseBody> {
+    async fn package<B>(
+        &self,
+        request: &Request<B>,
+        peer: IpAddr,
+        package: &Package,
+    ) -> Response<ResponseBody> {
         let entry = &package.entry;
         let path = self.published.store().blob_path(&entry.sha256);
         let file = match self.blobs.open(&path, entry.sha256, entry.length).await {
@@ -192,8 +227,27 @@ impl Site {
         let representation = &package.representation;
         let decision = decide(request.method(), request.headers(), &representation.selected());
         build(representation, decision, |first, length| {
-            ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()))
+            // Of a range only the one with the last byte counts: whoever has that has the others, or will not use them.
+            let is_last = first.saturating_add(length) == entry.length;
+            let delivery = self
+                .recorder
+                .clone()
+                .filter(|_| is_last)
+                .map(|recorder| Delivery { recorder, record: self.delivered(peer, entry) });
+            ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
         })
+    }
+
+    /// What is recorded of a package that was sent. An IPv4 address stays one on a listener for both.
+    fn delivered(&self, peer: IpAddr, entry: &CatalogEntry) -> HostRecord {
+        HostRecord {
+            kind: RecordKind::Downloaded,
+            at: self.published.store().now(),
+            host: peer.to_canonical().to_string(),
+            certificate: None,
+            sha256: entry.sha256,
+            path: Some(entry.path.clone()),
+        }
     }
 
     async fn small_file<B>(&self, request: &Request<B>, file: &SmallFile) -> Response<ResponseBody> {
@@ -221,6 +275,21 @@ impl Site {
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
     }
+}
+
+/// `DIGEST.REST`
+fn split_digest(text: &str) -> Option<(Sha256Digest, &str)> {
+    let (digest, rest) = text.split_at_checked(64)?;
+    Some((digest.parse().ok()?, rest.strip_prefix('.')?))
+}
+
+/// `FOLDER/DIGEST.NAME` or `DIGEST.FOLDER/NAME` without the digest.
+fn without_digest(target: &str) -> String {
+    if let Some((_, path)) = split_digest(target) {
+        return path.to_owned();
+    }
+    let Some((folder, file)) = target.rsplit_once('/') else { return target.to_owned() };
+    split_digest(file).map_or_else(|| target.to_owned(), |(_, name)| format!("{folder}/{name}"))
 }
 
 /// The name under which the client knows this server, if it looks like one.

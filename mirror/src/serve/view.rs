@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use super::error::ServeError;
 use super::representation::Package;
 use crate::Sha256Digest;
-use crate::catalog::{CatalogEntry, FolderSource, TrustInputs, trust_folder};
+use crate::catalog::{CatalogEntry, FolderSource, RoleEnd, TrustInputs, trust_folder};
 use crate::store::Store;
+use crate::withdraw::{self, WithdrawnPackage};
 
 /// Why a catalog could not be loaded.
 pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,8 +30,12 @@ pub type LoadCatalog = dyn Fn() -> Result<LoadedCatalog, LoadError> + Send + Syn
 pub struct LoadedCatalog {
     /// The packages.
     pub entries: Vec<CatalogEntry>,
+    /// What nobody is to get any more: none of the entries, and a text for those who ask.
+    pub withdrawn: Vec<WithdrawnPackage>,
     /// When importers will begin to refuse it. Packages are served on, but `/healthz` complains.
     pub expires: jiff::Timestamp,
+    /// When its roles end, for warnings in time; may be empty.
+    pub ends: Vec<RoleEnd>,
 }
 
 /// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
@@ -41,13 +46,22 @@ pub struct ServedStore {
 }
 
 impl ServedStore {
-    /// Serves what the signed catalog lists, as long as it can be trusted from the given root metadata on.
+    /// Serves what the signed catalog lists, as long as it can be trusted from the given root metadata on. What the store
+    /// has a record of as withdrawn is left out, also before the catalog says so.
     pub fn trusting(store: &Store, root: Vec<u8>, clock: fn() -> jiff::Timestamp) -> Self {
         let source = FolderSource::new(store.repository_dir());
+        let of = store.clone();
         Self::loading(store, clock, move || {
             let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
             let catalog = trust_folder(&source, &inputs)?;
-            Ok(LoadedCatalog { entries: catalog.entries().to_vec(), expires: catalog.expires() })
+            let (expires, ends) = (catalog.expires(), catalog.ends());
+            let recorded = withdraw::withdrawn(&of)?;
+            let mut entries = catalog.entries().to_vec();
+            entries.retain(|entry| !recorded.contains_key(&entry.sha256));
+            let mut withdrawn = withdraw::of_records(&recorded, str::to_owned);
+            withdrawn
+                .extend(catalog.withdrawn().iter().filter(|w| !recorded.contains_key(&w.sha256)).cloned());
+            Ok(LoadedCatalog { entries, withdrawn, expires, ends })
         })
     }
 
@@ -58,6 +72,11 @@ impl ServedStore {
         load: impl Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync + 'static,
     ) -> Self {
         Self { store: store.clone(), load: Arc::new(load), clock }
+    }
+
+    /// The time of this machine.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        (self.clock)()
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -78,12 +97,15 @@ impl ServedStore {
 pub(crate) struct View {
     packages: Vec<Package>,
     by_path: HashMap<String, usize>,
+    withdrawn: HashMap<String, String>,
     expires: Option<jiff::Timestamp>,
+    ends: Vec<RoleEnd>,
 }
 
 impl View {
     fn new(catalog: LoadedCatalog) -> Self {
-        let LoadedCatalog { mut entries, expires } = catalog;
+        let LoadedCatalog { mut entries, withdrawn, expires, ends } = catalog;
+        let withdrawn = said_of(&withdrawn);
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let by_path = entries
             .iter()
@@ -91,7 +113,7 @@ impl View {
             .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
             .collect();
         let packages = entries.into_iter().map(Package::new).collect();
-        Self { packages, by_path, expires: Some(expires) }
+        Self { packages, by_path, withdrawn, expires: Some(expires), ends }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -99,9 +121,31 @@ impl View {
         self.by_path.get(path).copied()
     }
 
+    /// What is to be said to those who ask for a withdrawn package.
+    pub(crate) fn withdrawn(&self, path: &str) -> Option<&str> {
+        self.withdrawn.get(path).map(String::as_str)
+    }
+
     pub(crate) fn packages(&self) -> &[Package] {
         &self.packages
     }
+}
+
+/// The newest withdrawal of each path, in words.
+fn said_of(withdrawn: &[WithdrawnPackage]) -> HashMap<String, String> {
+    let mut in_order: Vec<&WithdrawnPackage> = withdrawn.iter().collect();
+    in_order.sort_by_key(|package| package.at);
+    let mut said = HashMap::new();
+    for package in in_order {
+        for path in &package.paths {
+            let text = format!(
+                "withdrawn from this mirror on {}: {} (sha256 {})",
+                package.at, package.reason, package.sha256
+            );
+            said.insert(path.as_str().to_owned(), text);
+        }
+    }
+    said
 }
 
 /// The current view and what is needed to replace it.
@@ -116,7 +160,7 @@ pub(crate) struct Published {
     seen: tokio::sync::Mutex<Seen>,
 }
 
-/// The state of `timestamp.json` when it was loaded, or tried.
+/// The state of `timestamp.json` and of the withdrawals when they were loaded, or tried.
 #[derive(Default)]
 struct Seen {
     stamp: Option<Stamp>,
@@ -125,6 +169,12 @@ struct Seen {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
+    catalog: FileStamp,
+    withdrawals: Option<FileStamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileStamp {
     file: (u64, u64),
     length: u64,
     changed: (i64, i64),
@@ -169,6 +219,11 @@ impl Published {
         })
     }
 
+    /// What people should know before it becomes a problem.
+    pub(crate) fn warning(&self) -> Option<String> {
+        RoleEnd::worst_text(&self.view().ends, (self.store.clock)())
+    }
+
     /// The view, at most a second older than the disk.
     pub(crate) async fn current(&self) -> Arc<View> {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -185,11 +240,12 @@ impl Published {
         self.view()
     }
 
-    fn view(&self) -> Arc<View> {
+    /// The view as it was when it was last looked at.
+    pub(crate) fn view(&self) -> Arc<View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the view if `timestamp.json`, which is written last, has changed.
+    /// Replaces the view if `timestamp.json`, which is written last, has changed, or a package was withdrawn.
     async fn look(&self) {
         let mut seen = self.seen.lock().await;
         if seen.failed.is_some_and(|then| then.elapsed() < RETRY_AFTER_FAILURE) {
@@ -223,15 +279,18 @@ impl Published {
     }
 
     fn stamp(&self) -> io::Result<Option<Stamp>> {
-        match fs::metadata(self.store.repository().join("timestamp.json")) {
-            Ok(metadata) => Ok(Some(Stamp {
+        let stamp = |path: PathBuf| match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(FileStamp {
                 file: (metadata.dev(), metadata.ino()),
                 length: metadata.len(),
                 changed: (metadata.ctime(), metadata.ctime_nsec()),
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
-        }
+        };
+        let Some(catalog) = stamp(self.store.repository().join("timestamp.json"))? else { return Ok(None) };
+        let withdrawals = self.store.store.storage().file(withdraw::WITHDRAWALS).map(stamp).transpose()?;
+        Ok(Some(Stamp { catalog, withdrawals: withdrawals.flatten() }))
     }
 
     fn set_problem(&self, problem: Option<String>) {

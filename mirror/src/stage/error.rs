@@ -94,6 +94,13 @@ pub enum SourceError {
         /// What was given, without credentials.
         url: String,
     },
+    /// What is withdrawn cannot be remembered or recalled.
+    #[error("what is withdrawn cannot be remembered or recalled")]
+    Memory {
+        /// Why.
+        #[from]
+        source: EnrolError,
+    },
     /// The HTTPS client cannot be made.
     #[error("failed to set up the connection to the mirror")]
     Client {
@@ -110,6 +117,18 @@ pub enum PackageError {
     /// The catalog says that no signature was checked.
     #[error("the catalog says \"signature not checked\", and an agent's packages must be signed")]
     NotChecked,
+    /// Nobody is to get it any more.
+    #[error("it was withdrawn on {at}: {reason} (SHA-256 {sha256}){}", advice(waiting.as_deref()))]
+    Withdrawn {
+        /// Digest of the withdrawn bytes.
+        sha256: Sha256Digest,
+        /// When.
+        at: jiff::Timestamp,
+        /// Why.
+        reason: String,
+        /// A file of its name in incoming, which an agent would install.
+        waiting: Option<PathBuf>,
+    },
     /// Another file has its name.
     #[error("{} is there already with other bytes ({}); it is not overwritten", path.display(), describe(*found))]
     Conflict {
@@ -218,6 +237,7 @@ impl PackageError {
         matches!(
             self,
             Self::NotChecked
+                | Self::Withdrawn { .. }
                 | Self::Conflict { .. }
                 | Self::NotAFile { .. }
                 | Self::Length { .. }
@@ -227,6 +247,10 @@ impl PackageError {
                 | Self::Fetch { source: FetchError::WrongDigest { .. } }
         )
     }
+}
+
+fn advice(waiting: Option<&std::path::Path>) -> String {
+    waiting.map_or_else(String::new, |file| format!("; remove {} before the agent takes it", file.display()))
 }
 
 fn describe(found: Option<Sha256Digest>) -> String {

@@ -61,6 +61,11 @@ impl Incoming {
         self.path.join(name.as_str())
     }
 
+    /// Whether something of that name is in it.
+    pub(super) fn has(&self, name: &PackageName) -> bool {
+        rustix::fs::statat(&self.folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// Bytes that are free in it.
     pub(super) fn free_bytes(&self) -> Result<u64, StageError> {
         let space = rustix::fs::fstatvfs(&self.folder)

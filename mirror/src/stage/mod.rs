@@ -4,7 +4,8 @@
 //! wanted (agent) → offer (trusted catalog) → private copy → verified again → incoming/.midmirror-….part → NAME.zip
 //! ```
 //!
-//! 1. The catalog must list the package and say that its signature was checked.
+//! 1. The catalog must list the package and say that its signature was checked; withdrawn packages are refused by name and
+//!    by digest, also where no catalog is at hand.
 //! 2. A file of that name in incoming: same bytes, nothing to do; other bytes, refused. Never overwritten.
 //! 3. The bytes come into a private folder and must have the catalog's length and digest.
 //! 4. The private copy is verified under this host's own policy.
@@ -39,6 +40,7 @@ use crate::enrol::Enrolment;
 use crate::fetch::Progress;
 use crate::package::PackageName;
 use crate::store::durable;
+use crate::withdraw::{WithdrawnPackage, withdrawn_name};
 
 pub use error::{CheckFailure, PackageError, SourceError, StageError};
 pub use report::{StageItem, StageOutcome, StageReport};
@@ -113,7 +115,26 @@ fn prepare(
 ) -> Result<Offer, Box<StageItem>> {
     let name = &wanted.name;
     let item = |sha256, outcome| Box::new(StageItem::new(name.clone(), sha256, outcome));
-    match inputs.source.find(name) {
+    let refused = |withdrawn: &WithdrawnPackage| {
+        let problem = Problem::Withdrawn {
+            sha256: withdrawn.sha256,
+            at: withdrawn.at,
+            reason: withdrawn.reason.clone(),
+            waiting: incoming.has(name).then(|| incoming.shown(name)),
+        };
+        item(Some(withdrawn.sha256), StageOutcome::of(problem))
+    };
+    let withdrawn = inputs.source.withdrawn();
+    let offered = inputs.source.find(name);
+    let found = match &offered {
+        Ok(Some(offer)) => withdrawn.iter().find(|package| Some(package.sha256) == offer.sha256),
+        Ok(None) => withdrawn_name(withdrawn, name),
+        Err(_) => None,
+    };
+    if let Some(found) = found {
+        return Err(refused(found));
+    }
+    match offered {
         Ok(Some(offer)) => match judge(incoming, &offer) {
             Ok(false) => Ok(offer),
             Ok(true) => Err(item(offer.sha256, StageOutcome::AlreadyThere)),

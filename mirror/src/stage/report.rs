@@ -9,6 +9,7 @@ use super::error::PackageError;
 use super::source::Source;
 use crate::Sha256Digest;
 use crate::agent::{RefusedName, Wanted};
+use crate::catalog::AcceptedStale;
 use crate::package::PackageName;
 
 /// What became of everything a host wants.
@@ -27,6 +28,9 @@ pub struct StageReport {
     pub unreadable: Vec<String>,
     /// How many unfinished files of earlier runs were removed from incoming.
     pub leftovers_removed: usize,
+    /// What has expired of the catalog and was accepted by permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_stale: Option<AcceptedStale>,
 }
 
 /// One wanted package.
@@ -105,6 +109,7 @@ impl StageReport {
             refused_for_host: wanted.refused().to_vec(),
             unreadable: wanted.unreadable().to_vec(),
             leftovers_removed: 0,
+            accepted_stale: source.accepted_stale().cloned(),
         }
     }
 

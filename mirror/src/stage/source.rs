@@ -17,17 +17,22 @@ use super::incoming::{Step, copy_and_hash};
 use super::mirror_metadata::UrlSource;
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, History, Label, Purpose};
-use crate::catalog::{FolderSource, MetadataSource, TrustInputs, TrustedCatalog, trust};
+use crate::catalog::{
+    AcceptedStale, FolderSource, MetadataSource, StaleAllowance, TrustInputs, TrustedCatalog, trust_accepting,
+};
 use crate::enrol::Enrolment;
 use crate::fetch::{Expectation, FetchEvent, HttpClient, Progress};
 use crate::package::{PackageName, PackagePath, Tree};
 use crate::plan::PlannedPackage;
 use crate::store::Store;
+use crate::withdraw::WithdrawnPackage;
 
 /// A source of packages, its catalog trusted already.
 pub struct Source {
     place: Place,
     catalog: Option<TrustedCatalog>,
+    accepted_stale: Option<AcceptedStale>,
+    withdrawn: Vec<WithdrawnPackage>,
 }
 
 enum Place {
@@ -60,14 +65,42 @@ impl Source {
         enrolment: &Enrolment,
         now: Timestamp,
     ) -> Result<Self, SourceError> {
+        Self::mirror_accepting(client, base, enrolment, now, None).await
+    }
+
+    /// Does the same; a catalog that has expired is accepted if that is permitted.
+    pub async fn mirror_accepting(
+        client: HttpClient,
+        base: &Url,
+        enrolment: &Enrolment,
+        now: Timestamp,
+        stale: Option<&StaleAllowance>,
+    ) -> Result<Self, SourceError> {
         let base = as_folder(base)?;
         let metadata = base.join("repository/").map_err(|_| SourceError::Url { url: base.to_string() })?;
-        let catalog = trusted(&UrlSource::new(client.clone(), metadata), enrolment, now).await?;
-        Ok(Self { place: Place::Mirror { client: Box::new(client), base }, catalog: Some(catalog) })
+        let catalog = trusted(&UrlSource::new(client.clone(), metadata), enrolment, now, stale).await?;
+        let withdrawn = catalog.withdrawn().to_vec();
+        enrolment.remember_withdrawn(&withdrawn)?;
+        Ok(Self {
+            place: Place::Mirror { client: Box::new(client), base },
+            accepted_stale: accepted(&catalog, stale),
+            catalog: Some(catalog),
+            withdrawn,
+        })
     }
 
     /// Opens a folder: a store, a folder with `repository/` in it, or a plain folder of packages.
     pub async fn folder(path: &Path, enrolment: &Enrolment, now: Timestamp) -> Result<Self, SourceError> {
+        Self::folder_accepting(path, enrolment, now, None).await
+    }
+
+    /// Does the same; a catalog that has expired is accepted if that is permitted.
+    pub async fn folder_accepting(
+        path: &Path,
+        enrolment: &Enrolment,
+        now: Timestamp,
+        stale: Option<&StaleAllowance>,
+    ) -> Result<Self, SourceError> {
         fs::read_dir(path).map_err(|source| SourceError::Folder { path: path.to_owned(), source })?;
         let (place, repository) = if path.join("midmirror-store.json").exists() {
             let store = Store::open(path)?;
@@ -78,10 +111,19 @@ impl Source {
             (Place::Folder(path.to_owned()), repository.symlink_metadata().is_ok().then_some(repository))
         };
         let catalog = match repository {
-            Some(repository) => Some(trusted(&FolderSource::new(repository), enrolment, now).await?),
+            Some(repository) => Some(trusted(&FolderSource::new(repository), enrolment, now, stale).await?),
             None => None,
         };
-        Ok(Self { place, catalog })
+        let accepted_stale = catalog.as_ref().and_then(|catalog| accepted(catalog, stale));
+        // What a catalog said before counts where there is none.
+        let withdrawn = match &catalog {
+            Some(catalog) => catalog.withdrawn().to_vec(),
+            None => enrolment.withdrawn()?,
+        };
+        if catalog.is_some() {
+            enrolment.remember_withdrawn(&withdrawn)?;
+        }
+        Ok(Self { place, catalog, accepted_stale, withdrawn })
     }
 
     /// The source in words.
@@ -101,6 +143,16 @@ impl Source {
     /// The catalog.
     pub fn catalog(&self) -> Option<&TrustedCatalog> {
         self.catalog.as_ref()
+    }
+
+    /// What has expired of the catalog and was accepted by permission.
+    pub fn accepted_stale(&self) -> Option<&AcceptedStale> {
+        self.accepted_stale.as_ref()
+    }
+
+    /// What nobody is to get any more, as the catalog says, or where there is none the last one that this host has seen.
+    pub fn withdrawn(&self) -> &[WithdrawnPackage] {
+        &self.withdrawn
     }
 
     /// What the catalog proves of bytes that are to be installed here. A plain folder, and the evidence of a store that
@@ -192,11 +244,21 @@ async fn trusted(
     source: &dyn MetadataSource,
     enrolment: &Enrolment,
     now: Timestamp,
+    stale: Option<&StaleAllowance>,
 ) -> Result<TrustedCatalog, SourceError> {
     let state = enrolment.catalog_state_file();
     let root = enrolment.trust().root();
     let inputs = TrustInputs { root, state: Some(&state), now, allow_expired: false };
-    trust(source, &inputs).await.map_err(|source| SourceError::Catalog { source })
+    trust_accepting(source, &inputs, stale).await.map_err(|source| SourceError::Catalog { source })
+}
+
+/// What a permission was needed for, told to whoever reads the log.
+fn accepted(catalog: &TrustedCatalog, stale: Option<&StaleAllowance>) -> Option<AcceptedStale> {
+    let roles = catalog.stale_roles().to_vec();
+    let accepted = stale.filter(|_| !roles.is_empty())?.accepted(roles);
+    let expired = catalog.expires();
+    tracing::warn!(%expired, until = %accepted.until, reason = accepted.reason, "an expired catalog is accepted");
+    Some(accepted)
 }
 
 async fn download(

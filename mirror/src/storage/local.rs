@@ -132,6 +132,25 @@ impl Storage for LocalFolder {
         Ok(listed)
     }
 
+    fn folders(&self, folder: &str) -> Result<Vec<String>, StorageError> {
+        let path = self.path(folder);
+        let failed = |source| StorageError::new("read the folder", &path, source);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().map_err(failed)?.is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn create(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError> {
         durable::write_new(&self.new_path(key)?, bytes, mode)
     }

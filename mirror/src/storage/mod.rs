@@ -55,6 +55,15 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// What is directly below a folder, in the order of the names; nothing if there is no such folder.
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StorageError>;
 
+    /// The names of the folders directly below a folder, in their order. For places that know them without looking at each.
+    ///
+    /// # Errors
+    /// As [`list`](Storage::list).
+    fn folders(&self, folder: &str) -> Result<Vec<String>, StorageError> {
+        let listed = self.list(folder)?.into_iter();
+        Ok(listed.filter(|listed| listed.kind == Kind::Folder).map(|listed| listed.name).collect())
+    }
+
     /// Writes a new object; one that is there already is an error and stays as it is.
     fn create(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError>;
 
@@ -109,10 +118,4 @@ pub struct Listed {
 /// A key and a further word.
 pub(crate) fn below(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
-}
-
-/// The names of the folders in a folder.
-pub(crate) fn folders(storage: &dyn Storage, folder: &str) -> Result<Vec<String>, StorageError> {
-    let listed = storage.list(folder)?.into_iter();
-    Ok(listed.filter(|listed| listed.kind == Kind::Folder).map(|listed| listed.name).collect())
 }

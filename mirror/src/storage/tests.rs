@@ -9,6 +9,7 @@ use crate::catalog::{
 };
 use crate::store::testing::{TestStore, at, path};
 use crate::store::{Approval, CheckDepth, CheckOptions, Problem, Store, check};
+use crate::withdraw::{Act, NewWithdrawal, record};
 
 fn every_place(test: impl Fn(&dyn Storage, &Path)) {
     let folder = tempfile::tempdir().unwrap();
@@ -77,6 +78,8 @@ fn names_are_listed_in_order_and_only_those_directly_below() {
             storage.create(key, key.as_bytes(), FileMode::Shared).unwrap();
         }
         assert_eq!(storage.list("f").unwrap(), [object("a", 3), object("b", 3), folder("c")]);
+        assert_eq!(storage.folders("f").unwrap(), ["c"]);
+        assert_eq!(storage.folders("none").unwrap(), Vec::<String>::new());
         let all: Vec<String> = storage.list("").unwrap().into_iter().map(|listed| listed.name).collect();
         assert_eq!(all, ["f", "fa", "g"]);
     });
@@ -179,6 +182,29 @@ fn whole_store_works_without_a_folder() {
     local.sort();
     assert_eq!(local, ["index", "lock", "quarantine"]);
     assert!(site.memory.keys().iter().any(|key| key == "SHA256SUMS.minisig"));
+}
+
+#[test]
+fn withdrawals_are_kept_without_a_folder() {
+    let site = InMemory::new();
+    site.add(1, b"package 1");
+    site.publish(10);
+    let new = NewWithdrawal {
+        act: Act::Withdrawn,
+        sha256: Sha256Digest::of(b"package 1"),
+        reason: "vendor notice".to_owned(),
+        by: None,
+        paths: Vec::new(),
+        learned_from: None,
+    };
+    record(&site.test.store, &new, at(11)).unwrap();
+    assert_eq!(site.publish(12).packages, 0);
+    assert_eq!(site.trust().withdrawn()[0].paths, [path(1)]);
+    assert_eq!(site.check(), []);
+    assert!(site.memory.keys().iter().any(|key| key == "withdrawals/00000001.json"));
+    site.memory.remove("withdrawals/00000001.json").unwrap();
+    let mut writer = site.test.store.write().unwrap();
+    assert!(publish(&mut writer, &site.keys, at(13), &Lifetimes::CONNECTED).is_err());
 }
 
 #[test]

@@ -53,6 +53,13 @@ pub enum StoreError {
         /// Why.
         reason: &'static str,
     },
+    /// The decisions to withdraw packages cannot be read.
+    #[error("the withdrawals of the store cannot be read")]
+    Withdrawals {
+        /// Why.
+        #[from]
+        source: crate::withdraw::WithdrawError,
+    },
     /// A JSON file of the store cannot be read.
     #[error("{} is garbled", path.display())]
     Garbled {
@@ -110,6 +117,12 @@ pub enum StoreError {
         /// The digest.
         digest: Sha256Digest,
     },
+    /// The records of what was pruned cannot be read.
+    #[error("the records of what was pruned cannot be read")]
+    Prunings {
+        /// Why.
+        source: Box<crate::prune::PruneError>,
+    },
     /// No random bytes could be had for the store's id.
     #[error("failed to get random bytes")]
     Random,
@@ -124,6 +137,12 @@ pub enum StoreError {
     /// The store has no further admission number.
     #[error("the admission numbers of the store are used up")]
     NumbersUsedUp,
+}
+
+impl From<crate::prune::PruneError> for StoreError {
+    fn from(source: crate::prune::PruneError) -> Self {
+        Self::Prunings { source: Box::new(source) }
+    }
 }
 
 impl StoreError {

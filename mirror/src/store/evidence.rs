@@ -11,7 +11,7 @@ use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 use crate::fetch::FetchRecord;
-use crate::storage::{below, folders};
+use crate::storage::below;
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,7 +185,7 @@ pub(super) fn list_of(store: &Store, sha256: &Sha256Digest) -> Result<Vec<Admiss
 }
 
 fn folders_in(store: &Store, folder: &str) -> Result<Vec<String>, StoreError> {
-    folders(store.storage.as_ref(), folder).map_err(StoreError::reading)
+    store.storage.folders(folder).map_err(StoreError::reading)
 }
 
 /// Reads a document; that it is not there is an error.

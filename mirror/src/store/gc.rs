@@ -1,6 +1,6 @@
 //! What a store holds and nobody needs: found by reading only, removed by whoever holds the lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::{BLOBS, EVIDENCE, LOG, REPOSITORY, Store, StoreError, StoreWriter, blob_key, durable};
 use crate::Sha256Digest;
+use crate::catalog::TrustedCatalog;
+use crate::prune::Pruned;
 use crate::storage::{Kind, Listed, below};
 
 /// Something that nobody needs.
@@ -34,33 +36,46 @@ pub enum GarbageKind {
     Leftover,
     /// Bytes of a package without any evidence: they were never admitted.
     UnadmittedBlob,
+    /// Bytes of a package that was pruned; whoever pruned it was interrupted before they were removed.
+    PrunedBlob,
     /// A download or refused package that nobody has touched for long.
     OldAttempt,
 }
 
-/// Finds what nobody needs. Attempts in quarantine are old when nothing in them was changed since `attempts_before`.
+/// Finds what nobody needs. Attempts in quarantine are old when nothing in them was changed since `attempts_before`. Bytes of
+/// pruned packages are found only with the current catalog, which must not name them.
 ///
 /// # Errors
 /// Store or quarantine cannot be read.
-pub fn garbage(store: &Store, attempts_before: Timestamp) -> Result<Vec<Garbage>, StoreError> {
+pub fn garbage(
+    store: &Store,
+    catalog: Option<&TrustedCatalog>,
+    attempts_before: Timestamp,
+) -> Result<Vec<Garbage>, StoreError> {
     let mut found = Vec::new();
+    // Not in `withdrawals`: a decision there does not wait for whoever holds the lock, and must not fail by this.
     for folder in ["", BLOBS, EVIDENCE, REPOSITORY, LOG] {
         leftovers(store, folder, !folder.is_empty(), &mut found)?;
     }
-    let admitted: BTreeSet<Sha256Digest> =
-        super::evidence::list(store)?.into_iter().map(|name| name.sha256).collect();
+    let names = super::evidence::list(store)?;
+    let newest: BTreeMap<Sha256Digest, u64> = names.iter().map(|name| (name.sha256, name.number)).collect();
+    let pruned = Pruned::of(store)?;
+    let listed: Option<BTreeSet<_>> =
+        catalog.map(|catalog| catalog.entries().iter().map(|entry| entry.sha256).collect());
+    let kind_of = |digest: &Sha256Digest| match newest.get(digest) {
+        None => Some(GarbageKind::UnadmittedBlob),
+        Some(number) => listed
+            .as_ref()
+            .filter(|listed| !listed.contains(digest) && pruned.covers(digest, *number))
+            .map(|_| GarbageKind::PrunedBlob),
+    };
     for shard in list(store, BLOBS)? {
         for blob in list(store, &below(BLOBS, &shard.name))? {
             let (Ok(digest), Kind::Object(bytes)) = (blob.name.parse(), blob.kind) else { continue };
-            if !admitted.contains(&digest) {
+            if let Some(kind) = kind_of(&digest) {
                 let key = blob_key(&digest);
                 let place = store.storage.place(&key);
-                found.push(Garbage {
-                    kind: GarbageKind::UnadmittedBlob,
-                    place,
-                    bytes,
-                    key: Some((key, false)),
-                });
+                found.push(Garbage { kind, place, bytes, key: Some((key, false)) });
             }
         }
     }
@@ -74,8 +89,12 @@ impl StoreWriter {
     ///
     /// # Errors
     /// As [`garbage`], or something cannot be removed; what was removed before stays removed.
-    pub fn collect_garbage(&mut self, attempts_before: Timestamp) -> Result<Vec<Garbage>, StoreError> {
-        let found = garbage(self.store(), attempts_before)?;
+    pub fn collect_garbage(
+        &mut self,
+        catalog: Option<&TrustedCatalog>,
+        attempts_before: Timestamp,
+    ) -> Result<Vec<Garbage>, StoreError> {
+        let found = garbage(self.store(), catalog, attempts_before)?;
         for garbage in &found {
             match &garbage.key {
                 Some((key, true)) => self.store().storage.remove_folder(key)?,
@@ -191,16 +210,16 @@ mod tests {
         let at_work = attempt("fetch-at-work");
         at_work.try_lock().unwrap();
 
-        let found = garbage(&test.store, Timestamp::MIN).unwrap();
+        let found = garbage(&test.store, None, Timestamp::MIN).unwrap();
         let expected =
             [(GarbageKind::Leftover, 1), (GarbageKind::Leftover, 4), (GarbageKind::UnadmittedBlob, 14)];
         assert_eq!(kinds(&found), expected, "no attempt is that old");
-        let found = garbage(&test.store, Timestamp::MAX).unwrap();
+        let found = garbage(&test.store, None, Timestamp::MAX).unwrap();
         assert_eq!(kinds(&found)[3..], [(GarbageKind::OldAttempt, 5)]);
         assert_eq!(found[3].place, test.store.quarantine_dir().join("fetch-old"));
 
-        assert_eq!(writer.collect_garbage(Timestamp::MAX).unwrap(), found);
-        assert_eq!(garbage(&test.store, Timestamp::MAX).unwrap(), []);
+        assert_eq!(writer.collect_garbage(None, Timestamp::MAX).unwrap(), found);
+        assert_eq!(garbage(&test.store, None, Timestamp::MAX).unwrap(), []);
         assert!(test.store.open_blob(&kept).is_ok() && !unadmitted.exists() && !leftover.exists());
         assert_eq!(test.store.admissions().unwrap().len(), 1);
         assert!(test.store.quarantine_dir().join("fetch-at-work/package.part").exists());

@@ -25,6 +25,10 @@ pub enum DigestState {
     Held,
     /// Another one took its place; its bytes and evidence are still there.
     Superseded,
+    /// Nobody is to get these bytes any more.
+    Withdrawn,
+    /// The bytes were removed to make room; the evidence is still there.
+    Pruned,
 }
 
 /// All that was ever admitted under one name.
@@ -53,9 +57,21 @@ pub struct DigestHistory {
     /// The newest decision that published them, if it took one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Acceptance>,
+    /// The decision that withdrew them, if that holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<WithdrawalNote>,
     /// Where they came from first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+}
+
+/// Why and when bytes were withdrawn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WithdrawalNote {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 impl Store {
@@ -65,10 +81,24 @@ impl Store {
     /// The evidence cannot be read.
     pub fn name_histories(&self) -> Result<Vec<NameHistory>, StoreError> {
         let mut names: BTreeMap<String, Vec<Admission>> = BTreeMap::new();
-        for admission in self.admissions()? {
-            names.entry(admission.entry().path.as_str().to_owned()).or_default().push(admission);
+        let admissions = self.admissions()?;
+        for admission in &admissions {
+            names.entry(admission.entry().path.as_str().to_owned()).or_default().push(admission.clone());
         }
-        Ok(names.values().filter_map(|admissions| self.name_history(admissions)).collect())
+        let withdrawn = crate::withdraw::withdrawn(self)?;
+        let mut histories: Vec<_> = names.values().filter_map(|all| self.name_history(all)).collect();
+        let pruned = crate::prune::Pruned::of(self)?.among(&admissions);
+        for digest in histories.iter_mut().flat_map(|history| &mut history.digests) {
+            if pruned.contains(&digest.sha256) {
+                digest.state = DigestState::Pruned;
+            }
+            if let Some(withdrawal) = withdrawn.get(&digest.sha256) {
+                digest.state = DigestState::Withdrawn;
+                let (at, reason) = (withdrawal.at, withdrawal.reason.clone());
+                digest.withdrawn = Some(WithdrawalNote { at, reason });
+            }
+        }
+        Ok(histories)
     }
 
     /// Where the bytes of an admission came from.
@@ -121,6 +151,7 @@ impl Store {
                         first_admitted_at: entry.admitted_at,
                         held_at: None,
                         accepted: None,
+                        withdrawn: None,
                         source: self.fetch_record(admission).ok().map(|record| record.source),
                     });
                     digests.len() - 1

@@ -17,6 +17,7 @@
 //!                             what the store states of that admission, signed; see `attest::Admitted`
 //!   repository/               the signed catalog, see `catalog`
 //!   log/                      what was done, see `log`
+//!   withdrawals/NUMBER.json   decisions that nobody is to get some bytes any more, see `withdraw`
 //!   SHA256SUMS, SHA256SUMS.minisig, midmirror.pub
 //!                             digests of the packages in the catalog, signed; see `attest::sums`
 //!   damaged/                  bytes that no longer had their digest, set aside by a repair; nobody serves them
@@ -60,7 +61,7 @@ pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSessi
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
 pub use gc::{Garbage, GarbageKind, garbage};
-pub use held::{DigestHistory, DigestState, NameHistory};
+pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};
 pub use repair::{Repair, SetAside};
 pub use statement::STATEMENT_NAME;
 pub use stats::{Amount, KindAmount, StoreStats, stats};
@@ -215,10 +216,11 @@ impl Store {
         evidence::read_all(self)
     }
 
-    /// What the catalog has to say: for each vendor path the newest admission that is not held, in the order of the
-    /// paths.
+    /// What the catalog has to say: for each vendor path the newest admission that is not held, unless its bytes are
+    /// withdrawn, in the order of the paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
-        Ok(newest(self.admissions()?))
+        let withdrawn = crate::withdraw::withdrawn(self)?;
+        Ok(newest(self.admissions()?).into_iter().filter(|e| !withdrawn.contains_key(&e.sha256)).collect())
     }
 
     /// Where the bytes with a digest are, from the root of the store; with slashes everywhere.

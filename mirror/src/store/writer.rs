@@ -15,6 +15,7 @@ use crate::admit::{EarlierAdmission, History, Notice, Purpose, SignerCertificate
 use crate::catalog::{CatalogEntry, Event, last_admission};
 use crate::fetch::QuarantinedPackage;
 use crate::package::PackagePath;
+use crate::prune::Pruned;
 use crate::storage::Kind;
 
 /// The right to change the store; ends when it is dropped.
@@ -143,6 +144,9 @@ impl StoreWriter {
     /// A package whose bytes were lost counts as not there, so that it is fetched again.
     pub fn find(&mut self, path: &PackagePath) -> Result<Option<CatalogEntry>, StoreError> {
         let Some(entry) = self.index.find(path)?.map(Admission::into_entry) else { return Ok(None) };
+        if self.is_pruned(&entry.sha256)? {
+            return Ok(None);
+        }
         let there = self.store.storage.look(&blob_key(&entry.sha256));
         Ok(there.is_ok_and(|kind| kind == Some(Kind::Object(entry.length))).then_some(entry))
     }
@@ -217,6 +221,13 @@ impl StoreWriter {
         self.index.find(path)
     }
 
+    /// Whether these bytes made room for others and have not been admitted again since.
+    fn is_pruned(&self, sha256: &Sha256Digest) -> Result<bool, StoreError> {
+        let pruned = Pruned::of(&self.store)?;
+        let newest = evidence::list_of(&self.store, sha256)?.last().map(|name| name.number);
+        Ok(newest.is_some_and(|number| pruned.covers(sha256, number)))
+    }
+
     fn keep(
         &mut self,
         package: VerifiedPackage,
@@ -225,6 +236,7 @@ impl StoreWriter {
     ) -> Result<StoredPackage, StoreError> {
         let admission = evidence::admission(&package, self.next_number, admitted_at, hold);
         blob::store(&self.store, package.quarantined())?;
+        let is_pruned = self.is_pruned(&admission.entry().sha256)?;
         let known = match hold {
             false => self
                 .index
@@ -233,7 +245,7 @@ impl StoreWriter {
             true => held::newest_of(&self.store, &admission.entry().path, admission.entry().sha256)?
                 .filter(Admission::is_held),
         };
-        let admission = match known {
+        let admission = match known.filter(|_| !is_pruned) {
             Some(known) => known,
             None => {
                 self.take_number()?;

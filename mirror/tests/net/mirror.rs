@@ -60,7 +60,8 @@ impl Mirror {
             put(&store, DEB, b"not a real package", Label::SignatureNotChecked),
         ];
         let expires = "2999-01-01T00:00:00Z".parse().unwrap();
-        let catalog = Arc::new(Mutex::new(LoadedCatalog { entries, expires }));
+        let catalog = LoadedCatalog { entries, withdrawn: Vec::new(), expires, ends: Vec::new() };
+        let catalog = Arc::new(Mutex::new(catalog));
         publish(&store, "1");
         std::fs::write(store.repository_dir().join("1.root.json"), "{\"root\": 1}").unwrap();
         std::fs::write(store.repository_dir().join("secret.pem"), "secret").unwrap();

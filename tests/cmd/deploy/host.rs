@@ -81,6 +81,7 @@ impl Host {
             ("#ca_file = \"proxy-ca.pem\"", "ca_file = \"upstream-ca.pem\"".to_owned()),
             ("#truststore = [\"bundled\"]", "truststore = [\"anchors.pem\"]".to_owned()),
             ("#listen = \"0.0.0.0:8443\"", format!("listen = \"127.0.0.1:{port}\"")),
+            ("#records = \"/var/lib/midmirror-serve\"", "records = \"/var/lib/midmirror-serve\"".to_owned()),
         ] {
             assert!(text.contains(from), "{from}");
             text = text.replace(from, &to);

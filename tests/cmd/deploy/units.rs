@@ -64,12 +64,17 @@ fn services_run_as_written() {
     expect(host.user("midmirror", "midmirror init"), 0);
     expect(host.root("midmirror serve --init-tls --host localhost"), 0);
     expect(host.root("systemd-tmpfiles --create /usr/lib/tmpfiles.d/midmirror.conf"), 0);
-    expect(host.root("rm /var/lib/midmirror/store.keys/root.pem"), 0);
+    expect(
+        host.root("rm /var/lib/midmirror/store.keys/root-1.pem /var/lib/midmirror/store.keys/root-[23].pem"),
+        0,
+    );
 
     let synced = expect(service(&host, "midmirror-sync.service").output().unwrap(), 0);
     assert!(synced.contains(" stored, 0 already there, 0 failed"), "{synced}");
     let again = expect(service(&host, "midmirror-sync.service").output().unwrap(), 0);
     assert!(again.contains("0 stored, "), "{again}");
+    let refreshed = expect(service(&host, "midmirror-refresh.service").output().unwrap(), 0);
+    assert!(refreshed.contains("renewed  nothing"), "{refreshed}");
 
     let url = format!("https://localhost:{port}");
     let mut server = Running(service(&host, "midmirror-serve.service").spawn().unwrap());
@@ -98,6 +103,12 @@ fn services_run_as_written() {
     // SIGTERM ends the server, and it says that all went well.
     expect(host.root(&format!("kill -TERM {}", server.0.id())), 0);
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    // Who has downloaded what is known to the mirror's user, who may not write there.
+    let name = listing.lines().find(|line| line.contains("mid-core.")).unwrap().rsplit('/').next().unwrap();
+    let known =
+        host.user("midmirror", &format!("midmirror who-has {name} --records /var/lib/midmirror-serve"));
+    let known = expect(known, 0);
+    assert!(known.contains("127.0.0.1") && known.contains("downloaded"), "{known}");
 }
 
 /// Ended when dropped.
@@ -149,7 +160,7 @@ fn services_are_confined_alike() {
             .collect()
     };
     let services = files(".service");
-    assert_eq!(services.len(), 3);
+    assert_eq!(services.len(), 4);
     for service in &services {
         assert_eq!(
             hardening(service),

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::export_tuf::ExportTufArguments;
+
 /// Looking after the store.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
+    /// Write catalog and packages into a folder, for TUF clients where no server runs
+    ExportTuf(ExportTufArguments),
     /// Compare store, catalog and log; names every file that is missing or wrong
     Check(CheckArguments),
     /// Show how much the store holds, of what
@@ -17,6 +21,8 @@ pub(crate) enum StoreCommand {
     },
     /// Remove what nobody needs: leftovers, bytes that were never admitted, old attempts in quarantine
     Gc(GcArguments),
+    /// Make room: plan by [retention] which old packages go, review the plan, carry it out
+    Prune(PruneArguments),
 }
 
 /// How to check.
@@ -40,6 +46,26 @@ pub(crate) struct CheckArguments {
     /// As JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which old packages go.
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// Write the plan into this new file instead of printing it; nothing else changes
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Carry a plan out: publish a catalog without the packages, then remove their bytes. Evidence and log stay
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "keep", "pin"])]
+    pub apply: Option<PathBuf>,
+    /// Keep so many builds of each release family instead of the configured number
+    #[arg(long, value_name = "BUILDS")]
+    pub keep: Option<u32>,
+    /// Keep this too: a build stamp, package name, vendor path or digest
+    #[arg(long, value_name = "STAMP|NAME|PATH|DIGEST")]
+    pub pin: Vec<String>,
+    /// For --apply: who decides; in the record and in the log
+    #[arg(long, value_name = "NAME", requires = "apply")]
+    pub by: Option<String>,
 }
 
 /// What to remove.

@@ -97,6 +97,9 @@ fn conclude(looked: Looked, no_advice: bool) -> Exit {
              comes back from a backup",
         );
     }
+    if let Some(catalog) = looked.catalog.as_ref().ok().filter(|_| !no_advice) {
+        crate::commands::list::warn_of_expiry(catalog);
+    }
     if let Err(error) = looked.catalog {
         output::failure(
             &error,

@@ -26,9 +26,11 @@ pub(super) fn run(context: &Context, arguments: &GcArguments) -> anyhow::Result<
     let store = context.store()?;
     let age = SignedDuration::from_hours(24 * i64::from(arguments.attempts_older_than));
     let before = context::now().checked_sub(age)?;
+    // Without a catalog that can be trusted, bytes of pruned packages stay.
+    let catalog = crate::commands::list::catalog(&store).ok();
     let items = match arguments.dry_run {
-        true => garbage(&store, before)?,
-        false => store.write()?.collect_garbage(before)?,
+        true => garbage(&store, catalog.as_ref(), before)?,
+        false => store.write()?.collect_garbage(catalog.as_ref(), before)?,
     };
     let bytes = items.iter().map(|item| item.bytes).sum();
     let report = GcReport { removed: !arguments.dry_run, bytes, items };
@@ -40,6 +42,7 @@ pub(super) fn run(context: &Context, arguments: &GcArguments) -> anyhow::Result<
         let why = match item.kind {
             GarbageKind::Leftover => "leftover of an interrupted writer",
             GarbageKind::UnadmittedBlob => "bytes that were never admitted",
+            GarbageKind::PrunedBlob => "bytes of a pruned package",
             GarbageKind::OldAttempt => "old attempt",
         };
         let place = printable(&item.place.display().to_string());

@@ -2,7 +2,9 @@
 
 mod arguments;
 mod check;
+pub(crate) mod export_tuf;
 mod gc;
+mod prune;
 mod repair;
 mod stats;
 
@@ -16,7 +18,9 @@ use crate::exit::Exit;
 pub(crate) fn run(context: &Context, command: &StoreCommand) -> anyhow::Result<Exit> {
     match command {
         StoreCommand::Check(arguments) => check::run(context, arguments),
+        StoreCommand::ExportTuf(arguments) => export_tuf::run(context, arguments),
         StoreCommand::Stats { json } => stats::run(context, *json),
         StoreCommand::Gc(arguments) => gc::run(context, arguments),
+        StoreCommand::Prune(arguments) => prune::run(context, arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use midmirror_mirror::catalog::{SigningKeys, publish};
+use midmirror_mirror::catalog::publish;
 use midmirror_mirror::plan::{PlannedPackage, plan_url};
 use midmirror_mirror::store::{CheckReport, Repair, Store};
 
@@ -18,13 +18,13 @@ pub(super) fn run(context: &Context, store: &Store, report: &CheckReport) -> any
     tell(&repair);
     writer.note_repair(&repair, context::now());
     // Finishes what a killed run had left, and tells the log.
-    let published = SigningKeys::load(&context.config.keys_dir()).and_then(|keys| {
-        publish(&mut writer, &keys, context::now(), &sync::lifetimes(context.config.profile))
-    });
+    let published = context
+        .signing_keys()
+        .and_then(|keys| Ok(publish(&mut writer, &keys, context::now(), &context.lifetimes(store))?));
     drop(writer);
     if let Err(error) = published {
         output::failure(
-            &anyhow::Error::new(error).context("the catalog could not be published"),
+            &error.context("the catalog could not be published"),
             Some("bad bytes were set aside all the same; midmirror init publishes when this is settled"),
         );
     }

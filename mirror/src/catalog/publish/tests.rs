@@ -1,5 +1,7 @@
 //! What is published when, and by whom.
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::catalog::testing::{self, TestCatalog};
 use crate::store::testing::{at, path};
@@ -89,7 +91,7 @@ fn root_key_is_needed_only_once() {
     let empty = crate::store::testing::TestStore::new();
     let mut writer = empty.store.write().unwrap();
     let refused = publish(&mut writer, &keys, at(20), &Lifetimes::CONNECTED);
-    assert!(matches!(refused, Err(CatalogError::NoRootKey)), "{refused:?}");
+    assert!(matches!(refused, Err(CatalogError::NoFirstKey { role: Role::Root, .. })), "{refused:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::pace::Pace;
 use super::{CheckDepth, CheckOptions, CheckProgress, Problem, count};
 use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
+use crate::prune::Pruned;
 use crate::storage::{Kind, Listed, below};
 
 /// Collects problems step by step.
@@ -16,11 +17,13 @@ pub(super) struct Checker<'a> {
     problems: Vec<Problem>,
     /// Every admitted digest and its length.
     expected: BTreeMap<Sha256Digest, u64>,
+    /// Of these nobody expects any bytes.
+    pruned: BTreeSet<Sha256Digest>,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, problems: Vec::new(), expected: BTreeMap::new() }
+        Self { store, problems: Vec::new(), expected: BTreeMap::new(), pruned: BTreeSet::new() }
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
@@ -89,8 +92,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Compares the catalog with the admissions, both ways.
-    pub(super) fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
-        let Some(catalog) = catalog else { return };
+    pub(super) fn check_catalog(
+        &mut self,
+        admissions: &[Admission],
+        catalog: Option<&TrustedCatalog>,
+    ) -> Result<(), StoreError> {
+        let withdrawn = crate::withdraw::withdrawn(self.store)?;
+        self.pruned = Pruned::of(self.store)?.among(admissions).into_iter().collect();
+        let Some(catalog) = catalog else { return Ok(()) };
         let mut newest = BTreeMap::new();
         for admission in admissions.iter().filter(|admission| !admission.is_held()) {
             newest.insert(admission.entry().path.as_str(), admission.entry());
@@ -108,11 +117,16 @@ impl<'a> Checker<'a> {
         }
         for (package, entry) in newest {
             let published = catalog.find(&entry.path);
+            let is_gone = withdrawn.contains_key(&entry.sha256) || self.pruned.contains(&entry.sha256);
+            if is_gone && published.is_none_or(|p| p.sha256 != entry.sha256) {
+                continue;
+            }
             if published.is_none_or(|p| (p.sha256, p.report) != (entry.sha256, entry.report)) {
                 let package = package.to_owned();
                 self.problems.push(Problem::NotPublished { package, sha256: entry.sha256 });
             }
         }
+        Ok(())
     }
 
     /// Compares the bytes with the admissions, both ways; returns number and length of what is there, and how many were not
@@ -138,7 +152,8 @@ impl<'a> Checker<'a> {
         }
         let total = found.iter().map(|(_, length)| length).sum();
         let present: BTreeSet<Sha256Digest> = found.iter().map(|(digest, _)| *digest).collect();
-        let missing = self.expected.keys().filter(|digest| !present.contains(*digest));
+        let expected = self.expected.keys().filter(|digest| !self.pruned.contains(*digest));
+        let missing = expected.filter(|digest| !present.contains(*digest));
         self.problems.extend(missing.map(|sha256| Problem::MissingBlob { sha256: *sha256 }));
         let (blobs, mut done, mut read_before) = (count(found.len()), 0, 0);
         let mut pace = Pace::new(options.bytes_per_second);

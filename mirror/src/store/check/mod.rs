@@ -197,7 +197,7 @@ pub fn check(
     let depth = options.depth;
     let mut checker = checker::Checker::new(store);
     let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog);
+    checker.check_catalog(&admissions, catalog)?;
     let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
     let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {

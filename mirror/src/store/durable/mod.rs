@@ -115,12 +115,31 @@ fn rename_new(from: &Path, to: &Path) -> Result<(), DurableError> {
 /// Copies a file into a new one; bytes with another digest than the expected one are not kept.
 pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -> Result<(), DurableError> {
     let mut source = File::open(from).map_err(|e| DurableError::new("open", from, e))?;
-    let temporary = temporary_file(to, mode, |file| {
-        let digest = copy_and_digest(&mut source, file)?;
-        let differs = || io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
-        if digest == expected { Ok(()) } else { Err(differs()) }
-    })?;
+    let temporary = new_temporary(to, mode)?;
+    let mut temporary = keep_if_stopped(temporary, Operation::Write, to)?;
+    let failed = |e| DurableError::new("write a temporary file for", to, e);
+    // The system copies; what it has copied is hashed while it gets to the disk.
+    io::copy(&mut source, temporary.as_file_mut()).map_err(failed)?;
+    let temporary = keep_if_stopped(temporary, Operation::Sync, to)?;
+    let mut copied = File::open(temporary.path()).map_err(failed)?;
+    let (synced, digest) = std::thread::scope(|scope| {
+        let syncing = scope.spawn(|| temporary.as_file().sync_all());
+        let digest = digest_of(&mut copied);
+        (syncing.join().unwrap_or_else(|_| Err(io::Error::other("syncing panicked"))), digest)
+    });
+    synced.map_err(failed)?;
+    if digest.map_err(failed)? != expected {
+        let differs = io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
+        return Err(failed(differs));
+    }
     persist_new(temporary, to)
+}
+
+/// Gives a finished file a second name in the same file system; a file that is there already is an error.
+pub fn link_in(from: &Path, to: &Path) -> Result<(), DurableError> {
+    fault::step(Operation::Rename, to)?;
+    std::fs::hard_link(from, to).map_err(|e| DurableError::new("link a file to", to, e))?;
+    sync_folder(folder_of(to))
 }
 
 /// Gives a file of ours another name in the same file system; a file that is there already is an error.
@@ -261,17 +280,21 @@ fn temporary_file(
     mode: FileMode,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<tempfile::NamedTempFile, DurableError> {
-    fault::step(Operation::Create, path)?;
-    let mut named = tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .make_in(folder_of(path), |temporary| create(temporary, mode))
-        .map_err(|e| DurableError::new("make a temporary file for", path, e))?;
+    let mut named = new_temporary(path, mode)?;
     let failed = |e| DurableError::new("write a temporary file for", path, e);
     named = keep_if_stopped(named, Operation::Write, path)?;
     fill(named.as_file_mut()).map_err(failed)?;
     named = keep_if_stopped(named, Operation::Sync, path)?;
     named.as_file().sync_all().map_err(failed)?;
     Ok(named)
+}
+
+fn new_temporary(path: &Path, mode: FileMode) -> Result<tempfile::NamedTempFile, DurableError> {
+    fault::step(Operation::Create, path)?;
+    tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .make_in(folder_of(path), |temporary| create(temporary, mode))
+        .map_err(|e| DurableError::new("make a temporary file for", path, e))
 }
 
 /// Gives a finished temporary file its name, which nobody may have.
@@ -289,14 +312,13 @@ fn create(path: &Path, mode: FileMode) -> io::Result<File> {
     options.open(path)
 }
 
-fn copy_and_digest(source: &mut File, target: &mut File) -> io::Result<Sha256Digest> {
+fn digest_of(source: &mut File) -> io::Result<Sha256Digest> {
     let mut digest = sha2::Sha256::new();
     let mut buffer = vec![0; BUFFER_LENGTH];
     loop {
         let length = source.read(&mut buffer)?;
         let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
         digest.update(bytes);
-        target.write_all(bytes)?;
     }
     Ok(Sha256Digest::from_bytes(digest.finalize().into()))
 }

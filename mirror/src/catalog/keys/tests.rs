@@ -1,0 +1,76 @@
+//! Folders of keys.
+
+use super::*;
+
+#[test]
+fn keys_are_made_once_and_loaded_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let made = SigningKeys::create(&path).unwrap();
+    let loaded = SigningKeys::load(&path).unwrap();
+    for role in Role::ALL {
+        assert_eq!(made.key(role).unwrap().id(), loaded.key(role).unwrap().id());
+    }
+    assert_ne!(made.key(Role::Targets).unwrap().id(), made.key(Role::Snapshot).unwrap().id());
+    assert!(matches!(SigningKeys::create(&path), Err(CatalogError::KeysExist { .. })));
+    for name in ["root.pem", "targets.pem"] {
+        std::fs::remove_file(path.join(name)).unwrap();
+    }
+    let fewer = SigningKeys::load(&path).unwrap();
+    assert!(fewer.key(Role::Root).is_none() && fewer.key(Role::Targets).is_none());
+}
+
+#[test]
+fn several_root_keys_have_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    let wanted = NewKeys { root_keys: 3, algorithm: KeyAlgorithm::EcdsaP256, ..NewKeys::default() };
+    let keys = SigningKeys::create_with(&path, &wanted).unwrap();
+    assert_eq!(keys.named(Role::Root).count(), 3);
+    assert!(path.join("root-3.pem").exists() && !path.join("root.pem").exists());
+    assert!(keys.public_keys().all(|(_, _, key)| key.algorithm() == Some(KeyAlgorithm::EcdsaP256)));
+    assert_eq!(keys.first_root_threshold(), 2);
+    assert_eq!(keys.with_first_root_threshold(9).first_root_threshold(), 3);
+}
+
+#[test]
+fn encrypted_keys_are_locked_without_their_passphrase() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    SigningKeys::create(&path).unwrap();
+    let passphrase = Passphrase::new(b"secret").unwrap();
+    let file = path.join("targets.pem");
+    rewrite_key(&file, None, Some(&passphrase)).unwrap();
+    assert!(is_encrypted_key(&file));
+    let keys = SigningKeys::load(&path).unwrap();
+    assert_eq!(keys.locked().collect::<Vec<_>>(), [file.as_path()]);
+    let keys = SigningKeys::load_with(&path, Some(&passphrase)).unwrap();
+    assert_eq!((keys.locked().count(), keys.named(Role::Targets).count()), (0, 1));
+    rewrite_key(&file, Some(&passphrase), None).unwrap();
+    assert!(!is_encrypted_key(&file));
+}
+
+#[test]
+fn key_of_the_store_is_made_where_it_is_missing_and_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    SigningKeys::create(&path).unwrap();
+    std::fs::remove_file(path.join("store.pem")).unwrap();
+    assert!(SigningKeys::load(&path).unwrap().store().is_none());
+    let made = SigningKeys::complete(&path, None).unwrap().store().unwrap().id();
+    assert_eq!(SigningKeys::complete(&path, None).unwrap().store().unwrap().id(), made);
+}
+
+#[cfg(unix)]
+#[test]
+fn keys_are_for_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    SigningKeys::create(&path).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("targets.pem"))), (0o700, 0o600));
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(path.join("targets.pem"), open).unwrap();
+    assert!(matches!(SigningKeys::load(&path), Err(CatalogError::KeyMode { mode: 0o644, .. })));
+}
