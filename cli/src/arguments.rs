@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
-use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::package::{PackageKind, Platform};
 use midmirror_verify::Jdk;
 
+use crate::commands::accept::AcceptArguments;
+use crate::commands::audit::arguments::AuditArguments;
 use crate::commands::demo_upstream::DemoUpstreamArguments;
+use crate::commands::evidence::EvidenceCommand;
 use crate::commands::keys::arguments::{CatalogCommand, InitArguments, KeysCommand};
 use crate::commands::store::StoreCommand;
 use crate::commands::who_has::WhoHasArguments;
@@ -94,6 +96,11 @@ pub(crate) enum Command {
         #[arg(long)]
         history: bool,
     },
+    /// Verify everything again, compare it with what was recorded, and report what changed, runs out or is wrong
+    Audit(AuditArguments),
+    /// Take the evidence of one package with you, in a form that stock programs check
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Show, check and prove what was done here: the append-only log of the store
     #[command(subcommand)]
     Log(LogCommand),
@@ -230,19 +237,6 @@ pub(crate) enum ProgressKind {
     Json,
     /// Only what became of each package
     None,
-}
-
-/// A decision about other bytes under a known name.
-#[derive(Debug, Args)]
-pub(crate) struct AcceptArguments {
-    /// Package name, vendor path or URL
-    pub name: String,
-    /// Why; kept with the evidence and shown by `list --history`
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// A digest that the store has under this name, instead of the one held last
-    #[arg(long, value_name = "DIGEST")]
-    pub sha256: Option<Sha256Digest>,
 }
 
 /// The catalog of a connected mirror is due for renewal after 15 days.

@@ -125,6 +125,28 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// Who is at work, by the accounts of the operating system; through `sudo` the one who called it.
+pub(crate) fn operator() -> Option<String> {
+    let named = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    #[cfg(unix)]
+    {
+        let uid = rustix::process::getuid();
+        if let Some(caller) = named("SUDO_USER").filter(|_| uid.is_root()) {
+            return Some(format!("{caller} (by sudo)"));
+        }
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let own = format!("{}", uid.as_raw());
+        let name = accounts.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1) == Some(own.as_str())).then(|| name.to_owned())
+        });
+        Some(name.unwrap_or_else(|| format!("user {own}")))
+    }
+    #[cfg(not(unix))]
+    named("USERNAME")
+}
+
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()

@@ -5,8 +5,10 @@
 pub mod admit;
 pub mod agent;
 pub mod attest;
+pub mod audit;
 pub mod catalog;
 pub mod enrol;
+pub mod evidence_export;
 pub mod fetch;
 pub mod hosts;
 pub mod log;

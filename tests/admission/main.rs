@@ -2,6 +2,8 @@
 //! else holds on to the lock of a store.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod earlier_admission;
 #[cfg(test)]
 mod mirror;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::site::Site;
 
 /// The package that changes.
-fn package() -> &'static EmbeddedPackage {
+pub(crate) fn package() -> &'static EmbeddedPackage {
     embedded::packages()
         .iter()
         .find(|package| package.path.contains("mid-core.") && package.path.contains(embedded::new_stamp()))
@@ -17,7 +17,7 @@ fn package() -> &'static EmbeddedPackage {
 }
 
 /// The same signed content in an archive with another time of its first entry, in both of its headers.
-fn repacked(seconds: u8) -> Vec<u8> {
+pub(crate) fn repacked(seconds: u8) -> Vec<u8> {
     let mut bytes = package().bytes.to_vec();
     let end = bytes.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
     let offset: [u8; 4] = bytes[end + 16..end + 20].try_into().unwrap();

@@ -90,9 +90,23 @@ fn store_of_an_early_version_gets_its_log_from_init() {
     let site = Site::new().synced();
     fs::remove_file(site.path("store.keys/store.pem")).unwrap();
     fs::remove_dir_all(site.path("store/log")).unwrap();
+    remove_statements(&site.path("store/evidence"));
     site.run(&["sync", embedded::old_stamp()]).expect(2).says("store.pem").says("midmirror init");
     site.run(&["init"]).expect(0);
     site.run(&["sync", embedded::old_stamp()]).expect(0);
     site.run(&["log", "verify"]).expect(0);
     assert_eq!(kinds(&site).iter().filter(|kind| *kind == "admitted").count(), 10);
+}
+
+fn remove_statements(folder: &std::path::Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => remove_statements(&path),
+            false if path.to_string_lossy().ends_with(".statement.dsse.json") => {
+                fs::remove_file(path).unwrap()
+            }
+            false => {}
+        }
+    }
 }

@@ -46,6 +46,8 @@ mod attacks_vendor;
 #[cfg(test)]
 mod attacks_weak;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod changed;
 #[cfg(test)]
 mod damage;

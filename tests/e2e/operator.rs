@@ -205,8 +205,9 @@ fn damaged_bytes_and_evidence_can_be_mended_as_the_hints_say() {
 
     let digest = blob.file_name().unwrap().to_str().unwrap();
     let evidence = site.path("store/evidence").join(&digest[..2]).join(digest);
-    for admission in fs::read_dir(&evidence).unwrap() {
-        crate::site::overwrite(&admission.unwrap().path().join("admission.json"), b"garbage");
+    let admissions = fs::read_dir(&evidence).unwrap().map(|entry| entry.unwrap().path());
+    for admission in admissions.filter(|path| path.is_dir()) {
+        crate::site::overwrite(&admission.join("admission.json"), b"garbage");
     }
     site.run(&["sync", stamp]).expect(11).says("numbered folder");
     fs::remove_dir_all(&evidence).unwrap();

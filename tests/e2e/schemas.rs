@@ -37,6 +37,12 @@ fn every_json_output_keeps_to_its_schema() {
     assert_eq!(keys["roles"].as_array().unwrap().len(), 4);
     check(&site, "log", &site.run(&["log", "show", "--json"]).expect(0));
     check(&site, "log-check", &site.run(&["log", "verify", "--json"]).expect(0));
+    for arguments in
+        [&["audit", "--json", "-"][..], &["audit", "--json", "-", "--at", "2040-01-01T00:00:00Z"]]
+    {
+        let audit = check(&site, "audit", &site.run(arguments).expect(0));
+        assert_eq!(audit["verdict"], "good");
+    }
 
     let package = embedded::packages().iter().find(|package| package.is_jar_signed()).unwrap();
     fs::write(site.path(package.file_name()), package.bytes).unwrap();
@@ -66,6 +72,8 @@ fn every_json_output_keeps_to_its_schema() {
     fs::write(site.path("store/blobs/sha256/stray"), "x").unwrap();
     let damage = check(&site, "store-check", &site.run(&["store", "check", "--full", "--json"]).expect(11));
     assert!(!damage["problems"].as_array().unwrap().is_empty());
+    let audit = check(&site, "audit", &site.run(&["audit", "--json", "-"]).expect(11));
+    assert_eq!(audit["verdict"], "damaged");
 }
 
 fn blobs(site: &Site) -> Vec<std::path::PathBuf> {

@@ -8,6 +8,8 @@ mod aria2c;
 #[cfg(test)]
 mod curl;
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod jarsigner;
 #[cfg(test)]
 mod java;
@@ -27,6 +29,8 @@ mod sha256sum;
 #[expect(dead_code, reason = "the end-to-end tests use all of it")]
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod statement;
 #[cfg(test)]
 mod sums;
 #[cfg(test)]

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use crate::certificate::Certificate;
 use crate::chain::{self, Purpose};
-use crate::report::{AnchorReport, CertificateReport, ChainReport, Report, SignerReport, TimestampReport};
+use crate::report::{
+    AnchorReport, CertificateReport, ChainReport, Report, SignerReport, TimestampReport, TrustStoreReport,
+};
 use crate::signatures::Signer;
 use crate::timestamp::TimestampToken;
 use crate::trust_store::TrustStore;
@@ -45,18 +47,28 @@ pub(crate) fn signer_report(signer: &Signer, anchors: &AnchorSets, now: Timestam
 fn timestamp_report(token: &TimestampToken, trust: &TrustStore, now: Timestamp) -> TimestampReport {
     // The authority's algorithms are shown as judged at the time it states, although its chain is validated now.
     let chain = chain_certificates(&token.chain, trust, token.gen_time);
-    let earliest_end =
-        chain.iter().filter(|certificate| !certificate.is_trusted()).map(CertificateReport::not_after).min();
     TimestampReport {
         gen_time: token.gen_time,
         imprint_algorithm: token.imprint.jca_name().to_owned(),
         signature_algorithm: token.scheme.name(),
         is_tst_info: token.is_tst_info,
         validation: validation(&token.chain, trust, Purpose::TimeStamping, now),
-        earliest_end,
+        earliest_end: earliest_end(&chain),
         chain,
         certificates: token.chain.clone(),
     }
+}
+
+impl TimestampReport {
+    fn judge_under(&mut self, trust: &TrustStore, now: Timestamp) {
+        self.chain = chain_certificates(&self.certificates, trust, self.gen_time);
+        self.validation = validation(&self.certificates, trust, Purpose::TimeStamping, now);
+        self.earliest_end = earliest_end(&self.chain);
+    }
+}
+
+fn earliest_end(chain: &[CertificateReport]) -> Option<Timestamp> {
+    chain.iter().filter(|certificate| !certificate.is_trusted()).map(CertificateReport::not_after).min()
 }
 
 fn chain_certificates(
@@ -95,6 +107,35 @@ impl Report {
         let mut report = examined.rfind(|report| report.examined_at <= moment)?.clone();
         report.judge_chains(moment);
         Some(report)
+    }
+
+    /// What this report would be with other trust anchors. The archive is not read again: anchors decide about chains, and
+    /// about nothing that is in it.
+    #[must_use]
+    pub fn under(&self, trust: &TrustStore, timestamp_trust: Option<&TrustStore>) -> Self {
+        let mut report = self.clone();
+        report.change_anchors(trust, timestamp_trust);
+        report
+    }
+
+    fn change_anchors(&mut self, trust: &TrustStore, timestamp_trust: Option<&TrustStore>) {
+        self.others.iter_mut().for_each(|(_, report)| report.change_anchors(trust, timestamp_trust));
+        for later in &mut self.later {
+            *later = Arc::new(later.under(trust, timestamp_trust));
+        }
+        self.trust_store = TrustStoreReport::of(trust);
+        self.timestamp_trust_store = timestamp_trust.map(TrustStoreReport::of);
+        self.anchor_sets = AnchorSets { signers: trust.clone(), timestamps: timestamp_trust.cloned() };
+        let Self { signers, anchor_sets, examined_at, .. } = self;
+        for signer in signers {
+            let at = signer.timestamp.as_ref().map_or(*examined_at, |timestamp| timestamp.gen_time);
+            signer.chain = chain_certificates(&signer.certificates, &anchor_sets.signers, at);
+            signer.validation =
+                validation(&signer.certificates, &anchor_sets.signers, Purpose::CodeSigning, at);
+            if let Some(timestamp) = &mut signer.timestamp {
+                timestamp.judge_under(anchor_sets.timestamps(), *examined_at);
+            }
+        }
     }
 
     /// Judges again what depends on the moment: chains without timestamp, and those of timestamp authorities.

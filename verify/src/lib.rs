@@ -21,6 +21,7 @@ mod contents;
 mod cross_check;
 mod crypto;
 mod describe;
+mod detached;
 mod digest_algorithm;
 mod distinguished_name;
 mod examine;
@@ -63,6 +64,7 @@ pub use anchor_description::AnchorDescription;
 pub use archive::{Modified, is_hidden_character};
 pub use chain::{ChainFailure, ChainFailureKind};
 pub use compat::{CompatOptions, CompatVerdict, Outcome};
+pub use detached::{DetachedSignature, detached_signatures};
 pub use examine::{Inputs, examine};
 pub use finding::{Finding, HeaderField};
 pub use inspect::{

@@ -45,6 +45,7 @@ fn print(digest: &DigestHistory) {
         output::data(format!("    withdrawn {}: {}", withdrawn.at, printable(&withdrawn.reason)));
     }
     if let Some(accepted) = &digest.accepted {
-        output::data(format!("    accepted {}: {}", accepted.at, printable(&accepted.reason)));
+        let by = accepted.by.as_deref().map(|by| format!(" by {}", printable(by))).unwrap_or_default();
+        output::data(format!("    accepted {}{by}: {}", accepted.at, printable(&accepted.reason)));
     }
 }

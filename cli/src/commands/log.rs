@@ -87,9 +87,10 @@ fn print(index: u64, entry: &Event) {
             output::data(format!("{place}  {word}  {}", path.name()));
             output::data(format!("        sha256 {sha256}, admission {number}"));
         }
-        Event::Accepted { number, path, sha256, reason, .. } => {
+        Event::Accepted { number, path, sha256, by, reason, .. } => {
             output::data(format!("{place}  accepted   {}", path.name()));
-            output::data(format!("        sha256 {sha256}, admission {number}: {}", one_line(reason)));
+            let by = by.as_deref().map(|by| format!(", by {}", one_line(by))).unwrap_or_default();
+            output::data(format!("        sha256 {sha256}, admission {number}{by}: {}", one_line(reason)));
         }
         Event::Refused { path, sha256, reason, .. } => {
             output::data(format!("{place}  REFUSED    {}", path.name()));

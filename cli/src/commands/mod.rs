@@ -1,10 +1,12 @@
 //! One file per command.
 
-mod accept;
+pub(crate) mod accept;
 mod anchors;
+pub(crate) mod audit;
 mod demo;
 pub(crate) mod demo_upstream;
 mod dry_run;
+pub(crate) mod evidence;
 mod history;
 mod init;
 mod inspect;
@@ -53,6 +55,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Sync(arguments) if arguments.watch => watch::run(context()?, &arguments)?,
         Command::Sync(arguments) => sync::sync(&context()?, &arguments)?,
         Command::Fetch { urls, progress } => sync::fetch(&context()?, &urls, &progress)?,
+        Command::Audit(arguments) => audit::run(&context()?, &arguments)?,
+        Command::Evidence(command) => evidence::run(&context()?, &command)?,
         Command::Accept(arguments) => accept::run(&context()?, &arguments)?,
         Command::WhoHas(arguments) => who_has::run(&context()?, &arguments)?,
         Command::Withdraw(arguments) => withdraw::run(&context()?, &arguments)?,

@@ -6,6 +6,7 @@
 
 use midmirror_mirror::admit::Decision;
 use midmirror_mirror::agent::AgentState;
+use midmirror_mirror::audit::AuditReport;
 use midmirror_mirror::catalog::{CatalogEntry, KeysReport};
 use midmirror_mirror::hosts::HostPackage;
 use midmirror_mirror::stage::StageReport;
@@ -57,7 +58,7 @@ fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }
 
-const ALL: [Named; 15] = [
+const ALL: [Named; 16] = [
     Named {
         name: "report",
         version: 1,
@@ -104,6 +105,7 @@ const ALL: [Named; 15] = [
         printed_by: "midmirror store check --json",
         schema: of::<CheckReport>,
     },
+    Named { name: "audit", version: 1, printed_by: "midmirror audit --json FILE", schema: of::<AuditReport> },
     Named {
         name: "store-stats",
         version: 1,

@@ -363,7 +363,7 @@ impl Decision {
 }
 
 /// Text that stays in its line, shows what it holds (CVE-2018-12020) and ends: it may quote names from the package.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for character in text.chars().take(MAX_TEXT) {
         if is_hidden_character(character) {

@@ -19,6 +19,7 @@ mod history;
 mod identity;
 mod notices;
 pub mod policy;
+mod reexamine;
 mod refusals;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub use earlier::{EarlierAdmission, ProofSource, RULE_EARLIER_ADMISSION};
 pub use history::{History, Purpose};
 pub use notices::{Notice, RULE_SIGNER_CHANGED, SignerCertificate};
 pub use policy::{AdmissionPolicy, PinnedDigest, RelaxedRule};
+pub(crate) use reexamine::digest_of;
+pub use reexamine::{Examined, Judged};
 
 /// What the signed catalog says about how a package was checked.
 #[derive(

@@ -16,6 +16,7 @@
 //! base64(Ed25519 signature of the signature and the trusted comment)
 //! ```
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -48,6 +49,21 @@ pub fn sign(list: &str, comment: &str, key: &StoreKey) -> String {
     )
 }
 
+/// Whether a signature file is of this list and by this key (Ed25519, RFC 8032), its comment included.
+pub fn verify(list: &str, signature_file: &str, public: &[u8; 32]) -> bool {
+    let lines: Vec<&str> = signature_file.lines().collect();
+    let [_, signature, comment, trusted] = lines[..] else { return false };
+    let decode = |text| BASE64.decode(text).unwrap_or_default();
+    let (signature, trusted) = (decode(signature), decode(trusted));
+    let Some(signature) = signature.strip_prefix(ALGORITHM).and_then(|rest| rest.get(8..)) else {
+        return false;
+    };
+    let Some(comment) = comment.strip_prefix("trusted comment: ") else { return false };
+    let key = UnparsedPublicKey::new(&ED25519, public);
+    key.verify(list.as_bytes(), signature).is_ok()
+        && key.verify(&[signature, comment.as_bytes()].concat(), &trusted).is_ok()
+}
+
 /// The public key as `minisign -p` and `signify -p` take it.
 pub fn public_key(key: &StoreKey) -> String {
     format!(
@@ -67,7 +83,7 @@ const ALGORITHM: &[u8] = b"Ed";
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+    use aws_lc_rs::signature::Ed25519KeyPair;
 
     use super::*;
 
@@ -89,5 +105,9 @@ mod tests {
         verifier.verify(list.as_bytes(), &signature[10..]).unwrap();
         let with_comment = [&signature[10..], b"store 1 catalog 2".as_slice()].concat();
         verifier.verify(&with_comment, &BASE64.decode(trusted).unwrap()).unwrap();
+        assert!(verify(&list, &file, key.public()));
+        assert!(!verify(&list, &file, &[7; 32]) && !verify(&list, "", key.public()));
+        assert!(!verify(&list.replace('x', "y").replace("one", "two"), &file, key.public()));
+        assert!(!verify(&list, &file.replace("catalog 2", "catalog 3"), key.public()));
     }
 }

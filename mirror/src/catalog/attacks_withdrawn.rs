@@ -69,7 +69,14 @@ fn t6_superseded_bytes_do_not_take_the_place_of_withdrawn_ones() {
 
     // Until somebody accepts them.
     let mut writer = catalog.test.store.write().unwrap();
-    writer.accept(&path(1), Some(Sha256Digest::of(b"old")), "good enough", at(14)).unwrap();
+    writer
+        .accept(
+            &path(1),
+            Some(Sha256Digest::of(b"old")),
+            &crate::store::Approval { by: None, reason: "good enough" },
+            at(14),
+        )
+        .unwrap();
     drop(writer);
     catalog.publish(at(14));
     assert_eq!(listed(&catalog.trust(at(15)).unwrap()), [Sha256Digest::of(b"old")]);

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::metadata::Role;
 use super::source::MetadataError;
+use crate::attest::EnvelopeError;
 use crate::log::{LogError, NoteError};
 use crate::package::PackagePathError;
 use crate::storage::StorageError;
@@ -116,6 +117,14 @@ pub enum CatalogError {
     EncodeEvent {
         /// Why.
         source: serde_json::Error,
+    },
+    /// A statement about an admission could not be made.
+    #[error("failed to sign the statement about admission {number}")]
+    Statement {
+        /// The admission.
+        number: u64,
+        /// Why.
+        source: EnvelopeError,
     },
     /// The log knows of more admissions than the store has evidence of.
     #[error("the log has admission {logged}, but the evidence in the store ends with {stored}")]

@@ -54,6 +54,9 @@ pub enum Event {
         sha256: Sha256Digest,
         /// The admission whose evidence it repeats.
         admission: u64,
+        /// Who decided, as far as known; at most 2,000 characters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// Why; at most 2,000 characters here, in full in the evidence.
         reason: String,
         /// Digests of the files of its evidence.
@@ -186,6 +189,7 @@ impl Event {
                 path: entry.path.clone(),
                 sha256: entry.sha256,
                 admission: accepted.admission,
+                by: accepted.by.as_deref().map(shortened),
                 reason: shortened(&accepted.reason),
                 evidence,
             },

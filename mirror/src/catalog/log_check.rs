@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::error::CatalogError;
 use super::event::Event;
+use super::statements::{StatementFault, check_statement};
 use super::trust::TrustedCatalog;
 use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteError, NoteKey};
 use crate::prune::pruning_digest;
-use crate::store::{Admission, Store};
+use crate::store::{Admission, STATEMENT_NAME, Store};
 use crate::withdraw::record_digest;
 
 /// What a check of a log has found.
@@ -63,6 +64,18 @@ pub enum LogFault {
         /// The file.
         file: String,
     },
+    /// The statement about an admission is not there, and the log does not tell of one: the next publication makes it.
+    NotStated {
+        /// The admission.
+        number: u64,
+    },
+    /// The statement about an admission is not signed by this store, or says something else than the evidence.
+    Statement {
+        /// The admission.
+        number: u64,
+        /// What is wrong.
+        fault: StatementFault,
+    },
     /// The log tells of a withdrawal whose record is not there or was changed.
     ChangedWithdrawal {
         /// Place of the entry.
@@ -93,13 +106,14 @@ impl LogFault {
             Self::Unknown { .. }
                 | Self::NotYetLogged { .. }
                 | Self::CatalogNotLogged { .. }
+                | Self::NotStated { .. }
                 | Self::LostEvidence { replaced_by: Some(_), .. }
         )
     }
 
     /// Whether it is about a file of the evidence.
     pub(crate) fn is_evidence(&self) -> bool {
-        matches!(self, Self::LostEvidence { .. } | Self::ChangedEvidence { .. })
+        matches!(self, Self::LostEvidence { .. } | Self::ChangedEvidence { .. } | Self::Statement { .. })
     }
 }
 
@@ -129,6 +143,12 @@ impl fmt::Display for LogFault {
                     f,
                     "{file} in the evidence of admission {number} was changed since entry {index} was written"
                 )
+            }
+            Self::NotStated { number } => {
+                write!(f, "there is no statement about admission {number} yet; the next publication makes it")
+            }
+            Self::Statement { number, fault } => {
+                write!(f, "the statement about admission {number} is wrong: {fault}")
             }
             Self::ChangedWithdrawal { index, withdrawal } => {
                 write!(
@@ -188,7 +208,7 @@ pub fn check_log(
 }
 
 /// A checkpoint that was kept: signed by the current key, or by one that the log says came before it.
-fn open_earlier(
+pub(crate) fn open_earlier(
     note: &[u8],
     folder: &LogFolder,
     current: &Checkpoint,
@@ -256,6 +276,14 @@ fn compare(
     let admissions = store.admissions()?;
     let stored: BTreeMap<u64, &Admission> =
         admissions.iter().map(|admission| (admission.number(), admission)).collect();
+    let mut digests = BTreeMap::new();
+    for admission in &admissions {
+        digests.insert(admission.number(), store.evidence_digests(admission)?);
+    }
+    // What was changed, and whether it is the statement itself: each is told once.
+    let mut told = BTreeSet::new();
+    // Of statements that were made before the key was changed.
+    let mut keys: Vec<[u8; 32]> = catalog.store().map(|identity| identity.key).into_iter().collect();
     let mut logged = BTreeSet::new();
     let mut published = 0;
     for (index, event) in entries {
@@ -276,6 +304,9 @@ fn compare(
         {
             faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
         }
+        if let Event::StoreKeyChanged { from, .. } = &event {
+            keys.extend(hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok()));
+        }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);
         let Some(admission) = stored.get(&number) else {
@@ -285,10 +316,25 @@ fn compare(
             faults.push(LogFault::LostEvidence { index, number, replaced_by });
             continue;
         };
-        let found = store.evidence_digests(admission)?;
+        let found = digests.get(&admission.number());
         for (file, digest) in evidence {
-            if found.get(file) != Some(digest) {
+            if found.and_then(|found| found.get(file)) != Some(digest) {
+                told.insert((number, file == STATEMENT_NAME));
                 faults.push(LogFault::ChangedEvidence { index, number, file: file.clone() });
+            }
+        }
+    }
+    if !keys.is_empty() {
+        for admission in &admissions {
+            let number = admission.number();
+            let Some(found) = digests.get(&number) else { continue };
+            match check_statement(store, &keys, admission, found) {
+                Ok(Some(_)) => {}
+                Ok(None) if told.contains(&(number, true)) || !logged.contains(&number) => {}
+                Ok(None) => faults.push(LogFault::NotStated { number }),
+                // Evidence that was changed is not what was stated either, and told already.
+                Err(fault) if told.contains(&(number, false)) && fault.is_of_evidence() => {}
+                Err(fault) => faults.push(LogFault::Statement { number, fault }),
             }
         }
     }

@@ -34,7 +34,9 @@ mod root;
 mod source;
 mod stale;
 mod state;
+mod statements;
 mod sums;
+pub(crate) use sums::list as list_of_sums;
 #[cfg(test)]
 pub(crate) mod testing;
 mod trust;
@@ -52,6 +54,7 @@ pub use keys::{
     read_public_key, rewrite_key, short, write_new_key,
 };
 pub use lifetimes::{Lifetimes, Profile};
+pub(crate) use log_check::open_earlier;
 pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
@@ -63,4 +66,5 @@ pub use root::{
 pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
 pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
 pub use state::remembered_ends;
+pub use statements::{Stated, StatementFault, check_statement};
 pub use trust::{TrustInputs, TrustedCatalog, trust, trust_accepting, trust_folder, trust_folder_accepting};

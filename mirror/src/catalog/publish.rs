@@ -17,6 +17,7 @@ use super::keys::{RoleKey, SigningKeys};
 use super::lifetimes::Lifetimes;
 use super::metadata::{self, Role, SPECIFICATION};
 use super::source::FolderSource;
+use super::statements;
 use super::sums;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
 use super::writing::TargetsToSign;
@@ -82,6 +83,7 @@ pub fn publish(
     no_record_is_lost(store, before.as_ref())?;
     // Evidence, log, catalog: each tells of nothing that the one before it does not have.
     let log_key = log_key(&identity, keys)?;
+    statements::write_missing(store, keys.store().ok_or(CatalogError::NoStoreKey)?, &admissions, now)?;
     let mut journal = Journal::open(store, &log_key)?;
     journal.admissions(&admissions, &notes)?;
     journal.withdrawals()?;

@@ -21,14 +21,7 @@ pub(super) fn write(
     publication: &Publication,
     now: Timestamp,
 ) -> Result<(), CatalogError> {
-    let blobs: Vec<String> = entries.iter().map(|entry| store.blob_name(&entry.sha256)).collect();
-    let in_store = blobs.iter().zip(entries).map(|(name, entry)| (name.as_str(), entry.sha256));
-    let by_vendor = entries.iter().map(|entry| (entry.path.as_str(), entry.sha256));
-    // Two names of the same bytes have one place.
-    let mut names: Vec<_> = in_store.chain(by_vendor).collect();
-    names.sort_unstable();
-    names.dedup();
-    let list = sums::list(names);
+    let list = list(store, entries);
     let storage = store.storage();
     let public = sums::public_key(key);
     let is_there = |name: &str, text: &str| {
@@ -53,4 +46,16 @@ pub(super) fn write(
         storage.replace(name, text.as_bytes(), FileMode::Shared)?;
     }
     Ok(())
+}
+
+/// The list of what a catalog has.
+pub(crate) fn list(store: &Store, entries: &[CatalogEntry]) -> String {
+    let blobs: Vec<String> = entries.iter().map(|entry| store.blob_name(&entry.sha256)).collect();
+    let in_store = blobs.iter().zip(entries).map(|(name, entry)| (name.as_str(), entry.sha256));
+    let by_vendor = entries.iter().map(|entry| (entry.path.as_str(), entry.sha256));
+    // Two names of the same bytes have one place.
+    let mut names: Vec<_> = in_store.chain(by_vendor).collect();
+    names.sort_unstable();
+    names.dedup();
+    sums::list(names)
 }

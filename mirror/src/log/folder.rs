@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::error::LogError;
 use super::key::LogKey;
 use super::note::{self, NoteKey};
-use super::tile::{BundleName, FULL, TileName, how_many, levels, partial_folder, width};
+use super::tile::{BUNDLE_LIMIT, BundleName, FULL, TileName, how_many, levels, partial_folder, width};
 use super::tree::{self, HashSource};
 use crate::Sha256Digest;
 use crate::storage::{FileMode, LocalFolder, Storage, below};
@@ -302,5 +302,3 @@ pub(super) fn bundles(size: u64) -> std::ops::Range<u64> {
 
 const CHECKPOINT: &str = "checkpoint";
 const CHECKPOINT_LIMIT: u64 = 64 * 1024;
-/// 256 entries of 65,535 bytes and their lengths.
-const BUNDLE_LIMIT: u64 = FULL * (65_535 + 2);

@@ -25,6 +25,7 @@ mod proof;
 #[cfg(test)]
 mod tests;
 mod tile;
+pub(crate) use tile::files as files_of;
 pub mod tree;
 
 pub use check::{LogProblem, check, check_against};

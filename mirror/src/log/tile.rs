@@ -47,6 +47,24 @@ pub(super) fn how_many(count: u64) -> u64 {
     count.div_ceil(FULL)
 }
 
+/// The files of a log with so many entries, and how many bytes each may have.
+pub(crate) fn files(size: u64) -> Vec<(String, u64)> {
+    let bundle = |number| BundleName { number, width: width(size, number) }.path();
+    let mut files: Vec<_> = (0..how_many(size)).map(|number| (bundle(number), BUNDLE_LIMIT)).collect();
+    for (level, count) in levels(size) {
+        let tile = |number| TileName { level, number, width: width(count, number) }.path();
+        files.extend(
+            (0..how_many(count))
+                .filter(|number| width(count, *number) > 0)
+                .map(|number| (tile(number), FULL * 32)),
+        );
+    }
+    files
+}
+
+/// 256 entries of 65,535 bytes and their lengths.
+pub(super) const BUNDLE_LIMIT: u64 = FULL * (65_535 + 2);
+
 /// How many hashes each level of a tree of `size` entries has, from level 0 on; none for an empty tree.
 pub(super) fn levels(size: u64) -> impl Iterator<Item = (u8, u64)> {
     let counts = std::iter::successors(Some(size), |count| Some(count / FULL));
@@ -84,6 +102,13 @@ mod tests {
             .collect();
         assert_eq!(shape, [(0, 274, 112), (1, 2, 17), (2, 1, 1)]);
         assert_eq!(levels(0).count(), 0);
+        // As many bundles as tiles of level 0.
+        let names: Vec<String> = files(70_000).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 274 + 274 + 2 + 1);
+        for name in ["tile/entries/273.p/112", "tile/0/000", "tile/1/001.p/17", "tile/2/000.p/1"] {
+            assert!(names.iter().any(|known| known == name), "{name}");
+        }
+        assert_eq!(files(0), []);
         assert_eq!(levels(256).collect::<Vec<_>>(), [(0, 256), (1, 1)]);
     }
 }

@@ -5,9 +5,9 @@ use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, verify_file};
 use crate::catalog::{Publication, publish};
 use crate::package::PackagePath;
-use crate::store::Admission;
+use crate::store::{Admission, Approval};
 
-/// Judges the bytes once more by today's policy, publishes them, and keeps the reason in the evidence.
+/// Judges the bytes once more by today's policy, publishes them, and keeps who decided and why in the evidence.
 ///
 /// Without a digest it is what was held last.
 ///
@@ -17,7 +17,7 @@ pub fn accept(
     site: &Site<'_>,
     path: &PackagePath,
     sha256: Option<Sha256Digest>,
-    reason: &str,
+    approval: &Approval<'_>,
 ) -> Result<(Admission, Publication), PipelineError> {
     let mut writer = site.store.write()?;
     let policy = withdraw::policy(site)?;
@@ -31,8 +31,8 @@ pub fn accept(
     };
     let history = writer.history(sha256)?;
     verify_file(&site.store.blob_path(&sha256), path.name(), sha256, &inputs, &history)?;
-    let admission = writer.accept(path, Some(sha256), reason, site.now)?;
+    let admission = writer.accept(path, Some(sha256), approval, site.now)?;
     let publication = publish(&mut writer, site.keys, site.now, site.lifetimes)?;
-    tracing::warn!(package = path.as_str(), %sha256, reason, "bytes were accepted and published");
+    tracing::warn!(package = path.as_str(), %sha256, by = approval.by, reason = approval.reason, "bytes were accepted and published");
     Ok((admission, publication))
 }

@@ -6,13 +6,13 @@ use crate::catalog::{BoxFuture, MetadataError, MetadataSource};
 use crate::fetch::HttpClient;
 
 /// The folder `repository/` of a mirror.
-pub(super) struct UrlSource {
+pub(crate) struct UrlSource {
     client: HttpClient,
     folder: Url,
 }
 
 impl UrlSource {
-    pub(super) fn new(client: HttpClient, folder: Url) -> Self {
+    pub(crate) fn new(client: HttpClient, folder: Url) -> Self {
         Self { client, folder }
     }
 }

@@ -25,6 +25,7 @@
 mod error;
 mod incoming;
 mod mirror_metadata;
+pub(crate) use mirror_metadata::UrlSource;
 mod report;
 mod source;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::catalog::{
     trust_folder,
 };
 use crate::store::testing::{TestStore, at, path};
-use crate::store::{CheckDepth, CheckOptions, Problem, Store, check};
+use crate::store::{Approval, CheckDepth, CheckOptions, Problem, Store, check};
 use crate::withdraw::{Act, NewWithdrawal, record};
 
 fn every_place(test: impl Fn(&dyn Storage, &Path)) {
@@ -163,7 +163,7 @@ fn whole_store_works_without_a_folder() {
     site.publish(10);
     let mut writer = site.test.store.write().unwrap();
     writer.hold(site.test.verified(&path(1), b"other", "{}"), at(11)).unwrap();
-    writer.accept(&path(1), None, "because", at(12)).unwrap();
+    writer.accept(&path(1), None, &Approval { by: None, reason: "because" }, at(12)).unwrap();
     drop(writer);
     // The index is gone, and with it nothing.
     std::fs::remove_dir_all(site.test.store.root_dir().join("index")).unwrap();

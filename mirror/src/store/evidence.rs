@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::durable::FileMode;
+use super::statement::STATEMENT_NAME;
 use super::{EVIDENCE, Store, StoreError, evidence_key, to_json};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
@@ -34,6 +35,9 @@ pub struct Admission {
 pub struct Acceptance {
     /// When.
     pub at: jiff::Timestamp,
+    /// Who, as far as the program was told; early versions did not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Why, in the words of whoever decided.
     pub reason: String,
     /// The admission whose evidence this one repeats.
@@ -227,6 +231,9 @@ pub(super) fn digests(
         if let Some(bytes) = read {
             digests.insert(name.to_owned(), Sha256Digest::of(&bytes));
         }
+    }
+    if let Some(statement) = store.statement(admission)? {
+        digests.insert(STATEMENT_NAME.to_owned(), Sha256Digest::of(&statement));
     }
     Ok(digests)
 }

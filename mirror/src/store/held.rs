@@ -212,8 +212,13 @@ pub(super) fn to_accept(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Approval;
     use super::super::testing::{TestStore, at, path};
     use super::*;
+
+    fn because(reason: &str) -> Approval<'_> {
+        Approval { by: Some("somebody"), reason }
+    }
 
     fn states(store: &Store) -> Vec<(Sha256Digest, DigestState)> {
         let histories = store.name_histories().unwrap();
@@ -234,8 +239,9 @@ mod tests {
         let (old, new) = (old.entry().sha256, held.entry().sha256);
         assert_eq!(states(&test.store), [(old, DigestState::Published), (new, DigestState::Held)]);
 
-        let accepted = writer.accept(&path(1), None, "release note", at(4)).unwrap();
-        assert_eq!(accepted.accepted().unwrap().reason, "release note");
+        let accepted = writer.accept(&path(1), None, &because("release note"), at(4)).unwrap();
+        let decision = accepted.accepted().unwrap();
+        assert_eq!((decision.by.as_deref(), decision.reason.as_str()), (Some("somebody"), "release note"));
         assert_eq!(test.store.admitted().unwrap(), [held.entry().clone()]);
         assert_eq!(writer.find(&path(1)).unwrap().as_ref(), Some(held.entry()));
         assert_eq!(states(&test.store), [(old, DigestState::Superseded), (new, DigestState::Published)]);
@@ -251,12 +257,12 @@ mod tests {
         let one = test.commit(&mut writer, &path(1), b"one").entry().sha256;
         let other = test.commit(&mut writer, &path(2), b"other").entry().sha256;
         for sha256 in [None, Some(one), Some(other)] {
-            let error = writer.accept(&path(1), sha256, "because", at(2)).unwrap_err();
+            let error = writer.accept(&path(1), sha256, &because("because"), at(2)).unwrap_err();
             assert!(matches!(error, StoreError::NothingToAccept { .. }), "{error}");
         }
         writer.hold(test.verified(&path(1), b"two", "{}"), at(2)).unwrap();
-        writer.accept(&path(1), None, "because", at(3)).unwrap();
-        writer.accept(&path(1), Some(one), "back again", at(4)).unwrap();
+        writer.accept(&path(1), None, &because("because"), at(3)).unwrap();
+        writer.accept(&path(1), Some(one), &because("back again"), at(4)).unwrap();
         assert_eq!(writer.find(&path(1)).unwrap().unwrap().sha256, one);
     }
 

@@ -13,6 +13,8 @@
 //!     jarsigner.txt           what jarsigner would have printed
 //!     anchors.pem             the trust anchors that were used
 //!     fetch.json              where the bytes came from
+//!   evidence/ab/DIGEST/NUMBER.statement.dsse.json
+//!                             what the store states of that admission, signed; see `attest::Admitted`
 //!   repository/               the signed catalog, see `catalog`
 //!   log/                      what was done, see `log`
 //!   withdrawals/NUMBER.json   decisions that nobody is to get some bytes any more, see `withdraw`
@@ -41,7 +43,9 @@ mod held;
 mod index;
 mod lock;
 mod proven;
+mod readable;
 mod repair;
+mod statement;
 mod stats;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -59,8 +63,9 @@ pub use evidence::{Acceptance, Admission};
 pub use gc::{Garbage, GarbageKind, garbage};
 pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};
 pub use repair::{Repair, SetAside};
+pub use statement::STATEMENT_NAME;
 pub use stats::{Amount, KindAmount, StoreStats, stats};
-pub use writer::{StoreWriter, StoredPackage};
+pub use writer::{Approval, StoreWriter, StoredPackage};
 
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;

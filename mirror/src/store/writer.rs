@@ -34,6 +34,15 @@ pub struct StoreWriter {
     _lock: Lock,
 }
 
+/// Who decides that bytes are published, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approval<'a> {
+    /// Who, as far as known.
+    pub by: Option<&'a str>,
+    /// Why.
+    pub reason: &'a str,
+}
+
 /// A package whose bytes and evidence are durably in the store. Only [`StoreWriter::commit`] makes one.
 #[derive(Debug)]
 pub struct StoredPackage {
@@ -190,13 +199,18 @@ impl StoreWriter {
         &mut self,
         path: &PackagePath,
         sha256: Option<Sha256Digest>,
-        reason: &str,
+        approval: &Approval<'_>,
         at: jiff::Timestamp,
     ) -> Result<Admission, StoreError> {
         let old = held::to_accept(&self.store, path, sha256)?;
         drop(self.store.open_blob(&old.entry().sha256)?);
         let number = self.take_number()?;
-        let accepted = Acceptance { at, reason: reason.to_owned(), admission: old.number() };
+        let accepted = Acceptance {
+            at,
+            by: approval.by.map(str::to_owned),
+            reason: approval.reason.to_owned(),
+            admission: old.number(),
+        };
         let admission = evidence::repeat(&self.store, &old, number, accepted)?;
         self.index.put(&admission);
         Ok(admission)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{self, AdmissionName};
-use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable};
+use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable, statement};
 use super::pace::Pace;
 use super::{CheckDepth, CheckOptions, CheckProgress, Problem, count};
 use crate::Sha256Digest;
@@ -205,11 +205,18 @@ impl<'a> Checker<'a> {
         for Listed { name, kind } in self.list(folder)? {
             if kind == Kind::Folder && proper(&name) {
                 folders.push(name);
-            } else {
+            } else if !self.is_statement(folder, &name) {
                 self.stray(folder, &name);
             }
         }
         Ok(folders)
+    }
+
+    /// Whether it is the statement of an admission whose folder is there.
+    fn is_statement(&self, folder: &str, name: &str) -> bool {
+        statement::folder_of(name).is_some_and(|number| {
+            matches!(self.store.storage.look(&below(folder, number)), Ok(Some(Kind::Folder)))
+        })
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {

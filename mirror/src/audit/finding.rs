@@ -1,0 +1,218 @@
+//! What an audit has found of one admission, as data.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Sha256Digest;
+use crate::admit::{Judged, Label};
+use crate::package::PackagePath;
+use crate::store::Acceptance;
+
+/// What an admission is found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// The bytes are those that were admitted, and they verify as of today and as of then.
+    Good,
+    /// The same, but as of today something has expired; nothing else speaks against it.
+    ValidWhenAdmittedExpiredSince,
+    /// The bytes verify as of then with the anchors of then; anchors or policy of today refuse them.
+    RefusedToday,
+    /// The bytes are others, do not verify as of then, or not as recorded.
+    Bad,
+    /// The bytes are not there.
+    Missing,
+    /// There is nothing that could be verified, or it cannot be read.
+    NotChecked,
+}
+
+impl Class {
+    /// The words that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::ValidWhenAdmittedExpiredSince => "valid when admitted, expired since",
+            Self::RefusedToday => "refused today",
+            Self::Bad => "BAD",
+            Self::Missing => "MISSING",
+            Self::NotChecked => "not checked",
+        }
+    }
+
+    /// Whether something is lost or changed.
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Bad | Self::Missing)
+    }
+}
+
+/// What an admission is to its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The catalog names it.
+    Published,
+    /// These bytes are in the catalog; a later admission of them counts.
+    Repeated,
+    /// Verified, and waits for a decision.
+    Held,
+    /// Other bytes took its place.
+    Superseded,
+    /// Nobody is to get these bytes any more.
+    Withdrawn,
+    /// The retention policy has removed the bytes; the evidence is kept.
+    Pruned,
+}
+
+impl State {
+    /// The word that people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Repeated => "repeated",
+            Self::Held => "held",
+            Self::Superseded => "superseded",
+            Self::Withdrawn => "withdrawn",
+            Self::Pruned => "pruned",
+        }
+    }
+}
+
+/// One admission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PackageAudit {
+    /// The vendor path.
+    pub path: PackagePath,
+    /// Which admission of the store.
+    pub number: u64,
+    /// The digest that was admitted.
+    pub sha256: Sha256Digest,
+    /// The length that was admitted.
+    pub length: u64,
+    /// What it is to its name.
+    pub state: State,
+    /// How it was checked.
+    pub label: Label,
+    /// What it is found to be.
+    pub class: Class,
+    /// Why, if it is not good; the gravest first.
+    pub reasons: Vec<String>,
+    /// When it was admitted.
+    pub admitted_at: Timestamp,
+    /// The decision that published it, if it took one.
+    pub accepted: Option<Acceptance>,
+    /// Subject of the signer certificate.
+    pub signer: Option<String>,
+    /// Time of the timestamp.
+    pub signed_at: Option<Timestamp>,
+    /// How its bytes were read.
+    pub reading: Reading,
+    /// As of the moment of its admission, with the anchors of then.
+    pub then: Option<Judgement>,
+    /// As of now, with the anchors of today.
+    pub now: Option<Judgement>,
+    /// As of the moment that was asked for, with the anchors of today.
+    pub at: Option<Judgement>,
+    /// Whether the anchors of then are those of today.
+    pub same_anchors: Option<bool>,
+    /// When the verdicts of today change, if nothing but time goes by.
+    pub until: Option<Until>,
+    /// Ends of certificates.
+    pub ends: Vec<End>,
+    /// Digest of its report.
+    pub report: Option<Sha256Digest>,
+}
+
+/// How bytes were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Reading {
+    /// From begin to end, in this audit.
+    Full,
+    /// Not in this audit: nothing has changed since an earlier one read them from begin to end.
+    Earlier {
+        /// When that was.
+        read_at: Timestamp,
+    },
+    /// Not at all: missing, of another length, or not readable.
+    None,
+}
+
+/// A verdict as of a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Judgement {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whether this mirror would admit it.
+    pub accepted: bool,
+    /// What `jarsigner` prints.
+    pub jarsigner: String,
+    /// Its exit code with `-strict`.
+    pub exit_code: u8,
+    /// Whether the MID Server's own verifier accepts it.
+    pub agent_accepts: bool,
+    /// Why not.
+    pub agent_reason: Option<String>,
+    /// What speaks against it, with the rule.
+    pub refusals: Vec<String>,
+}
+
+impl Judgement {
+    pub(super) fn of(judged: &Judged) -> Self {
+        Self {
+            at: judged.at,
+            accepted: judged.is_accepted(),
+            jarsigner: judged.sentence.clone(),
+            exit_code: judged.exit_code,
+            agent_accepts: judged.agent_accepts,
+            agent_reason: judged.agent_reason.clone(),
+            refusals: judged
+                .refusals
+                .iter()
+                .map(|refusal| format!("{} [{}]", refusal.text, refusal.rule))
+                .collect(),
+        }
+    }
+}
+
+/// When a verdict changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Until {
+    /// The first moment of the new verdict.
+    pub at: Timestamp,
+    /// What `jarsigner -strict` ends with from then on.
+    pub exit_code: u8,
+    /// Whether the MID Server accepts it from then on.
+    pub agent_accepts: bool,
+    /// Why.
+    pub because: String,
+}
+
+/// The end of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct End {
+    /// What the certificate is for.
+    pub kind: EndKind,
+    /// Its subject.
+    pub subject: String,
+    /// SHA-256 of the certificate.
+    pub sha256: String,
+    /// Its end.
+    pub at: Timestamp,
+}
+
+/// What ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndKind {
+    /// A role of the catalog.
+    CatalogRole,
+    /// What jarsigner or MID Servers say of packages.
+    Verdict,
+    /// The certificate of a signer.
+    SignerCertificate,
+    /// The certificate of a timestamp authority.
+    TimestampAuthority,
+    /// A trust anchor that packages depend on.
+    Anchor,
+}
