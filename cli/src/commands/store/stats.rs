@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, json: bool) -> anyhow::Result<Exit> {
 }
 
 fn line(what: &str, noun: &str, amount: Amount) {
-    output::data(format!("{what:<28} {:>16}  {:>10}", count(amount.count, noun), output::size(amount.bytes)));
+    output::data(format!("{what:<36} {:>14}  {:>10}", count(amount.count, noun), output::size(amount.bytes)));
 }
 
 fn count(number: u64, noun: &str) -> String {
