@@ -32,7 +32,8 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, env = "MIDMIRROR_STORE", value_name = "DIR")]
     pub store: Option<PathBuf>,
 
-    /// File with the passphrase of encrypted signing keys [default: see `midmirror keys --help`]
+    /// File with the passphrase of encrypted signing keys [default: MIDMIRROR_KEY_PASSPHRASE, the systemd credential
+    /// midmirror-key-passphrase, or a question on the terminal]
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
 

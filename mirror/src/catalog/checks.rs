@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use tough::schema::key::Key;
-use tough::schema::{self, Root, Signed, Snapshot, Targets};
+use tough::schema::{self, Root, Signed, Snapshot};
 
 use super::error::{Distrust, TrustError};
-use super::metadata::{self, Role};
+use super::metadata::Role;
 use crate::catalog::CatalogEntry;
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str, place: &str) -> Result<T, TrustError> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    what: &str,
+    place: &str,
+) -> Result<T, TrustError> {
     serde_json::from_slice(bytes).map_err(|source| TrustError::Malformed {
         what: what.to_owned(),
         place: place.to_owned(),
@@ -54,24 +58,18 @@ pub(super) fn check_specification(version: &str) -> Result<(), Distrust> {
     Err(Distrust::Specification { found: version.chars().take(40).collect() })
 }
 
-/// Reads the targets into entries in the order of their paths.
-pub(super) fn entries(targets: &Targets) -> Result<Vec<CatalogEntry>, Distrust> {
-    if targets.delegations.as_ref().is_some_and(|delegations| !delegations.roles.is_empty()) {
-        return Err(Distrust::Delegations);
-    }
-    let mut entries = targets
-        .targets
-        .iter()
-        .map(|(name, t)| metadata::from_target(name, t))
-        .collect::<Result<Vec<_>, _>>()?;
+/// Puts entries in the order of their paths, no two of which may differ in case alone.
+pub(super) fn in_order(mut entries: Vec<CatalogEntry>) -> Result<Vec<CatalogEntry>, Distrust> {
     entries.sort_unstable_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
-    let mut lower_case = BTreeSet::new();
-    for entry in &entries {
-        if !lower_case.insert(entry.path.as_str().to_ascii_lowercase()) {
-            return Err(Distrust::TargetCase { name: entry.path.as_str().to_owned() });
-        }
+    let mut lower_case: Vec<String> =
+        entries.iter().map(|entry| entry.path.as_str().to_ascii_lowercase()).collect();
+    lower_case.sort_unstable();
+    let next = lower_case.iter().skip(1);
+    let twice = lower_case.iter().zip(next).find_map(|(one, other)| (one == other).then_some(one));
+    match twice {
+        Some(name) => Err(Distrust::TargetCase { name: name.clone() }),
+        None => Ok(entries),
     }
-    Ok(entries)
 }
 
 pub(super) fn key_ids(root: &Root, role: Role) -> BTreeSet<Vec<u8>> {
@@ -104,12 +102,6 @@ impl HasSpecification for schema::Timestamp {
 }
 
 impl HasSpecification for Snapshot {
-    fn specification(&self) -> &str {
-        &self.spec_version
-    }
-}
-
-impl HasSpecification for Targets {
     fn specification(&self) -> &str {
         &self.spec_version
     }

@@ -1,20 +1,18 @@
 //! TUF metadata as `tough` defines it: roles, signing, and what a target says about a package (TUF 1.0, section 4).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tough::TargetName;
-use tough::schema::{self, Hashes, RoleType, Signature, Signed, Target, Targets};
+use tough::schema::{self, RoleType, Signature, Signed};
 
-use super::entry::is_false;
-use super::error::{CatalogError, Distrust};
+use super::error::CatalogError;
 use super::keys::RoleKey;
 use crate::Sha256Digest;
 use crate::admit::Label;
-use crate::catalog::{CatalogEntry, StoreIdentity};
-use crate::package::{Buildstamp, PackageKind, PackagePath, Platform};
-use crate::withdraw::{self, WithdrawnPackage};
+use crate::catalog::StoreIdentity;
+use crate::package::{Buildstamp, PackageKind, Platform};
+use crate::withdraw::WithdrawnPackage;
 
 /// A role of the catalog (TUF 1.0, section 2.1).
 #[derive(
@@ -76,11 +74,30 @@ impl fmt::Display for Role {
 pub(super) fn sign<T: schema::Role>(signed: T, keys: &[&RoleKey]) -> Result<Vec<u8>, CatalogError> {
     let failed = |e| CatalogError::Encode { role: Role::of::<T>(), source: Box::new(e) };
     let canonical = signed.canonical_form().map_err(failed)?;
-    let mut signatures = Vec::new();
-    for key in keys {
-        signatures.push(Signature { keyid: key.id().clone(), sig: key.sign(&canonical)?.into() });
+    let signatures = signatures(&canonical, keys)?;
+    match Role::of::<T>() {
+        Role::Targets => compact(&signatures, &canonical),
+        _ => encode(&Signed { signed, signatures }),
     }
-    encode(&Signed { signed, signatures })
+}
+
+/// The bytes of a metadata file that is written in the form that is signed.
+pub(super) fn compact(signatures: &[Signature], canonical: &[u8]) -> Result<Vec<u8>, CatalogError> {
+    let failed = |e: serde_json::Error| CatalogError::Encode { role: Role::Targets, source: Box::new(e) };
+    let mut bytes = b"{\"signatures\":".to_vec();
+    serde_json::to_writer(&mut bytes, signatures).map_err(failed)?;
+    bytes.extend_from_slice(b",\"signed\":");
+    bytes.extend_from_slice(canonical);
+    bytes.extend_from_slice(b"}\n");
+    // Canonical JSON is JSON only as long as no text has control characters.
+    serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Signs what is in canonical form already.
+pub(super) fn signatures(canonical: &[u8], keys: &[&RoleKey]) -> Result<Vec<Signature>, CatalogError> {
+    let sign = |key: &&RoleKey| Ok(Signature { keyid: key.id().clone(), sig: key.sign(canonical)?.into() });
+    keys.iter().map(sign).collect()
 }
 
 /// The bytes of a metadata file.
@@ -94,92 +111,27 @@ pub(super) fn encode<T: schema::Role>(document: &Signed<T>) -> Result<Vec<u8>, C
 }
 
 /// What the `custom` field of a target holds. Fields that are added later are ignored by this version.
-#[derive(Debug, Serialize, Deserialize)]
-struct Custom {
-    kind: PackageKind,
-    stamp: Buildstamp,
-    platform: Platform,
-    label: Label,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signed_at: Option<jiff::Timestamp>,
-    admitted_at: jiff::Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first_admitted_at: Option<jiff::Timestamp>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    by_earlier_admission: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    report: Option<Sha256Digest>,
-}
-
-/// Turns a catalog entry into a target.
-pub(super) fn to_target(entry: &CatalogEntry) -> Result<(TargetName, Target), CatalogError> {
-    let name = entry.path.as_str();
-    let target_name =
-        TargetName::new(name).map_err(|_| CatalogError::TargetName { name: name.to_owned() })?;
-    let package = entry.path.name();
-    let custom = Custom {
-        kind: package.kind(),
-        stamp: package.stamp().clone(),
-        platform: package.platform(),
-        label: entry.label,
-        signer: entry.signer.clone(),
-        signed_at: entry.signed_at,
-        admitted_at: entry.admitted_at,
-        first_admitted_at: entry.first_admitted_at,
-        by_earlier_admission: entry.by_earlier_admission,
-        report: entry.report,
-    };
-    let failed =
-        |source: serde_json::Error| CatalogError::Encode { role: Role::Targets, source: Box::new(source) };
-    let custom = serde_json::to_value(custom).and_then(serde_json::from_value).map_err(failed)?;
-    let hashes = Hashes { sha256: entry.sha256.as_bytes().to_vec().into(), _extra: HashMap::new() };
-    Ok((target_name, Target { length: entry.length, hashes, custom, _extra: HashMap::new() }))
-}
-
-/// Reads a target; its name must be a vendor path, letter by letter.
-pub(super) fn from_target(name: &TargetName, target: &Target) -> Result<CatalogEntry, Distrust> {
-    let text = name.raw();
-    let shortened = || text.chars().take(300).collect::<String>();
-    let path = PackagePath::parse(text)
-        .map_err(|source| Distrust::TargetName { name: shortened(), source: Some(source) })?;
-    if path.as_str() != text {
-        return Err(Distrust::TargetName { name: shortened(), source: None });
-    }
-    let wrong = |text: String| Distrust::TargetData { name: path.as_str().to_owned(), text };
-    let digest: [u8; 32] = target
-        .hashes
-        .sha256
-        .as_ref()
-        .try_into()
-        .map_err(|_| wrong("the SHA-256 digest does not have 32 bytes".to_owned()))?;
-    let custom = serde_json::to_value(&target.custom).and_then(serde_json::from_value);
-    let custom: Custom = custom.map_err(|e| wrong(e.to_string()))?;
-    let package = path.name();
-    if (custom.kind, &custom.stamp, custom.platform) != (package.kind(), package.stamp(), package.platform())
-    {
-        return Err(wrong("kind, stamp or platform is not that of the name".to_owned()));
-    }
-    Ok(CatalogEntry {
-        sha256: Sha256Digest::from_bytes(digest),
-        length: target.length,
-        label: custom.label,
-        signer: custom.signer,
-        signed_at: custom.signed_at,
-        admitted_at: custom.admitted_at,
-        first_admitted_at: custom.first_admitted_at,
-        by_earlier_admission: custom.by_earlier_admission,
-        report: custom.report,
-        path,
-    })
+#[derive(Debug, Deserialize)]
+pub(super) struct Custom {
+    pub(super) kind: PackageKind,
+    pub(super) stamp: Buildstamp,
+    pub(super) platform: Platform,
+    pub(super) label: Label,
+    pub(super) signer: Option<String>,
+    pub(super) signed_at: Option<jiff::Timestamp>,
+    pub(super) admitted_at: jiff::Timestamp,
+    #[serde(default)]
+    pub(super) first_admitted_at: Option<jiff::Timestamp>,
+    #[serde(default)]
+    pub(super) by_earlier_admission: bool,
+    pub(super) report: Option<Sha256Digest>,
 }
 
 /// The field of `targets.json` that says which store it is of, and which packages nobody is to get any more.
 pub(super) fn extra(
     identity: &StoreIdentity,
     withdrawn: &[WithdrawnPackage],
-) -> Result<HashMap<String, serde_json::Value>, CatalogError> {
+) -> Result<BTreeMap<String, serde_json::Value>, CatalogError> {
     #[derive(Serialize)]
     struct Extra<'a> {
         #[serde(flatten)]
@@ -189,29 +141,7 @@ pub(super) fn extra(
     }
     let value = serde_json::to_value(Extra { identity, withdrawn })
         .map_err(|source| CatalogError::Encode { role: Role::Targets, source: Box::new(source) })?;
-    Ok(HashMap::from([(STORE_FIELD.to_owned(), value)]))
-}
-
-/// Reads it; none in catalogs of early versions.
-pub(super) fn store_identity(targets: &Targets) -> Result<Option<StoreIdentity>, Distrust> {
-    let Some(value) = targets._extra.get(STORE_FIELD) else { return Ok(None) };
-    let identity: StoreIdentity = serde_json::from_value(value.clone())
-        .map_err(|error| Distrust::StoreIdentity { text: error.to_string() })?;
-    Ok(Some(identity))
-}
-
-/// Reads the withdrawn packages, in the order of their digests; `entries` are the targets of the same catalog.
-pub(super) fn withdrawn_packages(
-    targets: &Targets,
-    entries: &[CatalogEntry],
-) -> Result<Vec<WithdrawnPackage>, Distrust> {
-    let list = targets._extra.get(STORE_FIELD).and_then(|field| field.get("withdrawn"));
-    let Some(value) = list else { return Ok(Vec::new()) };
-    let list: Vec<WithdrawnPackage> = serde_json::from_value(value.clone())
-        .map_err(|error| Distrust::Withdrawn { text: error.to_string() })?;
-    withdraw::check_list(&list, entries.iter().map(|entry| &entry.sha256))
-        .map_err(|text| Distrust::Withdrawn { text: text.to_owned() })?;
-    Ok(list)
+    Ok(BTreeMap::from([(STORE_FIELD.to_owned(), value)]))
 }
 
 const STORE_FIELD: &str = "midmirror";
@@ -223,11 +153,13 @@ pub(super) fn portable_text(text: &str) -> String {
     let formatter = olpc_cjson::CanonicalFormatter::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut canonical, formatter);
     let plain = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    // Canonical JSON has control characters as they are, which no other JSON may.
+    let plain_ascii = |c: char| c.is_ascii() && !c.is_ascii_control();
     match text.serialize(&mut serializer) {
-        Ok(()) if canonical == plain.as_bytes() => text.to_owned(),
+        Ok(()) if canonical == plain.as_bytes() && !text.chars().any(char::is_control) => text.to_owned(),
         _ => text
             .chars()
-            .flat_map(|c| if c.is_ascii() { vec![c] } else { c.escape_unicode().collect() })
+            .flat_map(|c| if plain_ascii(c) { vec![c] } else { c.escape_unicode().collect() })
             .collect(),
     }
 }

@@ -28,6 +28,7 @@ mod lifetimes;
 mod log_check;
 mod metadata;
 mod publish;
+mod reading;
 mod refresh;
 mod root;
 mod source;
@@ -40,6 +41,7 @@ pub(crate) use sums::list as list_of_sums;
 pub(crate) mod testing;
 mod trust;
 mod update;
+mod writing;
 
 pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};

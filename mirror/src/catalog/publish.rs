@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 
 use jiff::Timestamp;
-use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot, Targets};
+use tough::schema::{self, Hashes, Metafile, RoleKeys, Root, Snapshot};
 use tracing::info;
 
 use super::error::{CatalogError, TrustError};
@@ -20,6 +20,7 @@ use super::source::FolderSource;
 use super::statements;
 use super::sums;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder, trust_root};
+use super::writing::TargetsToSign;
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, Event, StoreIdentity};
 use crate::log::{LogError, LogKey};
@@ -284,16 +285,16 @@ impl<'a> Publisher<'a> {
     }
 
     fn write_targets(&self, told: &Told<'_>, old: u64) -> Result<Metafile, CatalogError> {
-        let targets = told.entries.iter().map(metadata::to_target).collect::<Result<_, _>>()?;
         let version = self.next_version(Role::Targets, old)?;
-        self.write_numbered(Targets {
-            spec_version: SPECIFICATION.to_owned(),
+        let targets = TargetsToSign {
             version,
             expires: self.expiry(Role::Targets)?,
-            targets,
-            delegations: None,
-            _extra: metadata::extra(told.identity, told.withdrawn)?,
-        })
+            entries: told.entries,
+            extra: &metadata::extra(told.identity, told.withdrawn)?,
+        };
+        let canonical = targets.canonical_form()?;
+        let signatures = metadata::signatures(&canonical, &self.keys.enough(Role::Targets, &self.root)?)?;
+        self.write_bytes(Role::Targets, version, &metadata::compact(&signatures, &canonical)?)
     }
 
     pub(super) fn write_snapshot(&self, targets: Metafile, old: u64) -> Result<Metafile, CatalogError> {
@@ -316,10 +317,13 @@ impl<'a> Publisher<'a> {
     /// Writes `N.ROLE.json` and returns how the next file refers to it.
     pub(super) fn write_numbered<T: schema::Role>(&self, signed: T) -> Result<Metafile, CatalogError> {
         let version = signed.version();
-        let name = format!("{version}.{}.json", Role::of::<T>());
         let bytes = self.sign(signed)?;
-        create(self.store, &name, &bytes)?;
-        let digest = Sha256Digest::of(&bytes);
+        self.write_bytes(Role::of::<T>(), version, &bytes)
+    }
+
+    fn write_bytes(&self, role: Role, version: NonZeroU64, bytes: &[u8]) -> Result<Metafile, CatalogError> {
+        create(self.store, &format!("{version}.{role}.json"), bytes)?;
+        let digest = Sha256Digest::of(bytes);
         Ok(Metafile {
             length: Some(u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
             hashes: Some(Hashes { sha256: digest.as_bytes().to_vec().into(), _extra: HashMap::new() }),

@@ -24,14 +24,15 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use tough::schema::{self, Metafile, Root, Signed, Snapshot, Targets};
+use tough::schema::{self, Metafile, Root, Signed, Snapshot};
 
 use super::checks::{
     HasSpecification, MAX_ROOT_BYTES, MAX_ROOTS, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MAX_TIMESTAMP_BYTES,
-    check_root, check_specification, entries, key_ids, length, parse, verify,
+    check_root, check_specification, key_ids, length, parse, verify,
 };
 use super::error::{Distrust, TrustError};
-use super::metadata::{Role, store_identity, withdrawn_packages};
+use super::metadata::Role;
+use super::reading::VerifiedTargets;
 use super::source::MetadataError;
 use super::stale::StaleAllowance;
 use super::state::{Remembered, Seen};
@@ -278,21 +279,21 @@ impl<'a> Update<'a> {
         snapshot: Box<Accepted>,
     ) -> Result<Stage, TrustError> {
         self.as_announced(what, bytes, &snapshot.next)?;
-        let targets: Targets = self.verified(what, bytes)?;
-        self.same_version(what, &snapshot.next, targets.version.get())?;
-        self.check_expiry(Role::Targets, targets.expires)?;
-        let entries = entries(&targets).map_err(|reason| self.distrust(what, reason))?;
-        let withdrawn =
-            withdrawn_packages(&targets, &entries).map_err(|reason| self.distrust(what, reason))?;
+        let distrust = |reason| self.distrust(what, reason);
+        let verified = VerifiedTargets::verify(&self.root, bytes, what, &self.place)?.map_err(distrust)?;
+        let targets = verified.read(what, &self.place)?;
+        self.same_version(what, &snapshot.next, targets.version())?;
+        self.check_expiry(Role::Targets, targets.expires())?;
+        let targets = targets.check().map_err(distrust)?;
         let mut outcome = Outcome {
-            entries,
-            withdrawn,
-            store: store_identity(&targets).map_err(|reason| self.distrust(what, reason))?,
+            entries: targets.entries,
+            withdrawn: targets.withdrawn,
+            store: targets.store,
             root_bytes: self.root_bytes.clone(),
             snapshot_meta: timestamp.next,
             targets_meta: snapshot.next,
             root: Validity { version: self.root.version.get(), expires: self.root.expires },
-            targets: Validity { version: targets.version.get(), expires: targets.expires },
+            targets: Validity { version: targets.version, expires: targets.expires },
             snapshot: snapshot.validity,
             timestamp: timestamp.validity,
             stale: Vec::new(),
