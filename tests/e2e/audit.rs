@@ -273,3 +273,12 @@ fn what_a_mirror_serves_is_audited_from_afar() {
     drop(mirror);
     site.run(&["audit", "--url", &url, "--no-record", "--trust", "trust.json"]).expect(8);
 }
+
+#[test]
+fn statements_and_checkpoints_of_an_earlier_key_of_the_store_count() {
+    let site = Site::new().synced();
+    site.run(&["audit"]).expect(0);
+    site.run(&["keys", "rotate-store", "--reason", "a new year"]).expect(0);
+    site.run(&["log", "verify"]).expect(0);
+    site.run(&["audit"]).expect(0).says("grown from the").says("1 store-key-changed");
+}
