@@ -64,10 +64,10 @@ pub fn publish(
 ) -> Result<Publication, CatalogError> {
     let notes = writer.take_notes();
     let store = writer.store();
-    let admissions = store.admissions()?;
+    let admissions = writer.admissions()?;
     let withdrawals = withdraw::withdrawn(store)?;
     let withdrawn = withdraw::of_records(&withdrawals, metadata::portable_text);
-    let mut entries = crate::store::newest(admissions.clone());
+    let mut entries = crate::store::newest(&admissions);
     let pruned = Pruned::of(store)?.among(&admissions);
     entries.retain(|entry| !withdrawals.contains_key(&entry.sha256) && !pruned.contains(&entry.sha256));
     for entry in &mut entries {
@@ -91,12 +91,15 @@ pub fn publish(
     let told = Told { entries: &entries, identity: &identity, withdrawn: &withdrawn };
     let outcome = publisher.write_what_is_due(before.as_ref(), &told)?;
     // What was written is read back as every client will read it.
-    let after = publisher.current()?.ok_or_else(|| CatalogError::Current {
-        source: TrustError::Missing {
-            what: TIMESTAMP_FILE.to_owned(),
-            place: store.repository_dir().display().to_string(),
-        },
-    })?;
+    let after = match (outcome, before) {
+        (PublicationOutcome::Unchanged, Some(before)) => before,
+        _ => publisher.current()?.ok_or_else(|| CatalogError::Current {
+            source: TrustError::Missing {
+                what: TIMESTAMP_FILE.to_owned(),
+                place: store.repository_dir().display().to_string(),
+            },
+        })?,
+    };
     let publication = Publication {
         versions: after.versions(),
         outcome,

@@ -80,7 +80,7 @@ pub async fn preview(
     client: Option<&HttpClient>,
     planned: &[PlannedPackage],
 ) -> Result<Preview, PipelineError> {
-    let admitted = crate::store::newest(site.store.admissions()?);
+    let admitted = crate::store::newest(&site.store.admissions()?);
     let withdrawn = crate::withdraw::withdrawn(site.store)?;
     let mut seen = HashSet::new();
     let mut items = Vec::new();

@@ -18,7 +18,7 @@ pub use policy::{Kept, PruneCandidate, PrunePlan, Reason, Retention, plan};
 pub(crate) use record::pruning_digest;
 pub use record::{PruneError, PrunedPackage, Pruning, prunings, record};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Sha256Digest;
 use crate::store::{Admission, Store};
@@ -41,7 +41,7 @@ impl Pruned {
     }
 
     /// The digests of these admissions, which are all of a store, that are pruned.
-    pub(crate) fn among(&self, admissions: &[Admission]) -> Vec<Sha256Digest> {
+    pub(crate) fn among(&self, admissions: &[Admission]) -> BTreeSet<Sha256Digest> {
         let newest = newest_numbers(admissions);
         newest
             .into_iter()
@@ -55,7 +55,7 @@ impl Pruned {
 ///
 /// # Errors
 /// The records cannot be read.
-pub fn pruned_digests(store: &Store, admissions: &[Admission]) -> Result<Vec<Sha256Digest>, PruneError> {
+pub fn pruned_digests(store: &Store, admissions: &[Admission]) -> Result<BTreeSet<Sha256Digest>, PruneError> {
     Ok(Pruned::of(store)?.among(admissions))
 }
 

@@ -93,7 +93,7 @@ pub fn plan(
     retention: &Retention,
     admissions: &[Admission],
     entries: &[CatalogEntry],
-    pruned: &[Sha256Digest],
+    pruned: &BTreeSet<Sha256Digest>,
     hosts: &[HostPackage],
     now: Timestamp,
 ) -> PrunePlan {
@@ -142,7 +142,7 @@ fn unpublished(
     retention: &Retention,
     admissions: &[Admission],
     entries: &[CatalogEntry],
-    pruned: &[Sha256Digest],
+    pruned: &BTreeSet<Sha256Digest>,
     now: Timestamp,
 ) -> Vec<PruneCandidate> {
     let listed: BTreeSet<_> = entries.iter().map(|entry| entry.sha256).collect();

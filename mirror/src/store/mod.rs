@@ -220,7 +220,10 @@ impl Store {
     /// withdrawn, in the order of the paths.
     pub fn admitted(&self) -> Result<Vec<CatalogEntry>, StoreError> {
         let withdrawn = crate::withdraw::withdrawn(self)?;
-        Ok(newest(self.admissions()?).into_iter().filter(|e| !withdrawn.contains_key(&e.sha256)).collect())
+        let admissions = self.admissions()?;
+        let pruned = crate::prune::pruned_digests(self, &admissions)?;
+        let is_gone = |sha256: &Sha256Digest| withdrawn.contains_key(sha256) || pruned.contains(sha256);
+        Ok(newest(&admissions).into_iter().filter(|entry| !is_gone(&entry.sha256)).collect())
     }
 
     /// Where the bytes with a digest are, from the root of the store; with slashes everywhere.
@@ -264,23 +267,27 @@ impl Store {
 }
 
 /// What the catalog has to say after these admissions.
-pub(crate) fn newest(admissions: Vec<Admission>) -> Vec<CatalogEntry> {
+pub(crate) fn newest(admissions: &[Admission]) -> Vec<CatalogEntry> {
     let mut newest = std::collections::BTreeMap::new();
     let mut first = std::collections::HashMap::new();
     for admission in admissions {
-        let held = admission.is_held();
-        let entry = admission.into_entry();
+        let entry = admission.entry();
         if let Some(at) = entry.first_verified_at() {
-            first.entry(entry.sha256).and_modify(|known| *known = at.min(*known)).or_insert(at);
+            first
+                .entry(entry.sha256)
+                .and_modify(|known: &mut jiff::Timestamp| *known = at.min(*known))
+                .or_insert(at);
         }
-        if !held {
-            newest.insert(entry.path.as_str().to_owned(), entry);
+        if !admission.is_held() {
+            newest.insert(entry.path.as_str(), entry);
         }
     }
-    for entry in newest.values_mut() {
-        entry.first_admitted_at = first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);
-    }
-    newest.into_values().collect()
+    let first_admitted_at =
+        |entry: &CatalogEntry| first.get(&entry.sha256).copied().filter(|at| *at != entry.admitted_at);
+    newest
+        .into_values()
+        .map(|entry| CatalogEntry { first_admitted_at: first_admitted_at(entry), ..entry.clone() })
+        .collect()
 }
 
 fn blob_key(digest: &Sha256Digest) -> String {

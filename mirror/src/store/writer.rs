@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tracing::{debug, warn};
 
-use super::evidence::{self, Acceptance, Admission};
+use super::evidence::{self, Acceptance, Admission, AdmissionName};
 use super::index::Index;
 use super::lock::Lock;
 use super::proven::remember;
@@ -23,6 +23,8 @@ use crate::storage::Kind;
 pub struct StoreWriter {
     store: Store,
     index: Index,
+    /// Every admission, oldest first; nobody else adds any while the lock is held.
+    names: Vec<AdmissionName>,
     next_number: u64,
     /// Read when it is first asked for.
     known_signers: Option<Vec<SignerCertificate>>,
@@ -89,6 +91,7 @@ impl StoreWriter {
         Ok(Self {
             store: store.clone(),
             index,
+            names,
             next_number,
             known_signers: None,
             leftovers,
@@ -106,6 +109,17 @@ impl StoreWriter {
     /// What an interrupted writer had left behind and was removed when this writer was opened.
     pub fn leftovers(&self) -> &[PathBuf] {
         &self.leftovers
+    }
+
+    /// Every admission in the order they were made, read from the evidence.
+    pub(crate) fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
+        self.names.iter().map(|name| evidence::read(&self.store, *name)).collect()
+    }
+
+    /// Remembers an admission that was made just now.
+    fn add(&mut self, admission: &Admission) {
+        self.names.push(AdmissionName { number: admission.number(), sha256: admission.entry().sha256 });
+        self.index.put(admission);
     }
 
     /// Removes what interrupted writers left behind.
@@ -212,7 +226,7 @@ impl StoreWriter {
             admission: old.number(),
         };
         let admission = evidence::repeat(&self.store, &old, number, accepted)?;
-        self.index.put(&admission);
+        self.add(&admission);
         Ok(admission)
     }
 
@@ -250,7 +264,7 @@ impl StoreWriter {
             None => {
                 self.take_number()?;
                 evidence::write(&self.store, &package, &admission)?;
-                self.index.put(&admission);
+                self.add(&admission);
                 admission
             }
         };

@@ -98,7 +98,7 @@ impl<'a> Checker<'a> {
         catalog: Option<&TrustedCatalog>,
     ) -> Result<(), StoreError> {
         let withdrawn = crate::withdraw::withdrawn(self.store)?;
-        self.pruned = Pruned::of(self.store)?.among(admissions).into_iter().collect();
+        self.pruned = Pruned::of(self.store)?.among(admissions);
         let Some(catalog) = catalog else { return Ok(()) };
         let mut newest = BTreeMap::new();
         for admission in admissions.iter().filter(|admission| !admission.is_held()) {
