@@ -21,7 +21,7 @@ pub struct Pruning {
     /// Who carried it out, as that person says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// The packages, at most [`MAX_PACKAGES`].
+    /// The packages, at most 20,000.
     pub packages: Vec<PrunedPackage>,
 }
 

@@ -82,7 +82,7 @@ fn show(report: &KeysReport, keys: &SigningKeys) {
 fn show_role(role: &RoleReport) {
     output::data(format!(
         "{:<10} {} of {} must sign; {}; version {}, valid until {} ({} days)",
-        role.role,
+        role.role.as_str(),
         role.threshold,
         role.keys.len(),
         if role.can_sign_here { "enough are here" } else { "NOT ENOUGH ARE HERE" },
