@@ -1,5 +1,7 @@
 //! A report under other trust anchors is what an examination with them would have given.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of test functions")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The parts of a JAR signature for other programs.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of test functions")]
+
 use std::path::Path;
 
 use midmirror_verify::{DetachedSignature, Limits, Source, detached_signatures};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::durable::FileMode;
+use super::parallel;
 use super::statement::STATEMENT_NAME;
 use super::{EVIDENCE, Store, StoreError, evidence_key, to_json};
 use crate::Sha256Digest;
@@ -163,14 +164,17 @@ pub(super) fn admission(
 
 /// Lists the admissions by the names of their folders, oldest first; other names are left to `check`.
 pub(super) fn list(store: &Store) -> Result<Vec<AdmissionName>, StoreError> {
-    let mut names = Vec::new();
-    for shard in folders_in(store, EVIDENCE)? {
-        for of_digest in folders_in(store, &below(EVIDENCE, &shard))? {
+    let of_shard = |shard: &String| -> Result<Vec<AdmissionName>, StoreError> {
+        let mut names = Vec::new();
+        for of_digest in folders_in(store, &below(EVIDENCE, shard))? {
             if let Ok(sha256) = of_digest.parse::<Sha256Digest>() {
                 names.extend(list_of(store, &sha256)?);
             }
         }
-    }
+        Ok(names)
+    };
+    let mut names: Vec<AdmissionName> =
+        parallel::map(&folders_in(store, EVIDENCE)?, of_shard)?.into_iter().flatten().collect();
     names.sort_unstable();
     Ok(names)
 }
@@ -240,7 +244,12 @@ pub(super) fn digests(
 
 /// Reads all admissions, oldest first.
 pub(super) fn read_all(store: &Store) -> Result<Vec<Admission>, StoreError> {
-    list(store)?.into_iter().map(|name| read(store, name)).collect()
+    read_these(store, &list(store)?)
+}
+
+/// Reads admissions, in the order of the names.
+pub(super) fn read_these(store: &Store, names: &[AdmissionName]) -> Result<Vec<Admission>, StoreError> {
+    parallel::map(names, |name| read(store, *name))
 }
 
 /// The number in the name of an admission's folder.

@@ -42,6 +42,7 @@ mod gc;
 mod held;
 mod index;
 mod lock;
+mod parallel;
 mod proven;
 mod readable;
 mod repair;

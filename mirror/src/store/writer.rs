@@ -113,7 +113,7 @@ impl StoreWriter {
 
     /// Every admission in the order they were made, read from the evidence.
     pub(crate) fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
-        self.names.iter().map(|name| evidence::read(&self.store, *name)).collect()
+        evidence::read_these(&self.store, &self.names)
     }
 
     /// Remembers an admission that was made just now.
