@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::durable::FileMode;
 use super::parallel;
 use super::statement::STATEMENT_NAME;
-use super::{EVIDENCE, Store, StoreError, evidence_key, to_json};
+use super::{EVIDENCE, Store, StoreError, blob, evidence_key, to_json};
 use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 use crate::fetch::FetchRecord;
-use crate::storage::below;
+use crate::storage::{Kind, Listed, below};
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,14 +228,22 @@ pub(super) fn digests(
     admission: &Admission,
 ) -> Result<BTreeMap<String, Sha256Digest>, StoreError> {
     let folder = folder(&admission.entry.sha256, admission.number);
-    let mut digests = BTreeMap::new();
-    for name in FILES {
-        let read =
-            store.storage.read(&below(&folder, name), LONGEST_DOCUMENT).map_err(StoreError::reading)?;
-        if let Some(bytes) = read {
-            digests.insert(name.to_owned(), Sha256Digest::of(&bytes));
-        }
-    }
+    let digest = |name: &&str| -> Result<Option<Sha256Digest>, StoreError> {
+        let key = below(&folder, name);
+        let Some(mut bytes) = store.storage.open(&key).map_err(StoreError::reading)? else { return Ok(None) };
+        let failed = |error| StoreError::file("read", &store.storage.place(&key))(error);
+        blob::digest_of(&mut bytes, |_| {}).map(Some).map_err(failed)
+    };
+    // What jarsigner says of 50,000 entries has 65 MB, and the report is as long.
+    let is_large = |listed: &Listed| matches!(listed.kind, Kind::Object(length) if length >= LARGE);
+    let any_large = store.storage.list(&folder).map_err(StoreError::reading)?.iter().any(is_large);
+    let found = if any_large {
+        parallel::each(&FILES, digest)?
+    } else {
+        FILES.iter().map(digest).collect::<Result<_, _>>()?
+    };
+    let named = FILES.iter().zip(found).filter_map(|(name, digest)| Some(((*name).to_owned(), digest?)));
+    let mut digests: BTreeMap<String, Sha256Digest> = named.collect();
     if let Some(statement) = store.statement(admission)? {
         digests.insert(STATEMENT_NAME.to_owned(), Sha256Digest::of(&statement));
     }
@@ -263,5 +271,7 @@ pub(super) const REPORT_FILE: &str = "report.json";
 const FETCH_FILE: &str = "fetch.json";
 /// A report of 50,000 entries has some 40 MB.
 const LONGEST_DOCUMENT: u64 = 1024 * 1024 * 1024;
+/// From here on a thread of its own is worth it.
+const LARGE: u64 = 4 * 1024 * 1024;
 /// Every file of an admission's folder.
 pub(super) const FILES: [&str; 5] = [ADMISSION_FILE, REPORT_FILE, "jarsigner.txt", "anchors.pem", FETCH_FILE];

@@ -30,6 +30,22 @@ pub(super) fn map<T: Sync, R: Send, E: Send>(
     })
 }
 
+/// The same with a thread for each item, for a few large ones.
+pub(super) fn each<T: Sync, R: Send, E: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let started: Vec<_> = items.iter().map(|item| scope.spawn(move || work(item))).collect();
+        let joined = started.into_iter().map(|thread| match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect()
+    })
+}
+
 const MOST_THREADS: usize = 4;
 /// A thread costs as much as reading a few files.
 const FEWEST_ITEMS: usize = 64;
@@ -45,6 +61,10 @@ mod tests {
         assert_eq!(doubled.unwrap(), (0..1000).map(|item| item * 2).collect::<Vec<_>>());
         let failed: Result<Vec<()>, u32> = map(&items, |item| if *item < 300 { Ok(()) } else { Err(*item) });
         assert_eq!(failed, Err(300));
+        let failed: Result<Vec<()>, u32> =
+            each(&items[..9], |item| if *item < 3 { Ok(()) } else { Err(*item) });
+        assert_eq!(failed, Err(3));
+        assert_eq!(each::<u32, u32, ()>(&items[..3], |item| Ok(*item)), Ok(vec![0, 1, 2]));
         assert_eq!(map::<u32, u32, ()>(&[], |item| Ok(*item)), Ok(Vec::new()));
     }
 }
