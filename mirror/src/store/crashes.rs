@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::catalog::testing::TestCatalog;
 use crate::catalog::{
-    CatalogError, FolderSource, Lifetimes, SigningKeys, TrustInputs, publish, trust_folder,
+    CatalogError, FolderSource, Lifetimes, SigningKeys, TrustInputs, check_log, publish, trust_folder,
 };
 
 use super::durable::fault;
@@ -54,6 +54,33 @@ fn stop_at_any_step_loses_nothing_and_publishes_nothing_half() {
         assert_eq!(trusted.entries().len(), 2, "after {stops} steps");
         let report = check(&catalog.test.store, Some(&trusted), &mut full(), &mut |_| {}).unwrap();
         assert_eq!(report.problems, Vec::<Problem>::new(), "after {stops} steps");
+        if result.is_ok() {
+            break;
+        }
+        stops += 1;
+    }
+    assert!(stops >= 10, "only {stops} steps were counted");
+}
+
+/// A write can fail after its folder has appeared: then the admission is there, and the log has to tell of it.
+#[test]
+fn writer_that_goes_on_after_a_failed_commit_logs_every_admission() {
+    let mut stops = 0;
+    loop {
+        let catalog = TestCatalog::new(1);
+        let store = &catalog.test.store;
+        let mut writer = store.write().unwrap();
+        let package = catalog.test.verified(&path(2), b"package 2", "report 2");
+        fault::stop_after(Some(stops));
+        let result = writer.commit(package, at(20));
+        fault::stop_after(None);
+        catalog.test.commit(&mut writer, &path(3), b"package 3");
+        publish(&mut writer, &catalog.keys, at(21), &Lifetimes::CONNECTED).unwrap();
+        drop(writer);
+        let trusted = catalog.trust(at(30)).unwrap();
+        let faults = check_log(store, &trusted, None).unwrap().faults;
+        assert!(faults.is_empty(), "after {stops} steps: {faults:?}");
+        assert_eq!(trusted.entries().len(), store.admitted().unwrap().len());
         if result.is_ok() {
             break;
         }

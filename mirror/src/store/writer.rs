@@ -25,6 +25,8 @@ pub struct StoreWriter {
     index: Index,
     /// Every admission, oldest first; nobody else adds any while the lock is held.
     names: Vec<AdmissionName>,
+    /// Admissions that were begun and have no name among these: a write may fail after its folder has appeared.
+    begun: u64,
     next_number: u64,
     /// Read when it is first asked for.
     known_signers: Option<Vec<SignerCertificate>>,
@@ -92,6 +94,7 @@ impl StoreWriter {
             store: store.clone(),
             index,
             names,
+            begun: 0,
             next_number,
             known_signers: None,
             leftovers,
@@ -113,11 +116,15 @@ impl StoreWriter {
 
     /// Every admission in the order they were made, read from the evidence.
     pub(crate) fn admissions(&self) -> Result<Vec<Admission>, StoreError> {
-        evidence::read_these(&self.store, &self.names)
+        match self.begun {
+            0 => evidence::read_these(&self.store, &self.names),
+            _ => evidence::read_all(&self.store),
+        }
     }
 
     /// Remembers an admission that was made just now.
     fn add(&mut self, admission: &Admission) {
+        self.begun = self.begun.saturating_sub(1);
         self.names.push(AdmissionName { number: admission.number(), sha256: admission.entry().sha256 });
         self.index.put(admission);
     }
@@ -280,6 +287,7 @@ impl StoreWriter {
     fn take_number(&mut self) -> Result<u64, StoreError> {
         let number = self.next_number;
         self.next_number = number.checked_add(1).ok_or(StoreError::NumbersUsedUp)?;
+        self.begun = self.begun.saturating_add(1);
         Ok(number)
     }
 }
