@@ -43,6 +43,8 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Best effort: a name left behind makes the next writer sync more than it had to.
         drop(self.file.set_len(0));
+        // Closing would not do while a process that another thread has just begun to start holds the file too.
+        drop(self.file.unlock());
     }
 }
 
