@@ -70,8 +70,11 @@ pub fn publish(
     let mut entries = crate::store::newest(&admissions);
     let pruned = Pruned::of(store)?.among(&admissions);
     entries.retain(|entry| !withdrawals.contains_key(&entry.sha256) && !pruned.contains(&entry.sha256));
-    for entry in &mut entries {
-        entry.signer = entry.signer.as_deref().map(metadata::portable_text);
+    // The same few signers again and again.
+    let mut portable: HashMap<String, String> = HashMap::new();
+    for signer in entries.iter_mut().filter_map(|entry| entry.signer.as_mut()) {
+        let text = portable.entry(signer.clone()).or_insert_with(|| metadata::portable_text(signer));
+        signer.clone_from(text);
     }
     let identity = identity(store, keys, lifetimes)?;
     ensure_root(store, keys, now, lifetimes)?;
