@@ -112,11 +112,7 @@ impl Storage for LocalFolder {
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StorageError> {
         let path = self.path(folder);
         let failed = |source| StorageError::new("read the folder", &path, source);
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(failed(e)),
-        };
+        let Some(entries) = read_dir(&path).map_err(failed)? else { return Ok(Vec::new()) };
         let mut listed = Vec::new();
         for entry in entries {
             let entry = entry.map_err(failed)?;
@@ -135,11 +131,7 @@ impl Storage for LocalFolder {
     fn folders(&self, folder: &str) -> Result<Vec<String>, StorageError> {
         let path = self.path(folder);
         let failed = |source| StorageError::new("read the folder", &path, source);
-        let entries = match std::fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(failed(e)),
-        };
+        let Some(entries) = read_dir(&path).map_err(failed)? else { return Ok(Vec::new()) };
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(failed)?;
@@ -201,6 +193,14 @@ impl Storage for LocalFolder {
         }
         removed.sort_unstable();
         Ok(removed)
+    }
+}
+
+/// What is in a folder; none if there is no such folder.
+fn read_dir(path: &Path) -> io::Result<Option<std::fs::ReadDir>> {
+    match std::fs::read_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
