@@ -6,21 +6,31 @@
 mod authority;
 mod blob_check;
 mod body;
+mod certificate;
+mod clients;
 mod conditions;
 mod config;
 mod error;
 mod page;
+mod peer;
+mod plain_on_tls;
 mod quiet;
 mod representation;
 mod response;
+mod revocation;
 mod server;
 mod site;
 mod small_files;
 mod tls;
 mod view;
 
-pub use authority::{CertificateLifetimes, TlsSet, init_tls, renew_server};
-pub use config::{ServeConfig, ServeLimits, TlsMaterial};
+pub use authority::{
+    CertificateLifetimes, RenewedServer, ServerNames, TlsSet, init_tls, init_tls_for, names_of, renew_server,
+    revoke, revoked_in, signing_request,
+};
+pub use clients::{CertificateNeed, ClientCertificates};
+pub use config::{ServeConfig, ServeLimits, Sockets, TlsMaterial, TlsSettings};
 pub use error::ServeError;
-pub use server::{RunningServer, Server};
+pub use revocation::RevokedCertificate;
+pub use server::{RunningServer, Server, ServerControl};
 pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -18,17 +18,20 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::body::ResponseBody;
-use super::config::{ServeConfig, ServeLimits, TlsMaterial};
+use super::config::{ServeConfig, ServeLimits, Sockets, TlsSettings};
 use super::error::ServeError;
+use super::peer::{ClientName, Peer};
+use super::plain_on_tls;
 use super::quiet::QuietLimit;
 use super::response::overloaded;
 use super::site::{Channel, Site};
-use super::tls::server_config;
+use super::tls::{self, Current, TlsState};
 use super::view::{Published, ServedStore};
 use crate::hosts::Recorder;
 
@@ -41,10 +44,24 @@ pub struct Server;
 pub struct RunningServer {
     local_addr: SocketAddr,
     plain_addr: Option<SocketAddr>,
-    tls: Arc<RwLock<Arc<rustls::ServerConfig>>>,
+    control: ServerControl,
     listeners: Vec<JoinHandle<()>>,
     /// Ends when the last connection has ended.
     records: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What can be done to a server while it runs; clones are for the same server.
+#[derive(Clone)]
+pub struct ServerControl {
+    tls: Arc<TlsState>,
+    published: Arc<Published>,
+    probes: Vec<mpsc::Sender<oneshot::Sender<()>>>,
+}
+
+impl std::fmt::Debug for ServerControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerControl").finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -54,24 +71,40 @@ impl Server {
         store: ServedStore,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<RunningServer, ServeError> {
-        let tls = Arc::new(RwLock::new(server_config(&config.tls)?));
-        let published = Published::load(Arc::new(store)).await?;
+        Self::start_on(Sockets::default(), config, store, shutdown).await
+    }
+
+    /// The same on sockets that listen already.
+    pub async fn start_on(
+        sockets: Sockets,
+        config: ServeConfig,
+        store: ServedStore,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<RunningServer, ServeError> {
+        let tls = Arc::new(TlsState::new(&config.tls)?);
+        let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
         let shared = Arc::new(Shared {
-            site: Site::new(published, config.check_blobs, recorder),
+            site: Site::new(published.clone(), config.check_blobs, recorder, tls.clone()),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits: config.limits,
         });
         let (stop, stopped) = watch::channel(());
-        let (listener, local_addr) = listen(config.listen).await?;
-        let secure = Listener { shared: shared.clone(), tls: Some(tls.clone()), stopped: stopped.clone() };
+        let (listener, local_addr) = listen(sockets.secure, config.listen).await?;
+        let (probe, probes) = mpsc::channel(1);
+        let secure =
+            Listener { shared: shared.clone(), tls: Some(tls.clone()), stopped: stopped.clone(), probes };
+        let mut control = ServerControl { tls, published, probes: vec![probe] };
         let mut listeners = vec![tokio::spawn(secure.run(listener))];
         let mut plain_addr = None;
-        if let Some(address) = config.plain_listen {
-            let (listener, address) = listen(address).await?;
+        let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
+        if let Some((socket, address)) = plain.or(config.plain_listen.map(|address| (None, address))) {
+            let (listener, address) = listen(socket, address).await?;
             plain_addr = Some(address);
-            let plain = Listener { shared, tls: None, stopped };
+            let (probe, probes) = mpsc::channel(1);
+            control.probes.push(probe);
+            let plain = Listener { shared, tls: None, stopped, probes };
             listeners.push(tokio::spawn(plain.run(listener)));
         }
         tokio::spawn(async move {
@@ -79,7 +112,48 @@ impl Server {
             drop(stop);
         });
         tracing::info!(address = %local_addr, plain = plain_addr.map(|a| a.to_string()), "listening");
-        Ok(RunningServer { local_addr, plain_addr, tls, listeners, records })
+        Ok(RunningServer { local_addr, plain_addr, control, listeners, records })
+    }
+}
+
+impl ServerControl {
+    /// Uses another certificate and what goes with it for connections from now on; those that are open keep theirs. Says
+    /// whether anything has changed.
+    ///
+    /// # Errors
+    /// The new settings cannot be used; those before stay.
+    pub fn replace_tls(&self, settings: &TlsSettings) -> Result<bool, ServeError> {
+        self.tls.replace(settings)
+    }
+
+    /// Looks whether the catalog has changed, as every request does.
+    pub async fn look_at_catalog(&self) {
+        self.published.newest().await;
+    }
+
+    /// Whether all listeners take connections and the catalog can be looked at, within some time.
+    pub async fn is_alive(&self, patience: Duration) -> bool {
+        let asked = async {
+            for probe in &self.probes {
+                let (answer, answered) = oneshot::channel();
+                if probe.send(answer).await.is_err() || answered.await.is_err() {
+                    return false;
+                }
+            }
+            self.look_at_catalog().await;
+            true
+        };
+        tokio::time::timeout(patience, asked).await.unwrap_or(false)
+    }
+
+    /// When the first certificate of the server's chain ends; for warnings and metrics.
+    pub fn certificate_end(&self) -> jiff::Timestamp {
+        self.tls.current().ends()
+    }
+
+    /// What people should know about the certificate at a moment: that it ends soon, or has ended.
+    pub fn certificate_warning(&self, now: jiff::Timestamp) -> Option<String> {
+        self.tls.warning(now)
     }
 }
 
@@ -94,11 +168,9 @@ impl RunningServer {
         self.plain_addr
     }
 
-    /// Uses another certificate for connections from now on; those that are open keep theirs.
-    pub fn replace_tls(&self, material: &TlsMaterial) -> Result<(), ServeError> {
-        let config = server_config(material)?;
-        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(())
+    /// For replacing what can be replaced.
+    pub fn control(&self) -> ServerControl {
+        self.control.clone()
     }
 
     /// Waits until the shutdown has begun and every request has ended or its time is over.
@@ -133,8 +205,10 @@ struct Admission {
 
 struct Listener {
     shared: Arc<Shared>,
-    tls: Option<Arc<RwLock<Arc<rustls::ServerConfig>>>>,
+    tls: Option<Arc<TlsState>>,
     stopped: watch::Receiver<()>,
+    /// Answered by the loop that takes connections: it lives.
+    probes: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 impl Listener {
@@ -146,6 +220,10 @@ impl Listener {
                 accepted = listener.accept() => accepted,
                 _ = self.stopped.changed() => break,
                 Some(_) = connections.join_next() => continue,
+                Some(probe) = self.probes.recv() => {
+                    let _asked_no_more = probe.send(());
+                    continue;
+                }
             };
             match accepted {
                 Ok((tcp, peer)) => {
@@ -179,22 +257,44 @@ impl Listener {
         watcher: Watcher,
     ) -> impl Future<Output = ()> + Send + use<> {
         let shared = self.shared.clone();
-        let tls = self.tls.as_ref().map(|tls| tls.read().unwrap_or_else(PoisonError::into_inner).clone());
+        let tls = self.tls.as_ref().map(|tls| tls.current());
         async move {
             // Small answers must not wait for more to send.
             let _ = tcp.set_nodelay(true);
-            let stream = QuietLimit::new(tcp, shared.limits.idle_time);
             let Some(tls) = tls else {
-                return shared.serve(stream, peer, Channel::Plain, admission, watcher).await;
+                let stream = QuietLimit::new(tcp, shared.limits.idle_time);
+                let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
+                return shared.serve(stream, peer, admission, watcher).await;
             };
-            let handshake = TlsAcceptor::from(tls).accept(stream);
+            let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
             match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
-                Ok(Ok(stream)) => shared.serve(stream, peer, Channel::Secure, admission, watcher).await,
+                Ok(Ok(Some(stream))) => {
+                    let (_, session) = stream.get_ref();
+                    let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
+                    drop(tls);
+                    let peer = Peer { address: peer, channel: Channel::Secure, certificate };
+                    shared.serve(stream, peer, admission, watcher).await;
+                }
+                Ok(Ok(None)) => tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port"),
                 Ok(Err(error)) => tracing::debug!(peer = %peer, error = %error, "TLS handshake failed"),
                 Err(_elapsed) => tracing::debug!(peer = %peer, "TLS handshake took too long"),
             }
         }
     }
+}
+
+/// The handshake; nothing when the client speaks HTTP without TLS, which it is told.
+async fn shake_hands(
+    mut tcp: TcpStream,
+    tls: &Current,
+    idle_time: Duration,
+) -> std::io::Result<Option<TlsStream<QuietLimit<TcpStream>>>> {
+    if plain_on_tls::is_plain(&tcp).await? {
+        plain_on_tls::answer(&mut tcp).await?;
+        return Ok(None);
+    }
+    let stream = QuietLimit::new(tcp, idle_time);
+    TlsAcceptor::from(tls.config.clone()).accept(stream).await.map(Some)
 }
 
 impl Shared {
@@ -211,39 +311,34 @@ impl Shared {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self: Arc<Self>,
         stream: S,
-        peer: SocketAddr,
-        channel: Channel,
+        peer: Peer,
         admission: Admission,
         watcher: Watcher,
     ) {
         let builder = connection_builder(&self.limits);
-        let (this, refused) = (self, admission.refused);
+        let (this, refused, address) = (self, admission.refused, peer.address);
+        let peer = Arc::new(peer);
         let service = service_fn(move |request: Request<Incoming>| {
-            let this = this.clone();
+            let (this, peer) = (this.clone(), peer.clone());
             async move {
-                let response =
-                    if refused { overloaded() } else { this.answer(&request, peer, channel).await };
+                let response = if refused { overloaded() } else { this.answer(&request, &peer).await };
                 Ok::<_, Infallible>(response)
             }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(peer = %peer, error = %error, "connection ended with an error");
+            tracing::debug!(peer = %address, error = %error, "connection ended with an error");
         }
         // The place is free again only now.
         drop(admission);
     }
 
-    async fn answer(
-        &self,
-        request: &Request<Incoming>,
-        peer: SocketAddr,
-        channel: Channel,
-    ) -> Response<ResponseBody> {
+    async fn answer(&self, request: &Request<Incoming>, peer: &Peer) -> Response<ResponseBody> {
         let started = Instant::now();
-        let response = self.site.answer(request, peer.ip(), channel).await;
+        let response = self.site.answer(request, peer).await;
         tracing::info!(
-            peer = %peer,
+            peer = %peer.address,
+            client = response.extensions().get::<ClientName>().map(|client| client.name.as_str()),
             method = %request.method(),
             path = request.uri().path(),
             status = response.status().as_u16(),
@@ -273,9 +368,19 @@ fn connection_builder(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+async fn listen(
+    socket: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let address = socket.as_ref().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
     let failed = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = match socket {
+        Some(socket) => {
+            socket.set_nonblocking(true).map_err(failed)?;
+            TcpListener::from_std(socket).map_err(failed)?
+        }
+        None => TcpListener::bind(address).await.map_err(failed)?,
+    };
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }

@@ -9,6 +9,7 @@
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
 //! /api/v1/packages                          the list as JSON
+//! /tls/ca.crl                               the revocation list of the private authority
 //! /healthz                                  for monitoring
 //! /, /style.css                             the list for people
 //! ```
@@ -18,7 +19,6 @@
 //! is sent back but its `Host`, which is checked first.
 
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
@@ -28,9 +28,12 @@ use super::blob_check::BlobCheck;
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::page;
+use super::peer::{ClientName, Peer};
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
+use super::revocation;
 use super::small_files::SmallFile;
+use super::tls::TlsState;
 use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
@@ -39,10 +42,11 @@ use crate::package::PackagePath;
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
-    published: Published,
+    published: Arc<Published>,
     blobs: BlobCheck,
     buffers: Buffers,
     recorder: Option<Recorder>,
+    tls: Arc<TlsState>,
 }
 
 /// Where a request came in.
@@ -59,24 +63,34 @@ enum Target {
     Package(Arc<View>, usize),
     Small(SmallFile),
     Packages,
+    RevocationList,
     Health,
     Page,
     Style,
 }
 
 impl Site {
-    pub(crate) fn new(published: Published, check_blobs: bool, recorder: Option<Recorder>) -> Self {
-        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder }
+    pub(crate) fn new(
+        published: Arc<Published>,
+        check_blobs: bool,
+        recorder: Option<Recorder>,
+        tls: Arc<TlsState>,
+    ) -> Self {
+        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder, tls }
     }
 
-    /// Answers one request of a peer.
-    pub(crate) async fn answer<B>(
-        &self,
-        request: &Request<B>,
-        peer: IpAddr,
-        channel: Channel,
-    ) -> Response<ResponseBody> {
-        let mut response = self.respond(request, peer, channel).await;
+    /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
+    pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
+        let mut response = match self.tls.admit(peer, request.uri().path()) {
+            Ok(client) => {
+                let mut response = self.respond(request, peer, client.as_ref()).await;
+                if let Some(client) = client {
+                    response.extensions_mut().insert(client);
+                }
+                response
+            }
+            Err(said) => text(StatusCode::FORBIDDEN, said),
+        };
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static("midmirror"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -89,8 +103,8 @@ impl Site {
     async fn respond<B>(
         &self,
         request: &Request<B>,
-        peer: IpAddr,
-        channel: Channel,
+        peer: &Peer,
+        client: Option<&ClientName>,
     ) -> Response<ResponseBody> {
         let path = request.uri().path();
         // RFC 9112, section 3.2
@@ -103,7 +117,7 @@ impl Site {
         if *request.method() == Method::OPTIONS && path == "*" {
             return options();
         }
-        let Some(target) = self.find(path, channel).await else {
+        let Some(target) = self.find(path, peer.channel).await else {
             return self.not_found(path);
         };
         match *request.method() {
@@ -117,7 +131,7 @@ impl Site {
         }
         match target {
             Target::Package(view, index) => match view.packages().get(index) {
-                Some(package) => self.package(request, peer, package).await,
+                Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Small(file) => self.small_file(request, &file).await,
@@ -125,6 +139,10 @@ impl Site {
                 let view = self.published.newest().await;
                 document(request, page::json(&view), "application/json", "no-cache", &[])
             }
+            Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
+                Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
+                None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
+            },
             Target::Health => self.health(request).await,
             Target::Style => {
                 document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
@@ -164,6 +182,8 @@ impl Site {
             return self.find_package(path, None).await;
         }
         match path {
+            // RFC 5280, section 8: over https it could not be had before it is had.
+            revocation::PATH => Some(Target::RevocationList),
             _ if channel == Channel::Plain => None,
             "" => Some(Target::Page),
             "style.css" => Some(Target::Style),
@@ -203,7 +223,8 @@ impl Site {
     async fn package<B>(
         &self,
         request: &Request<B>,
-        peer: IpAddr,
+        peer: &Peer,
+        client: Option<&ClientName>,
         package: &Package,
     ) -> Response<ResponseBody> {
         let entry = &package.entry;
@@ -233,18 +254,20 @@ impl Site {
                 .recorder
                 .clone()
                 .filter(|_| is_last)
-                .map(|recorder| Delivery { recorder, record: self.delivered(peer, entry) });
+                .map(|recorder| Delivery { recorder, record: self.delivered(peer, client, entry) });
             ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
         })
     }
 
-    /// What is recorded of a package that was sent. An IPv4 address stays one on a listener for both.
-    fn delivered(&self, peer: IpAddr, entry: &CatalogEntry) -> HostRecord {
+    /// What is recorded of a package that was sent: the name in the client certificate, else the address. An IPv4 address
+    /// stays one on a listener for both.
+    fn delivered(&self, peer: &Peer, client: Option<&ClientName>, entry: &CatalogEntry) -> HostRecord {
+        let address = || peer.address.ip().to_canonical().to_string();
         HostRecord {
             kind: RecordKind::Downloaded,
             at: self.published.store().now(),
-            host: peer.to_canonical().to_string(),
-            certificate: None,
+            host: client.map_or_else(address, |client| client.name.clone()),
+            certificate: client.map(|client| client.subject.clone()),
             sha256: entry.sha256,
             path: Some(entry.path.clone()),
         }
@@ -271,7 +294,11 @@ impl Site {
     async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
         self.published.newest().await;
         match self.published.problem() {
-            None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
+            None => {
+                let warning = self.tls.warning(self.published.store().now());
+                let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
+                document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
+            }
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
     }
