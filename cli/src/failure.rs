@@ -194,6 +194,8 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
 fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
     let (exit, hint) = match error {
         KeyChangeError::Catalog(error) => return of_catalog(error).or_else(|| known(error.source()?)),
+        // The cause comes next in the chain.
+        KeyChangeError::File { .. } => return None,
         KeyChangeError::Read { source, .. } => (of_io(source), "it is what the step before this one wrote"),
         KeyChangeError::Malformed { .. } => (
             Exit::Usage,
@@ -213,6 +215,11 @@ fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
             Exit::Usage,
             "if it was carried out in part: midmirror keys finish; else midmirror keys discard, propose the change anew and have it \
              signed anew",
+        ),
+        KeyChangeError::Expired { .. } => (
+            Exit::Usage,
+            "nothing was published, for every host would refuse it; look at the clock, then midmirror keys discard, and propose \
+             the change anew",
         ),
         KeyChangeError::Foreign => {
             (Exit::Usage, "`keys` in the configuration must name the keys of this store")

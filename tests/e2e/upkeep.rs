@@ -172,6 +172,11 @@ fn old_builds_make_room_in_two_steps() {
     site.run(&["store", "check", "--full"]).expect(0).says("0 problems");
     fs::write(site.path("bad.txt"), "rm -rf").unwrap();
     site.run(&["store", "prune", "--apply", "bad.txt"]).expect(2).says("line 1");
+    fs::write(site.path("bad.txt"), [0xff; 10]).unwrap();
+    for unreadable in ["bad.txt", "none.txt", "store"] {
+        let apply = site.run(&["store", "prune", "--apply", unreadable]).expect(2);
+        apply.says(&format!("{unreadable}: ")).says("store prune --plan NEW makes a plan");
+    }
 }
 
 /// sled is only an index: whatever happens to it while a mirror runs, everything still answers.

@@ -1,6 +1,6 @@
 //! What the records say together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,7 @@ pub fn known_hosts(folder: &Path, digests: &[Sha256Digest]) -> Result<KnownHosts
         let path = path.to_owned();
         move |source| HostsError { path, source }
     };
+    let digests: HashSet<&Sha256Digest> = digests.iter().collect();
     let mut known = KnownHosts::default();
     let mut hosts: BTreeMap<_, HostPackage> = BTreeMap::new();
     for path in files(folder).map_err(failed(folder))? {

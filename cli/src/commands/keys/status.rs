@@ -34,7 +34,9 @@ pub(super) fn note_holder(context: &Context, id: &str, name: &str) -> anyhow::Re
     let mut holders = Holders::load(keys.folder())?;
     let report = keys_report(&context.store()?, &keys, None, &holders, context::now())?;
     let known = report.history.iter().map(|record| &record.id);
-    let fitting: BTreeSet<&String> = known.filter(|known| id.len() >= 8 && known.starts_with(id)).collect();
+    let beginning = id.to_ascii_lowercase();
+    let fitting: BTreeSet<&String> =
+        known.filter(|known| beginning.len() >= 8 && known.starts_with(&beginning)).collect();
     let (Some(only), 1) = (fitting.first(), fitting.len()) else {
         return Err(coded(
             Exit::Usage,
