@@ -15,8 +15,11 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod attacks_root;
+#[cfg(test)]
 mod attacks_withdrawn;
 mod checks;
+mod distrust;
 mod ends;
 mod entry;
 mod error;
@@ -43,9 +46,10 @@ mod trust;
 mod update;
 mod writing;
 
+pub use distrust::Distrust;
 pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
-pub use error::{CatalogError, Distrust, TrustError};
+pub use error::{CatalogError, TrustError};
 pub use event::{Event, WithdrawalEvent};
 pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;

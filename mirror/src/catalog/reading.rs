@@ -19,7 +19,8 @@ use tough::schema::key::Key;
 use tough::schema::{Root, Signature, Signed, Targets};
 
 use super::checks;
-use super::error::{Distrust, TrustError};
+use super::distrust::Distrust;
+use super::error::TrustError;
 use super::metadata::{Custom, Role};
 use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, StoreIdentity};
