@@ -12,6 +12,7 @@ use midmirror_mirror::log::LogError;
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
 use midmirror_mirror::plan::{PlanError, UnpackError};
+use midmirror_mirror::prune::PruneError;
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
@@ -19,6 +20,7 @@ use midmirror_mirror::withdraw::WithdrawError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
 
+use crate::commands::withdraw::{lost_records, of_records, of_withdraw};
 use crate::exit::Exit;
 use crate::output;
 
@@ -87,7 +89,12 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
         return of_key_change(error);
     }
     if let Some(error) = error.downcast_ref::<WithdrawError>() {
-        return crate::commands::withdraw::of_withdraw(error);
+        return of_withdraw(error);
+    }
+    match error.downcast_ref::<PruneError>() {
+        Some(PruneError::Records(error)) => return of_records(error, "prunings"),
+        Some(PruneError::By | PruneError::TooMany { .. }) => return Some((Exit::Usage, None)),
+        _ => {}
     }
     if let Some(error) = error.downcast_ref::<ExportError>() {
         return crate::commands::store::export_tuf::of_export(error);
@@ -126,7 +133,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
-        Some(PipelineError::Withdraw(error)) => return crate::commands::withdraw::of_withdraw(error),
+        Some(PipelineError::Withdraw(error)) => return of_withdraw(error),
         Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
         Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
@@ -178,9 +185,9 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
             return Some((Exit::StoreDamaged, Some(hint.to_owned())));
         }
         CatalogError::LostWithdrawals { .. } => {
-            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
-            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+            return Some((Exit::StoreDamaged, Some(lost_records("withdrawals"))));
         }
+        CatalogError::LostPrunings => return Some((Exit::StoreDamaged, Some(lost_records("prunings")))),
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
         CatalogError::EarlierCheckpoint { .. } => "it is what `midmirror log checkpoint` printed, unchanged",
         CatalogError::Log { source } => return of_log(source),
@@ -327,6 +334,7 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
         | StoreError::Withdrawals { .. }
+        | StoreError::Prunings { .. }
         | StoreError::Misplaced { .. }
         | StoreError::Length { .. }
         | StoreError::DamagedBlob { .. }
@@ -342,9 +350,8 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
                 "create it with midmirror init, or name another with --store or --config"
             }
             StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
-            StoreError::Withdrawals { .. } => {
-                "bring STORE/withdrawals back from a backup; nothing is published until then"
-            }
+            StoreError::Withdrawals { .. } => return Some(lost_records("withdrawals")),
+            StoreError::Prunings { .. } => return Some(lost_records("prunings")),
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
 use midmirror_mirror::package::{PackageKind, Platform};
 
 pub(crate) use self::verify::{

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::catalog::{Publication, publish};
-use midmirror_mirror::store::{DigestState, NameHistory, Store, StoreError};
+use midmirror_mirror::store::{DigestState, NameHistory, RecordsError, Store, StoreError};
 use midmirror_mirror::withdraw::{self, Act, NewWithdrawal, WithdrawError, Withdrawal};
 
 use crate::context::{self, Context};
@@ -136,6 +136,23 @@ fn decided(store: &Store, named: &[&NameHistory], act: Act) -> anyhow::Result<BT
     Ok(digests.filter(|sha256| newest.get(sha256) == Some(&act)).collect())
 }
 
+/// Exit and hint of numbered records that cannot be read or written; none if the cause says it.
+pub(crate) fn of_records(error: &RecordsError, folder: &str) -> Option<(Exit, Option<String>)> {
+    match error {
+        RecordsError::Missing { .. } | RecordsError::Garbled { .. } | RecordsError::Misplaced { .. } => {
+            Some((Exit::StoreDamaged, Some(lost_records(folder))))
+        }
+        RecordsError::Write { .. } => Some((Exit::Storage, None)),
+        // The cause comes next in the chain.
+        _ => None,
+    }
+}
+
+/// What to do when records are lost.
+pub(crate) fn lost_records(folder: &str) -> String {
+    format!("bring STORE/{folder} back from a backup; nothing is published until then")
+}
+
 /// Exit and hint of a withdrawal that failed, or of records that cannot be read; none if the cause says it.
 pub(crate) fn of_withdraw(error: &WithdrawError) -> Option<(Exit, Option<String>)> {
     match error {
@@ -143,11 +160,7 @@ pub(crate) fn of_withdraw(error: &WithdrawError) -> Option<(Exit, Option<String>
         WithdrawError::NotWithdrawn => {
             Some((Exit::Usage, Some("midmirror list --history shows what is".to_owned())))
         }
-        WithdrawError::Missing { .. } | WithdrawError::Garbled { .. } | WithdrawError::Misplaced { .. } => {
-            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
-            Some((Exit::StoreDamaged, Some(hint.to_owned())))
-        }
-        WithdrawError::Write { .. } => Some((Exit::Storage, None)),
+        WithdrawError::Records(error) => of_records(error, "withdrawals"),
         // The cause comes next in the chain.
         _ => None,
     }

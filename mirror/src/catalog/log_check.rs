@@ -10,9 +10,9 @@ use super::event::Event;
 use super::statements::{StatementFault, check_statement};
 use super::trust::TrustedCatalog;
 use crate::log::{self, Checkpoint, LogError, LogFolder, LogProblem, NoteError, NoteKey};
-use crate::prune::pruning_digest;
-use crate::store::{Admission, STATEMENT_NAME, Store};
-use crate::withdraw::record_digest;
+use crate::prune::Pruning;
+use crate::store::{Admission, STATEMENT_NAME, Store, records};
+use crate::withdraw::Withdrawal;
 
 /// What a check of a log has found.
 #[derive(Debug)]
@@ -295,12 +295,12 @@ fn compare(
             published = versions.timestamp;
         }
         if let Event::Withdrawn(event) | Event::Lifted(event) = &event
-            && record_digest(store, event.withdrawal) != Some(event.record)
+            && records::digest::<Withdrawal>(store, event.withdrawal) != Some(event.record)
         {
             faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
         }
         if let Event::Pruned { pruning, record, .. } = &event
-            && pruning_digest(store, *pruning) != Some(*record)
+            && records::digest::<Pruning>(store, *pruning) != Some(*record)
         {
             faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
         }

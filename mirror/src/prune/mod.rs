@@ -15,7 +15,6 @@ mod record;
 
 pub use file::{PlanFile, PlanFileError};
 pub use policy::{Kept, PruneCandidate, PrunePlan, Reason, Retention, plan};
-pub(crate) use record::pruning_digest;
 pub use record::{PruneError, PrunedPackage, Pruning, prunings, record};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -137,7 +137,7 @@ fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exi
     }
     let count = go.len();
     let at = context::now();
-    prune::record(&writer, go.iter().map(pruned).collect(), by.map(str::to_owned), at)?;
+    prune::record(&writer, go.iter().map(pruned).collect(), by.map(|by| by.trim().to_owned()), at)?;
     let publication = publish(&mut writer, &keys, at, &context.lifetimes(&store))?;
     let catalog = list::catalog(&store)?;
     // Nothing else than what was pruned: attempts are younger than the beginning of time.

@@ -12,7 +12,6 @@ use serde::Serialize;
 pub use self::problem::Problem;
 pub use self::session::CheckSession;
 use super::{Store, StoreError};
-use crate::Sha256Digest;
 use crate::catalog::{self, CatalogError, TrustedCatalog};
 
 /// How closely to look.
@@ -145,6 +144,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::Sha256Digest;
     use crate::catalog::testing::TestCatalog;
     use crate::store::testing::{at, path};
 
