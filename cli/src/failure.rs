@@ -201,8 +201,7 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
 fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
     let (exit, hint) = match error {
         KeyChangeError::Catalog(error) => return of_catalog(error).or_else(|| known(error.source()?)),
-        // The cause comes next in the chain.
-        KeyChangeError::File { .. } => return None,
+        KeyChangeError::File { source, .. } => return of_key_change(source),
         KeyChangeError::Read { source, .. } => (of_io(source), "it is what the step before this one wrote"),
         KeyChangeError::Malformed { .. } => (
             Exit::Usage,
