@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::Store;
 use crate::Sha256Digest;
-use crate::storage::{FileMode, StorageError, below};
+use crate::storage::{FileMode, Kind, Listed, StorageError, below};
 
 /// Records could not be read or written.
 #[derive(Debug, Error)]
@@ -73,10 +73,17 @@ pub(crate) trait Record: Serialize + DeserializeOwned {
 pub(crate) fn read_all<R: Record>(store: &Store) -> Result<Vec<R>, RecordsError> {
     let listed = store.storage().list(R::FOLDER).map_err(|source| RecordsError::Read { source })?;
     let mut numbers: Vec<u64> = Vec::new();
-    for listed in listed {
+    for Listed { name, kind } in listed {
         // Unfinished files of somebody who was interrupted have other names.
-        let number = listed.name.strip_suffix(".json").and_then(|number| number.parse().ok());
-        numbers.extend(number.filter(|number| key::<R>(*number) == below(R::FOLDER, &listed.name)));
+        let number = name.strip_suffix(".json").and_then(|number| number.parse().ok());
+        let Some(number) = number.filter(|number| key::<R>(*number) == below(R::FOLDER, &name)) else {
+            continue;
+        };
+        // A link, or something that would never end when it is read.
+        if !matches!(kind, Kind::Object(_)) {
+            return Err(RecordsError::Misplaced { path: store.storage().place(&key::<R>(number)) });
+        }
+        numbers.push(number);
     }
     numbers.sort_unstable();
     let mut records = Vec::new();
@@ -178,6 +185,13 @@ mod tests {
             std::fs::write(&second, text).unwrap();
             let error = read_all::<Note>(&test.store).unwrap_err();
             assert!(is_expected(&error), "{error:?}");
+        }
+        std::fs::remove_file(&second).unwrap();
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("00000001.json", &second).unwrap();
+            let error = read_all::<Note>(&test.store).unwrap_err();
+            assert!(matches!(error, RecordsError::Misplaced { .. }), "{error:?}");
         }
     }
 }
