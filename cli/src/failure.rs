@@ -154,13 +154,16 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
              makes keys only for a new store)"
         }
         CatalogError::KeyMode { .. } => {
-            "if nobody else has read it: chmod 600 FILE; if in doubt, set up the store anew"
+            "if nobody else has read it: chmod 600 FILE; if in doubt, chmod and then replace it: midmirror keys rotate ROLE, \
+             of store.pem midmirror keys rotate-store"
         }
         CatalogError::KeyFormat { .. } => "bring it back from its backup",
         CatalogError::KeyLocked { .. } => {
             "--passphrase-file FILE, MIDMIRROR_KEY_PASSPHRASE, or the systemd credential midmirror-key-passphrase opens it"
         }
-        CatalogError::WrongPassphrase { .. } => "nothing was signed; give the passphrase of this key",
+        CatalogError::WrongPassphrase { .. } => {
+            "give the passphrase of this very key; others may have another one"
+        }
         CatalogError::KeyEncryption { .. } => "openssl pkcs8 -topk8 -v2 aes-256-cbc writes it anew",
         CatalogError::TooFewKeys { role: Role::Root, .. } => {
             "bring the root keys here for the moment, or have their holders sign: midmirror keys export-unsigned"

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use midmirror_mirror::catalog::{Passphrase, SigningKeys, is_encrypted_key};
+use midmirror_mirror::catalog::{Keeping, Passphrase, SigningKeys, is_encrypted_key};
 use zeroize::Zeroizing;
 
 use crate::exit::Exit;
@@ -44,7 +44,11 @@ pub(crate) fn for_joining(
     keys: &SigningKeys,
     is_root: bool,
 ) -> anyhow::Result<Option<Passphrase>> {
-    if keys.encrypts(is_root) { for_new_keys(file).map(Some) } else { Ok(None) }
+    match keys.keeping(is_root)? {
+        Keeping::Plain => Ok(None),
+        Keeping::Encrypted => for_new_keys(file).map(Some),
+        Keeping::Under(passphrase) => Ok(Some(passphrase.clone())),
+    }
 }
 
 /// The passphrase under which keys are to be encrypted.

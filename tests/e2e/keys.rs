@@ -330,8 +330,12 @@ fn encrypted_keys_sign_with_their_passphrase_only() {
         .into();
     refresh.expect(0);
     site.run(&["keys", "status"]).expect(0).says("locked").says("NOT ENOUGH");
-    // A key that comes later is encrypted as well.
-    by_variable("correct horse", &["keys", "rotate", "timestamp", "--reason", "drill"]).expect(0);
+    // A key that comes later is encrypted as well, under the passphrase of the others and no other one.
+    let before = names(&site.path("store.keys"));
+    let rotate = ["keys", "rotate", "timestamp", "--reason", "drill"];
+    by_variable("battery staple", &rotate).expect(2).says("does not open");
+    assert_eq!(names(&site.path("store.keys")), before);
+    by_variable("correct horse", &rotate).expect(0);
     let names = names(&site.path("store.keys"));
     let new = names.iter().find(|name| name.starts_with("timestamp-")).unwrap();
     let new = format!("store.keys/{new}");

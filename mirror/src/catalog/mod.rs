@@ -54,7 +54,7 @@ pub use event::{Event, WithdrawalEvent};
 pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
 pub use keys::{
-    KeyAlgorithm, NewKey, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key,
+    Keeping, KeyAlgorithm, NewKey, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key,
     read_private_key, read_public_key, rewrite_key, short, write_new_key,
 };
 pub use lifetimes::{Lifetimes, Profile};

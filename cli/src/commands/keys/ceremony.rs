@@ -166,6 +166,12 @@ impl<'a> Site<'a> {
     }
 
     fn sign(&self, proposal: &mut Proposal) -> anyhow::Result<()> {
+        for file in self.keys.locked_of(Role::Root) {
+            output::note(format!(
+                "{} signs nothing: it is encrypted, and its passphrase was not given",
+                file.display()
+            ));
+        }
         let roots: Vec<_> = self.keys.named(Role::Root).collect();
         for id in proposal.sign(&roots)? {
             output::data(format!("signed   {} (its key is here)", short(&id)));

@@ -56,7 +56,7 @@ fn show(report: &KeysReport, keys: &SigningKeys) {
         output::data(format!("log        {}  Ed25519      {}", short(key), place(report.store_key_is_here)));
     }
     for file in &report.locked {
-        output::data(format!("locked     {file}: encrypted, and its passphrase was not given"));
+        output::data(format!("locked     {file}: encrypted, and not opened: its passphrase was not given"));
     }
     let listed = |id: &str| report.roles.iter().flat_map(|role| &role.keys).any(|key| key.id == id);
     for (_, path, key) in keys.public_keys().filter(|(_, _, key)| !listed(&key.id())) {

@@ -45,6 +45,8 @@ pub struct SigningKeys {
     folder: PathBuf,
     keys: Vec<KeyHere>,
     locked: Vec<Locked>,
+    /// What the others were opened with.
+    passphrase: Option<Passphrase>,
     /// Missing in folders of early versions.
     store: Option<StoreKey>,
     first_root_threshold: Option<u64>,
@@ -92,6 +94,17 @@ impl Default for NewKeys<'_> {
     fn default() -> Self {
         Self { root_keys: 1, algorithm: KeyAlgorithm::default(), passphrase: None }
     }
+}
+
+/// How a new key is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Keeping<'a> {
+    /// As a plain file.
+    Plain,
+    /// Under a passphrase of its own.
+    Encrypted,
+    /// Under the one that opened the others.
+    Under(&'a Passphrase),
 }
 
 impl SigningKeys {
@@ -170,7 +183,8 @@ impl SigningKeys {
                 Opened::Locked { was_tried } => locked.push(Locked { role: None, path, was_tried }),
             }
         }
-        Ok(Self { folder: folder.to_owned(), keys, locked, store, first_root_threshold: None })
+        let (folder, passphrase) = (folder.to_owned(), passphrase.cloned());
+        Ok(Self { folder, keys, locked, passphrase, store, first_root_threshold: None })
     }
 
     /// How many root keys must sign for root metadata, for a catalog that has none yet. If it is not said: more than half
@@ -202,6 +216,12 @@ impl SigningKeys {
             Some(locked) => Err(locked.error()),
             None => Ok(()),
         }
+    }
+
+    /// Files named for a role that could not be opened for want of the passphrase.
+    pub fn locked_of(&self, role: Role) -> impl Iterator<Item = &Path> {
+        let of_role = self.locked.iter().filter(move |locked| locked.role == Some(role));
+        of_role.map(|locked| locked.path.as_path())
     }
 
     /// Encrypted files that could not be opened for want of the passphrase.
@@ -293,14 +313,30 @@ impl SigningKeys {
         Ok(path)
     }
 
-    /// Whether a new key is to be encrypted because those it comes to are: root keys follow root keys; all others sign
-    /// unattended and follow one another. Where there are none of its kind here, one encrypted file is enough.
-    pub fn encrypts(&self, is_root: bool) -> bool {
-        let here = self.keys.iter().map(|key| (key.role == Role::Root, key.is_encrypted));
-        let all = here.chain(self.locked.iter().map(|file| (file.role == Some(Role::Root), true)));
-        let (same, others): (Vec<_>, Vec<_>) = all.partition(|(other, _)| *other == is_root);
-        let decisive = if same.is_empty() { others } else { same };
-        decisive.into_iter().any(|(_, is_encrypted)| is_encrypted)
+    /// How a new key is to be kept because of those it joins: root keys follow root keys, and each holder has a
+    /// passphrase of his own; all others sign unattended, follow one another, and share one. Where there are none of its
+    /// kind here, one encrypted file is enough.
+    ///
+    /// # Errors
+    /// The passphrase that the others share was not given: the new key would be under another one, which nobody gives at
+    /// night.
+    pub fn keeping(&self, is_root: bool) -> Result<Keeping<'_>, CatalogError> {
+        let is_same = |role: Option<Role>| (role == Some(Role::Root)) == is_root;
+        let here = self.keys.iter().map(|key| (is_same(Some(key.role)), key.is_encrypted));
+        let all = here.chain(self.locked.iter().map(|file| (is_same(file.role), true)));
+        let (same, others): (Vec<_>, Vec<_>) = all.partition(|(is_same, _)| *is_same);
+        let is_alone = same.is_empty();
+        let decisive = if is_alone { others } else { same };
+        if !decisive.into_iter().any(|(_, is_encrypted)| is_encrypted) {
+            return Ok(Keeping::Plain);
+        }
+        if is_root || is_alone {
+            return Ok(Keeping::Encrypted);
+        }
+        match self.locked.iter().find(|file| is_same(file.role)) {
+            Some(locked) => Err(locked.error()),
+            None => Ok(self.passphrase.as_ref().map_or(Keeping::Encrypted, Keeping::Under)),
+        }
     }
 }
 

@@ -59,13 +59,21 @@ fn new_keys_are_encrypted_as_those_that_they_come_to() {
     rewrite_key(&path.join("root.pem"), None, Some(&passphrase)).unwrap();
     for given in [None, Some(&passphrase)] {
         let keys = SigningKeys::load_with(&path, given).unwrap();
-        assert!(keys.encrypts(true), "root keys are");
-        assert!(!keys.encrypts(false), "keys that sign unattended are not");
+        assert!(matches!(keys.keeping(true), Ok(Keeping::Encrypted)), "root keys are");
+        assert!(matches!(keys.keeping(false), Ok(Keeping::Plain)), "keys that sign unattended are not");
     }
+    // Those that sign unattended share a passphrase: without it no other key joins them.
+    rewrite_key(&path.join("targets.pem"), None, Some(&passphrase)).unwrap();
+    let keys = SigningKeys::load_with(&path, Some(&passphrase)).unwrap();
+    assert!(matches!(keys.keeping(false), Ok(Keeping::Under(_))));
+    let keys = SigningKeys::load_with(&path, Passphrase::new(b"another").as_ref()).unwrap();
+    assert!(matches!(keys.keeping(false), Err(CatalogError::WrongPassphrase { .. })));
+    assert!(matches!(keys.keeping(true), Ok(Keeping::Encrypted)));
     for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
         std::fs::remove_file(path.join(format!("{role}.pem"))).unwrap();
     }
-    assert!(SigningKeys::load(&path).unwrap().encrypts(false), "nothing else is known");
+    let keys = SigningKeys::load(&path).unwrap();
+    assert!(matches!(keys.keeping(false), Ok(Keeping::Encrypted)), "nothing else is known");
 }
 
 #[test]
