@@ -250,7 +250,7 @@ mod tests {
         )
         .unwrap();
         let removed = writer.collect_garbage(None, Timestamp::MAX).unwrap();
-        assert_eq!(removed.iter().map(|garbage| garbage.place.clone()).collect::<Vec<_>>(), [odd.clone()]);
+        assert_eq!(removed.iter().map(|garbage| &garbage.place).collect::<Vec<_>>(), [&odd]);
         assert!(!odd.exists() && elsewhere.join("kept").exists());
         assert!(quarantine.join("fetch-link").exists());
     }
