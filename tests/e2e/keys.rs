@@ -236,14 +236,14 @@ fn what_is_said_to_be_signed_stays_signed() {
     let (signed, proposal) = (signed.display().to_string(), proposal.display().to_string());
     let import = site.run(&["keys", "import-signature", &signed, &proposal]).expect(2);
     import.says(&format!("{proposal} cannot be used")).says("is not a signature file");
-    site.run(&["keys", "status"]).expect(0).says("1 signatures are missing");
+    site.run(&["keys", "status"]).expect(0).says("1 signature missing");
     // As `keys finish` says, and it keeps what the keys here have signed, although they are not enough.
     site.run(&["keys", "discard"]).expect(0);
     site.run(&["keys", "renew-root"]).expect(0);
     fs::copy(holders[1].path().join("root-2.pem"), site.path("store.keys/root-2.pem")).unwrap();
     site.run(&["keys", "finish"]).expect(2).says("signed   ").says("has 1 of 2");
     fs::remove_file(site.path("store.keys/root-2.pem")).unwrap();
-    site.run(&["keys", "status"]).expect(0).says("1 signatures are missing");
+    site.run(&["keys", "status"]).expect(0).says("1 signature missing");
 }
 
 #[test]

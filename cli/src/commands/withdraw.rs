@@ -44,10 +44,12 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
     };
     let (record, is_new) = withdraw::record(&store, &new, context::now())?;
     show(&record, is_new);
+    // Before the hosts are looked for, and told after them: it is what is left to be done.
+    let published = publish_decision(context, &store);
     if act == Act::Withdrawn {
         super::who_has::warn(context, record.sha256);
     }
-    let publication = publish_decision(context, &store).map_err(|error| error.context(RECORDED))?;
+    let publication = published.map_err(|error| error.context(RECORDED))?;
     output::note(format!("catalog version {}", publication.versions.targets));
     Ok(Exit::Done)
 }

@@ -1,8 +1,15 @@
 //! The TUF attacks that `update` claims to withstand, one test each; the numbers are those of its list.
 //!
-//! Those on packages rather than metadata are tested where packages are: T1, T2 and T10 in `stage::tests`, T3 and T4 in
-//! `tests/net/behaviours.rs`, T11 in `store::check`, T16 and T17 of the log in `log::tests`. T7, T12
-//! and T13 are in `attacks_root`; what withdrawals add to T5, T6 and T9 in `attacks_withdrawn`.
+//! T7, T12 and T13 are in `attacks_root`; what withdrawals add to T5, T6 and T9 in `attacks_withdrawn`. Those on packages
+//! rather than metadata are tested where packages are:
+//!
+//! | | where |
+//! | --- | --- |
+//! | T1, T2 | `stage::tests`: `changed_bytes_of_the_store_are_refused`, `copy_that_is_changed_after_its_check_is_not_staged` |
+//! | T3, T4 | `tests/net/behaviours.rs` |
+//! | T10 | `stage::tests`: `what_the_catalog_does_not_list_is_reported` |
+//! | T11 | `store::check`: `missing_and_shortened_blobs_are_found_at_once` |
+//! | T16, T17 | of the log, `log::tests`: `cut_and_rewritten_logs_are_told_apart` |
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

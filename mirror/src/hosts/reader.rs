@@ -113,6 +113,13 @@ mod tests {
         for other in ["notes.txt", "2026-11.jsonl", "2026-11.001.jsonl.bak", "a-b.001.jsonl"] {
             std::fs::write(folder.path().join(other), "{}\n").unwrap();
         }
+        #[cfg(unix)]
+        {
+            let (pipe, link) = (folder.path().join("2026-11.002.jsonl"), "2026-11.003.jsonl");
+            let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+            rustix::fs::mknodat(rustix::fs::CWD, pipe, kind, mode, 0).unwrap();
+            std::os::unix::fs::symlink("notes.txt", folder.path().join(link)).unwrap();
+        }
         let known = known_hosts(folder.path(), &[]).unwrap();
         assert_eq!((known.hosts.len(), known.unreadable), (0, 3));
         assert!(known_hosts(&folder.path().join("none"), &[]).is_err());

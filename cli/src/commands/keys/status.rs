@@ -124,10 +124,15 @@ fn advise(report: &KeysReport) {
         }
     }
     if let Some(version) = report.pending_root {
+        let next = match usize::try_from(report.pending_signatures).unwrap_or(usize::MAX) {
+            0 => "signed by enough: midmirror keys finish publishes it".to_owned(),
+            missing => format!(
+                "{} missing: midmirror keys export-unsigned and import-signature, or keys finish where root keys are",
+                output::count(missing, "signature")
+            ),
+        };
         output::note(format!(
-            "a change of keys is under way (root version {version}), {} signatures are missing: midmirror keys finish or \
-             import-signature, or give it up: midmirror keys discard",
-            report.pending_signatures
+            "a change of keys is under way (root version {version}), {next}; midmirror keys discard gives it up"
         ));
     }
 }

@@ -88,8 +88,8 @@ fn hosts(
     let known = known_hosts(folder, digests)?;
     if known.unreadable > 0 {
         output::note(format!(
-            "note: {} could not be read: pin what these hosts may need with --pin",
-            output::count(usize::try_from(known.unreadable).unwrap_or(usize::MAX), "record of a host")
+            "note: {} of hosts could not be read: pin what these hosts may need with --pin",
+            output::count(usize::try_from(known.unreadable).unwrap_or(usize::MAX), "record")
         ));
     }
     Ok(known.hosts)
