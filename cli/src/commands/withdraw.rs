@@ -56,12 +56,12 @@ pub(crate) fn run(context: &Context, arguments: &WithdrawArguments) -> anyhow::R
 
 fn show(record: &Withdrawal, is_new: bool) {
     let word = match (record.act, is_new) {
-        (Act::Withdrawn, true) => "withdrawn",
+        (Act::Withdrawn, true) => "is withdrawn",
         (Act::Withdrawn, false) => "was withdrawn already",
-        (Act::Lifted, true) => "no longer withdrawn",
+        (Act::Lifted, true) => "is no longer withdrawn",
         (Act::Lifted, false) => "was lifted already",
     };
-    output::note(format!("sha256 {} is {word}, {}: {}", record.sha256, record.at, printable(&record.reason)));
+    output::note(format!("sha256 {} {word}, {}: {}", record.sha256, record.at, printable(&record.reason)));
     for path in &record.paths {
         output::note(format!("  {path}"));
     }

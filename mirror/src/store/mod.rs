@@ -58,6 +58,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::Pace;
 pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};

@@ -9,6 +9,7 @@ mod text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use self::pace::Pace;
 pub use self::problem::Problem;
 pub use self::session::CheckSession;
 use super::{Store, StoreError};
