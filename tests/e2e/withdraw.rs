@@ -277,7 +277,7 @@ fn withdrawal_does_not_wait_for_a_run_that_writes() {
     fs::write(&key, "garbage").unwrap();
     site.run(&["withdraw", jre, "--reason", REASON])
         .expect(2)
-        .says("is withdrawn")
+        .says(" is withdrawn, ")
         .says("which hosts have it")
         .says("is recorded")
         .says("targets.pem");
