@@ -23,5 +23,7 @@ pub mod store;
 pub mod withdraw;
 
 mod digest;
+mod error_text;
 
 pub use digest::{DigestError, Sha256Digest};
+pub use error_text::error_text;

@@ -195,7 +195,14 @@ fn record_of_another_store_and_one_that_cannot_be_kept_are_said() {
     fs::write(site.path("file"), "").unwrap();
     let run = site.run(&["audit", "--record", "file/record.json"]);
     assert!(run.code != 0 || run.stderr.contains("note: "), "{}", run.stderr);
-    site.run(&["audit", "--json", "-", "--csv", "-"]).expect(2).says("cannot both be -");
+    for forms in [["--json", "--csv"], ["--html", "--json"]] {
+        site.run(&["audit", forms[0], "-", forms[1], "-"]).expect(2).says("only one of");
+    }
+    assert!(!site.path("store.audits").exists(), "told before anything is audited");
+    let page = site.run(&["audit", "--no-record", "--html", "-"]).expect(0).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(!site.path("-").exists());
+    site.run(&["audit", "--since", "yesterday"]).expect(2).says("give a day as 2026-11-30");
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn changes(page: &mut Page<'_>, report: &AuditReport) {
         None => page.section("What was done, from the beginning"),
     }
     if report.changes.is_empty() {
-        page.put(format_args!("<p>Nothing.</p>\n"));
+        let text = if report.log.sound { "Nothing." } else { "Not known: see what was not checked." };
+        page.put(format_args!("<p>{text}</p>\n"));
         return;
     }
     page.put(format_args!(
@@ -268,6 +269,16 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
             Second(accepted.at),
             Escaped(by),
             Escaped(&accepted.reason)
+        ));
+    }
+    if let Some(removed) = &audit.removed {
+        let by = removed.by.as_deref().unwrap_or("nobody named");
+        page.put(format_args!(
+            "<br>{} {} by {}: {}",
+            audit.state.as_str(),
+            Second(removed.at),
+            Escaped(by),
+            Escaped(&removed.reason)
         ));
     }
     page.put(format_args!("{}</td>\n<td>{}", Judged(audit.then.as_ref()), Judged(audit.now.as_ref())));

@@ -4,11 +4,10 @@ use jiff::Timestamp;
 use midmirror_verify::{AgentAnchors, Outcome, TrustStore};
 use serde::Deserialize;
 
-use super::catalog::reason;
-
-use crate::Sha256Digest;
+use super::Basis;
 use crate::admit::{AdmissionPolicy, Judged, Label, RelaxedRule};
 use crate::store::{Admission, Store};
+use crate::{Sha256Digest, error_text};
 
 /// The verdicts of then, as far as they were written down; early versions wrote less.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ impl Recorded {
     pub(super) fn read(store: &Store, admission: &Admission) -> Result<Self, String> {
         let read = |name: &str| {
             let document = store.document(admission, name);
-            document.map_err(|error| format!("its {name} cannot be read: {}", reason(&error)))
+            document.map_err(|error| format!("its {name} cannot be read: {}", error_text(&error)))
         };
         let report = read("report.json")?;
         if admission.entry().report != Some(Sha256Digest::of(&report)) {
@@ -140,15 +139,15 @@ impl AnchorsThen {
     }
 
     /// Whether these are the anchors that decide today.
-    pub(super) fn are_those_of(&self, inputs: &super::AuditInputs<'_>) -> bool {
+    pub(super) fn are_those_of(&self, basis: &Basis<'_>) -> bool {
         let agent = |anchors: Option<&AgentAnchors>| match anchors {
             Some(AgentAnchors::Given(store)) => Some(store.digest()),
             _ => None,
         };
-        self.signers.digest() == inputs.trust.digest()
+        self.signers.digest() == basis.trust.digest()
             && self.timestamps.as_ref().map(TrustStore::digest)
-                == inputs.timestamp_trust.map(TrustStore::digest)
-            && agent(self.agent.as_ref()) == agent(inputs.agent_anchors)
+                == basis.timestamp_trust.map(TrustStore::digest)
+            && agent(self.agent.as_ref()) == agent(basis.agent_anchors)
     }
 }
 

@@ -26,6 +26,7 @@ mod journal;
 mod keys;
 mod lifetimes;
 mod log_check;
+mod log_fault;
 mod metadata;
 mod publish;
 mod reading;
@@ -55,7 +56,9 @@ pub use keys::{
 };
 pub use lifetimes::{Lifetimes, Profile};
 pub(crate) use log_check::open_earlier;
-pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
+pub use log_check::{LogEntry, LogReport, check_log, log_of, read_events};
+pub(crate) use log_check::{read_entries, sound_events};
+pub use log_fault::LogFault;
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
@@ -63,7 +66,7 @@ pub use root::{
     CarriedOut, Holders, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing,
     Proposal, RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
 };
-pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource, first_root};
 pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
 pub use state::remembered_ends;
 pub use statements::{Stated, StatementFault, check_statement};

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub use self::session::CheckSession;
 use super::{Store, StoreError};
 use crate::Sha256Digest;
-use crate::catalog::{self, CatalogError, TrustedCatalog};
+use crate::catalog::TrustedCatalog;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
@@ -162,6 +162,11 @@ pub enum Problem {
         /// Whether something was lost or changed; otherwise it waits for the next publication.
         damage: bool,
     },
+    /// The records of withdrawals or prunings cannot be read: nobody knows what is withdrawn or pruned.
+    Records {
+        /// Which, and why.
+        reason: String,
+    },
     /// A file that does not belong there.
     Unknown {
         /// The file or folder.
@@ -197,12 +202,12 @@ pub fn check(
     let depth = options.depth;
     let mut checker = checker::Checker::new(store);
     let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog)?;
+    checker.check_catalog(&admissions, catalog);
     let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
-    let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {
-        check_log(store, catalog, &mut problems);
+        checker.check_log(catalog);
     }
+    let mut problems = checker.into_problems();
     problems.sort();
     Ok(CheckReport {
         depth,
@@ -213,32 +218,6 @@ pub fn check(
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
     })
-}
-
-fn check_log(store: &Store, catalog: &TrustedCatalog, problems: &mut Vec<Problem>) {
-    // What is wrong with the evidence is told already.
-    let told = problems.iter().any(|problem| {
-        matches!(
-            problem,
-            Problem::MissingEvidence { .. } | Problem::WrongEvidence { .. } | Problem::Unreadable { .. }
-        )
-    });
-    match catalog::check_log(store, catalog, None) {
-        Ok(report) => {
-            let new = report.faults.iter().filter(|fault| !(told && fault.is_evidence()));
-            problems.extend(
-                new.map(|fault| Problem::Log { reason: fault.to_string(), damage: fault.is_damage() }),
-            );
-        }
-        Err(CatalogError::Store { .. }) if told => {}
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            problems.push(Problem::Log {
-                reason: format!("{error}{}", cause.unwrap_or_default()),
-                damage: !matches!(error, CatalogError::NoLogKey),
-            });
-        }
-    }
 }
 
 /// Paths need not be UTF-8, JSON must be.
