@@ -62,10 +62,8 @@ pub(crate) fn open_earlier(
         Err(error @ NoteError::NotSigned(_)) => error,
         other => return other.map_err(failed),
     };
-    for (_, event) in read_entries(folder, current.size)? {
-        let Ok(Event::StoreKeyChanged { from, .. }) = event else { continue };
-        let before = hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok());
-        let Some(before) = before.and_then(|before| NoteKey::new(key.name(), before).ok()) else { continue };
+    for before in earlier_keys(&read_entries(folder, current.size)?) {
+        let Ok(before) = NoteKey::new(key.name(), before) else { continue };
         if let Ok(earlier) = Checkpoint::open(note, &before) {
             return Ok(earlier);
         }
@@ -91,6 +89,19 @@ pub(crate) fn sound_events(store: &Store, catalog: &TrustedCatalog) -> Option<Ve
     let checkpoint = folder.checkpoint(&key).ok().flatten()?;
     let is_sound = log::check(&folder, &checkpoint).is_empty();
     is_sound.then(|| read_entries(&folder, checkpoint.size).ok()).flatten()
+}
+
+/// The keys of a store: the current one, and as far as its log tells of them those before it.
+pub(crate) fn store_keys(catalog: &TrustedCatalog, events: &[LogEntry]) -> Vec<[u8; 32]> {
+    let current = catalog.store().map(|identity| identity.key);
+    current.into_iter().chain(earlier_keys(events)).collect()
+}
+
+fn earlier_keys(events: &[LogEntry]) -> impl Iterator<Item = [u8; 32]> {
+    events.iter().filter_map(|(_, event)| match event {
+        Ok(Event::StoreKeyChanged { from, .. }) => hex::decode(from).ok()?.try_into().ok(),
+        _ => None,
+    })
 }
 
 /// Place and content of an entry; its bytes, if they are in no form that is known.
@@ -144,8 +155,7 @@ fn compare(
     }
     // What was changed, and whether it is the statement itself: each is told once.
     let mut told = BTreeSet::new();
-    // Of statements that were made before the key was changed.
-    let mut keys: Vec<[u8; 32]> = catalog.store().map(|identity| identity.key).into_iter().collect();
+    let keys = store_keys(catalog, &entries);
     let mut logged = BTreeSet::new();
     let (mut withdrawn, mut pruned) = (BTreeSet::new(), BTreeSet::new());
     let mut published = 0;
@@ -168,9 +178,6 @@ fn compare(
             if pruning_digest(store, *pruning) != Some(*record) {
                 faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
             }
-        }
-        if let Event::StoreKeyChanged { from, .. } = &event {
-            keys.extend(hex::decode(from).ok().and_then(|from| <[u8; 32]>::try_from(from).ok()));
         }
         let (Some(number), Some(evidence)) = (event.admission(), event.evidence()) else { continue };
         logged.insert(number);
