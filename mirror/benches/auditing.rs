@@ -146,16 +146,7 @@ impl Setting {
         let inputs = AuditInputs {
             store: &self.store,
             root: None,
-            basis: Basis {
-                trust: &self.trust,
-                timestamp_trust: None,
-                agent_anchors: None,
-                policy: &self.policy,
-                now: self.now,
-                at: None,
-                since: None,
-                previous,
-            },
+            basis: Basis { previous, ..Basis::new(&self.trust, &self.policy, self.now) },
             reread,
         };
         let audit = audit(&inputs, &mut |_| {})?;

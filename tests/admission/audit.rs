@@ -32,16 +32,7 @@ impl<'a> Auditor<'a> {
         let inputs = AuditInputs {
             store,
             root: None,
-            basis: Basis {
-                trust: &self.trust,
-                timestamp_trust: None,
-                agent_anchors: None,
-                policy: &self.policy,
-                now: at(now),
-                at: other.map(at),
-                since: None,
-                previous,
-            },
+            basis: Basis { at: other.map(at), previous, ..Basis::new(&self.trust, &self.policy, at(now)) },
             reread: Reread::After(SignedDuration::from_hours(24 * 365 * 50)),
         };
         audit(&inputs, &mut |_| {}).unwrap()

@@ -125,6 +125,12 @@ fn damaged_evidence_statement_log_list_and_catalog_are_named() {
             .says("DAMAGED")
             .says(says);
     }
+    // What a changed report says does not count.
+    let run = with_damage(&site, &admission.join("report.json"), |file| {
+        let text = fs::read_to_string(file).unwrap();
+        overwrite(file, text.replacen("  ", "   ", 1).as_bytes());
+    });
+    run.expect(11).says("BAD").says("its report.json is not the one that was recorded").says("4 good, 1 BAD");
     let statement = PathBuf::from(format!("{}.statement.dsse.json", admission.display()));
     with_damage(&site, &statement, |file| flip_byte(file)).expect(11).says("statement");
     with_damage(&site, &statement, |file| fs::remove_file(file).unwrap()).expect(11).says("statement");

@@ -263,23 +263,10 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
         page.put(format_args!("<br>signed by {}", Escaped(signer)));
     }
     if let Some(accepted) = &audit.accepted {
-        let by = accepted.by.as_deref().unwrap_or("nobody named");
-        page.put(format_args!(
-            "<br>accepted {} by {}: {}",
-            Second(accepted.at),
-            Escaped(by),
-            Escaped(&accepted.reason)
-        ));
+        decision(page, "accepted", accepted.at, accepted.by.as_deref(), &accepted.reason);
     }
     if let Some(removed) = &audit.removed {
-        let by = removed.by.as_deref().unwrap_or("nobody named");
-        page.put(format_args!(
-            "<br>{} {} by {}: {}",
-            audit.state.as_str(),
-            Second(removed.at),
-            Escaped(by),
-            Escaped(&removed.reason)
-        ));
+        decision(page, audit.state.as_str(), removed.at, removed.by.as_deref(), &removed.reason);
     }
     page.put(format_args!("{}</td>\n<td>{}", Judged(audit.then.as_ref()), Judged(audit.now.as_ref())));
     if let Some(at) = &audit.at {
@@ -294,6 +281,11 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
         (None, None) => {}
     }
     page.put(format_args!("</td></tr>\n"));
+}
+
+fn decision(page: &mut Page<'_>, what: &str, at: Timestamp, by: Option<&str>, reason: &str) {
+    let (by, reason) = (Escaped(by.unwrap_or("nobody named")), Escaped(reason));
+    page.put(format_args!("<br>{what} {} by {by}: {reason}", Second(at)));
 }
 
 struct Judged<'a>(Option<&'a Judgement>);

@@ -36,7 +36,7 @@ use thiserror::Error;
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, AdmissionPolicy};
 use crate::catalog::{LogEntry, TrustError};
-use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check};
+use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check_with_evidence};
 
 pub use csv::csv;
 pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, Removal, State, Until};
@@ -144,6 +144,20 @@ pub enum AuditError {
 }
 
 impl<'a> Basis<'a> {
+    /// With one set of anchors, without an earlier audit.
+    pub fn new(trust: &'a TrustStore, policy: &'a AdmissionPolicy, now: Timestamp) -> Self {
+        Self {
+            trust,
+            timestamp_trust: None,
+            agent_anchors: None,
+            policy,
+            now,
+            at: None,
+            since: None,
+            previous: None,
+        }
+    }
+
     fn judging(&self, at: Timestamp) -> AdmissionInputs<'a> {
         AdmissionInputs {
             timestamp_trust: self.timestamp_trust,
@@ -183,13 +197,16 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
     let (log, events) = catalog::audit_log(inputs, trusted.as_ref(), &mut not_checked);
     // 2. Evidence, statements, log, list; meanwhile 3. the packages: what is hashed of the one fills the gaps of the other.
     let (checked, packages) = std::thread::scope(|scope| {
-        let checking = scope
-            .spawn(|| check(store, trusted.as_ref(), &mut CheckOptions::new(CheckDepth::Fast), &mut |_| {}));
+        let checking = scope.spawn(|| {
+            let mut options = CheckOptions::new(CheckDepth::Fast);
+            check_with_evidence(store, trusted.as_ref(), &mut options, &mut |_| {})
+        });
         let packages = packages::audit_packages(inputs, trusted.as_ref(), events.as_deref(), progress);
         let checked = checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (checked, packages)
     });
-    let (checked, packages) = (checked?, packages?);
+    let ((checked, evidence), mut packages) = (checked?, packages?);
+    packages.compare_reports(&evidence);
     let mut faults: Vec<Fault> =
         checked.problems.iter().filter(|problem| !is_told(problem)).map(fault).collect();
     catalog::audit_sums(inputs, trusted.as_ref(), &mut faults);

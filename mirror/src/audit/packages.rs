@@ -10,7 +10,7 @@ use super::{AuditInputs, AuditProgress};
 use crate::Sha256Digest;
 use crate::catalog::{LogEntry, TrustedCatalog};
 use crate::prune::{Pruned, prunings};
-use crate::store::{Admission, Store, StoreError};
+use crate::store::{Admission, Evidence, Store, StoreError};
 use crate::withdraw::withdrawn;
 
 /// What became of all packages.
@@ -22,6 +22,22 @@ pub(super) struct Packages {
 }
 
 impl Packages {
+    /// What a report says counts only if it is the one that was recorded; here are the digests that were found.
+    pub(super) fn compare_reports(&mut self, evidence: &Evidence) {
+        for audit in self.audits.iter_mut().filter(|audit| audit.then.is_some()) {
+            let found = evidence.digests.get(&audit.number).and_then(|found| found.as_ref().ok());
+            if found.is_some_and(|found| found.get("report.json") == audit.report.as_ref()) {
+                continue;
+            }
+            audit.class = Class::Bad;
+            audit.reasons = vec![
+                "what was recorded of it is lost: its report.json is not the one that was recorded"
+                    .to_owned(),
+            ];
+            self.blobs.remove(&audit.sha256);
+        }
+    }
+
     /// What could not be checked, in a line for each reason.
     pub(super) fn not_checked(&self) -> Vec<NotChecked> {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -1,5 +1,7 @@
 //! What the evidence says of an admission: the verdicts of then, and the anchors of then.
 
+use std::io::Read;
+
 use jiff::Timestamp;
 use midmirror_verify::{AgentAnchors, Outcome, TrustStore};
 use serde::Deserialize;
@@ -28,24 +30,21 @@ pub(super) struct AnchorsThen {
 }
 
 impl Recorded {
-    /// Reads the evidence of an admission; the reason if that is not possible.
+    /// Reads the evidence of an admission; the reason if that is not possible. That its `report.json` is the one that was recorded
+    /// is told by the check of the store, which hashes it.
     pub(super) fn read(store: &Store, admission: &Admission) -> Result<Self, String> {
-        let read = |name: &str| {
-            let document = store.document(admission, name);
-            document.map_err(|error| format!("its {name} cannot be read: {}", error_text(&error)))
-        };
-        let report = read("report.json")?;
-        if admission.entry().report != Some(Sha256Digest::of(&report)) {
-            return Err("its report.json is not the one that was recorded".to_owned());
-        }
-        let said =
-            Said::parse(&report).map_err(|error| format!("its report.json cannot be read: {error}"))?;
+        let opened = store.open_document(admission, "report.json").map_err(|error| error.to_string());
+        let said = opened
+            .and_then(Said::read)
+            .map_err(|error| format!("its report.json cannot be read: {error}"))?;
         let judged_at = match &said.earlier_admission {
             Some(then) => Some(then.proof.admitted_at),
             None => said.report.as_ref().map(|report| report.examined_at),
         };
-        let pem =
-            String::from_utf8(read("anchors.pem")?).map_err(|_| "its anchors.pem is no text".to_owned())?;
+        let pem = store
+            .document(admission, "anchors.pem")
+            .map_err(|error| format!("its anchors.pem cannot be read: {}", error_text(&error)))?;
+        let pem = String::from_utf8(pem).map_err(|_| "its anchors.pem is no text".to_owned())?;
         let anchors = AnchorsThen::parse(&pem)?;
         if let Some(set) = said.report.as_ref().and_then(|report| report.trust_store.as_ref())
             && set.sha256 != anchors.signers.digest()
@@ -173,18 +172,36 @@ struct Said {
 }
 
 impl Said {
-    /// Reads a report. Its entries come last and are by far the most of it; nothing here asks for them.
-    fn parse(report: &[u8]) -> Result<Self, serde_json::Error> {
+    /// Reads a report. Its entries come last and are by far the most of it; nothing here asks for them, and they are not read.
+    fn read(mut report: impl Read) -> Result<Self, String> {
         // No string in JSON has a line break in it, so this can only be the field.
         const ENTRIES: &[u8] = b",\n    \"entries\": [";
-        let cut = report.windows(ENTRIES.len()).position(|window| window == ENTRIES);
-        let begin = cut.and_then(|cut| report.get(..cut)).map(|begin| [begin, b"}}"].concat());
-        match begin.map(|begin| serde_json::from_slice(&begin)) {
-            Some(Ok(said)) => Ok(said),
-            _ => serde_json::from_slice(report),
+        let mut begin = Vec::new();
+        loop {
+            let seen = begin.len();
+            let read = report.by_ref().take(PIECE).read_to_end(&mut begin);
+            read.map_err(|error| error.to_string())?;
+            let from = seen.saturating_sub(ENTRIES.len());
+            let new = begin.get(from..).unwrap_or_default();
+            if let Some(at) = new.windows(ENTRIES.len()).position(|window| window == ENTRIES) {
+                let head = [begin.get(..from + at).unwrap_or_default(), b"}}"].concat();
+                if let Ok(said) = serde_json::from_slice(&head) {
+                    return Ok(said);
+                }
+            }
+            if begin.len() == seen {
+                return serde_json::from_slice(&begin).map_err(|error| error.to_string());
+            }
+            if begin.len() > LONGEST_REPORT {
+                return Err(format!("it has more than {LONGEST_REPORT} bytes"));
+            }
         }
     }
 }
+
+const PIECE: u64 = 64 * 1024;
+/// Of reports that are in another form than ours; ours are read as far as their entries.
+const LONGEST_REPORT: usize = 256 << 20;
 
 #[derive(Debug, Deserialize)]
 struct SaidRelaxed {
@@ -261,10 +278,10 @@ mod tests {
              \"2026-07-01T00:00:00Z\",\n    \"entries\": [\n      {{\"name\": \"a\"}}\n    ]\n  }}\n}}\n"
         );
         for text in [report.to_string(), serde_json::to_string_pretty(&report).unwrap(), pretty] {
-            let said = Said::parse(text.as_bytes()).unwrap();
+            let said = Said::read(text.as_bytes()).unwrap();
             assert!(said.admitted && said.sha256 == sha256);
             assert_eq!(said.report.unwrap().examined_at.to_string(), "2026-07-01T00:00:00Z");
         }
-        assert!(Said::parse(b"{}").is_err());
+        assert!(Said::read(&b"{}"[..]).is_err());
     }
 }

@@ -9,16 +9,7 @@ fn run(catalog: &TestCatalog, now: Timestamp, previous: Option<&AuditRecord>) ->
     let inputs = AuditInputs {
         store: &catalog.test.store,
         root: None,
-        basis: Basis {
-            trust: &trust,
-            timestamp_trust: None,
-            agent_anchors: None,
-            policy: &policy,
-            now,
-            at: None,
-            since: None,
-            previous,
-        },
+        basis: Basis { previous, ..Basis::new(&trust, &policy, now) },
         reread: Reread::After(SignedDuration::from_hours(24)),
     };
     audit(&inputs, &mut |_| {}).unwrap()

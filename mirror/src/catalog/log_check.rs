@@ -11,7 +11,7 @@ use super::trust::TrustedCatalog;
 use crate::error_text;
 use crate::log::{self, Checkpoint, LogError, LogFolder, NoteError, NoteKey};
 use crate::prune::{pruning_digest, prunings};
-use crate::store::{Admission, STATEMENT_NAME, Store};
+use crate::store::{Admission, Evidence, STATEMENT_NAME, Store};
 use crate::withdraw::{record_digest, withdrawals};
 
 /// What a check of a log has found.
@@ -34,6 +34,16 @@ pub fn check_log(
     catalog: &TrustedCatalog,
     earlier: Option<&[u8]>,
 ) -> Result<LogReport, CatalogError> {
+    check_log_with(store, catalog, earlier, None)
+}
+
+/// Does the same with evidence that was read already.
+pub(crate) fn check_log_with(
+    store: &Store,
+    catalog: &TrustedCatalog,
+    earlier: Option<&[u8]>,
+    evidence: Option<&Evidence>,
+) -> Result<LogReport, CatalogError> {
     let (folder, key) = log_of(store, catalog)?;
     let Some(checkpoint) = folder.checkpoint(&key)? else {
         return Ok(LogReport { checkpoint: None, faults: vec![LogFault::NoLog] });
@@ -45,7 +55,11 @@ pub fn check_log(
     }
     // What entries say that are not the signed ones is of no interest.
     if faults.is_empty() {
-        compare(store, catalog, read_entries(&folder, checkpoint.size)?, &mut faults)?;
+        let entries = read_entries(&folder, checkpoint.size)?;
+        match evidence {
+            Some(evidence) => compare(store, catalog, evidence, entries, &mut faults),
+            None => compare(store, catalog, &Evidence::read(store)?, entries, &mut faults),
+        }
     }
     Ok(LogReport { checkpoint: Some(checkpoint), faults })
 }
@@ -133,23 +147,21 @@ pub(crate) fn read_entries(folder: &LogFolder, size: u64) -> Result<Vec<LogEntry
 fn compare(
     store: &Store,
     catalog: &TrustedCatalog,
+    evidence: &Evidence,
     entries: Vec<LogEntry>,
     faults: &mut Vec<LogFault>,
-) -> Result<(), CatalogError> {
-    // What cannot be read is missed below, one by one.
-    let admissions = store.readable_admissions()?;
+) {
+    let admissions = &evidence.admissions;
     let stored: BTreeMap<u64, &Admission> =
         admissions.iter().map(|admission| (admission.number(), admission)).collect();
     let mut digests = BTreeMap::new();
-    for admission in &admissions {
-        let number = admission.number();
-        match store.evidence_digests(admission) {
+    for (number, found) in &evidence.digests {
+        match found {
             Ok(found) => {
-                digests.insert(number, found);
+                digests.insert(*number, found);
             }
             Err(error) => {
-                let reason = error_text(&error);
-                faults.push(LogFault::UnreadableEvidence { number, reason });
+                faults.push(LogFault::UnreadableEvidence { number: *number, reason: error_text(error) });
             }
         }
     }
@@ -197,7 +209,7 @@ fn compare(
         }
     }
     if !keys.is_empty() {
-        for admission in &admissions {
+        for admission in admissions {
             let number = admission.number();
             let Some(found) = digests.get(&number) else { continue };
             match check_statement(store, &keys, admission, found) {
@@ -228,7 +240,6 @@ fn compare(
         Ordering::Less => faults.push(LogFault::CatalogOlder { version, published }),
         Ordering::Equal => {}
     }
-    Ok(())
 }
 
 /// The records that a log does not tell of.

@@ -57,7 +57,7 @@ pub use keys::{
 pub use lifetimes::{Lifetimes, Profile};
 pub(crate) use log_check::open_earlier;
 pub use log_check::{LogEntry, LogReport, check_log, log_of, read_events};
-pub(crate) use log_check::{read_entries, sound_events, store_keys};
+pub(crate) use log_check::{check_log_with, read_entries, sound_events, store_keys};
 pub use log_fault::LogFault;
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};

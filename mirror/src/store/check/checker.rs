@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{self, AdmissionName};
-use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable, statement};
+use super::super::{
+    Admission, BLOBS, EVIDENCE, Evidence, Store, StoreError, blob, blob_key, durable, statement,
+};
 use super::pace::Pace;
 use super::{CheckDepth, CheckOptions, CheckProgress, Problem, count};
-use crate::catalog::{self, CatalogError, LogFault, TrustedCatalog, sound_events};
+use crate::catalog::{CatalogError, LogFault, TrustedCatalog, check_log_with, sound_events};
 use crate::prune::{PruneError, Pruned};
 use crate::storage::{Kind, Listed, below};
 use crate::{Sha256Digest, error_text};
@@ -34,8 +36,8 @@ impl<'a> Checker<'a> {
     }
 
     /// Compares log, statements and evidence; what is wrong with a file of the evidence is told once.
-    pub(super) fn check_log(&mut self, catalog: &TrustedCatalog) {
-        match catalog::check_log(self.store, catalog, None) {
+    pub(super) fn check_log(&mut self, catalog: &TrustedCatalog, evidence: &Evidence) {
+        match check_log_with(self.store, catalog, None, Some(evidence)) {
             Ok(report) => {
                 for fault in &report.faults {
                     if !self.is_told(fault) {
@@ -66,21 +68,27 @@ impl<'a> Checker<'a> {
     }
 
     /// Reads the evidence of all admissions.
-    pub(super) fn check_evidence(&mut self) -> Result<Vec<Admission>, StoreError> {
-        let mut admissions = Vec::new();
+    pub(super) fn check_evidence(&mut self) -> Result<Evidence, StoreError> {
+        let mut read = Evidence::default();
         for shard in self.folders(EVIDENCE, is_shard)? {
             let of_shard = below(EVIDENCE, &shard);
             for digest in self.folders(&of_shard, |name| is_digest_in(name, &shard))? {
                 let of_digest = below(&of_shard, &digest);
                 for number in self.folders(&of_digest, |name| evidence::parse_number(name).is_some())? {
                     if let (Ok(sha256), Some(number)) = (digest.parse(), evidence::parse_number(&number)) {
-                        admissions.extend(self.check_admission(AdmissionName { number, sha256 })?);
+                        let Some(admission) = self.check_admission(AdmissionName { number, sha256 })? else {
+                            continue;
+                        };
+                        let digests = self.store.evidence_digests(&admission);
+                        self.check_report(&admission, &digests);
+                        read.digests.insert(number, digests);
+                        read.admissions.push(admission);
                     }
                 }
             }
         }
-        admissions.sort_by_key(Admission::number);
-        Ok(admissions)
+        read.admissions.sort_by_key(Admission::number);
+        Ok(read)
     }
 
     fn check_admission(&mut self, name: AdmissionName) -> Result<Option<Admission>, StoreError> {
@@ -107,25 +115,30 @@ impl<'a> Checker<'a> {
                 return Ok(None);
             }
         };
-        self.check_report(&admission, &folder);
         self.expected.insert(name.sha256, admission.entry().length);
         Ok(Some(admission))
     }
 
-    fn check_report(&mut self, admission: &Admission, folder: &str) {
+    fn check_report(
+        &mut self,
+        admission: &Admission,
+        digests: &Result<BTreeMap<String, Sha256Digest>, StoreError>,
+    ) {
+        let entry = admission.entry();
+        let folder = evidence::folder(&entry.sha256, admission.number());
         let file = (admission.number(), evidence::REPORT_FILE);
-        if self.told.contains(&file) {
-            return;
-        }
-        let key = below(folder, evidence::REPORT_FILE);
-        let path = self.store.storage.place(&key);
-        let problem = match evidence::read_object(self.store, &key) {
-            Ok(bytes) if admission.entry().report == Some(Sha256Digest::of(&bytes)) => return,
-            Ok(_) => {
-                let reason = "its digest is not the one in admission.json".to_owned();
-                Problem::WrongEvidence { path, reason }
+        let problem = match digests {
+            Ok(found) if found.get(file.1) == entry.report.as_ref() => return,
+            Ok(_) if self.told.contains(&file) => return,
+            Ok(_) => Problem::WrongEvidence {
+                path: self.store.storage.place(&below(&folder, file.1)),
+                reason: "its digest is not the one in admission.json".to_owned(),
+            },
+            // The file is named by the reason.
+            Err(_) if self.told.iter().any(|(number, _)| *number == file.0) => return,
+            Err(error) => {
+                Problem::Unreadable { path: self.store.storage.place(&folder), reason: error_text(error) }
             }
-            Err(e) => Problem::Unreadable { path, reason: error_text(&e) },
         };
         self.told.insert(file);
         self.problems.push(problem);

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::session::CheckSession;
-use super::{Store, StoreError};
+use super::{Evidence, Store, StoreError};
 use crate::Sha256Digest;
 use crate::catalog::TrustedCatalog;
 
@@ -199,25 +199,36 @@ pub fn check(
     options: &mut CheckOptions<'_>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
+    Ok(check_with_evidence(store, catalog, options, progress)?.0)
+}
+
+/// Does the same, and hands on the evidence that was read.
+pub(crate) fn check_with_evidence(
+    store: &Store,
+    catalog: Option<&TrustedCatalog>,
+    options: &mut CheckOptions<'_>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<(CheckReport, Evidence), StoreError> {
     let depth = options.depth;
     let mut checker = checker::Checker::new(store);
-    let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog);
+    let evidence = checker.check_evidence()?;
+    checker.check_catalog(&evidence.admissions, catalog);
     let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
     if let Some(catalog) = catalog {
-        checker.check_log(catalog);
+        checker.check_log(catalog, &evidence);
     }
     let mut problems = checker.into_problems();
     problems.sort();
-    Ok(CheckReport {
+    let report = CheckReport {
         depth,
-        admissions: count(admissions.len()),
+        admissions: count(evidence.admissions.len()),
         blobs,
         bytes,
         read_before,
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
-    })
+    };
+    Ok((report, evidence))
 }
 
 /// Paths need not be UTF-8, JSON must be.
