@@ -136,6 +136,13 @@ fn damage_of_one_admission_does_not_hide_that_of_another() {
 }
 
 #[test]
+fn endless_record_of_an_admission_is_not_read_to_its_end() {
+    let site = Site::new().synced();
+    overwrite(&admission(&site, CORE).join("admission.json"), &vec![b'['; 17 << 20]);
+    site.run(&["audit", "--no-record"]).expect(11).says("admission.json: file too large");
+}
+
+#[test]
 fn records_of_withdrawals_and_prunings_that_cannot_be_read_do_not_end_an_audit() {
     let site = Site::new().synced();
     for folder in ["withdrawals", "prunings"] {

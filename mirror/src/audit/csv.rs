@@ -20,6 +20,8 @@ pub fn csv(report: &AuditReport) -> String {
 fn cells(report: &AuditReport, package: &PackageAudit) -> [String; COLUMNS.len()] {
     let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let (accepted, removed) = (package.accepted.as_ref(), package.removed.as_ref());
+    let relaxed: Vec<String> =
+        package.relaxed.iter().map(|relaxed| format!("{}: {}", relaxed.rule, relaxed.reason)).collect();
     let (reading, read_at) = match package.reading {
         Reading::Full => ("full", Some(report.audited_at)),
         Reading::Earlier { read_at } => ("earlier", Some(read_at)),
@@ -50,6 +52,7 @@ fn cells(report: &AuditReport, package: &PackageAudit) -> [String; COLUMNS.len()
         removed.and_then(|removed| removed.by.clone()).unwrap_or_default(),
         removed.map(|removed| removed.reason.clone()).unwrap_or_default(),
         package.at.as_ref().map(|at| at.jarsigner.clone()).unwrap_or_default(),
+        relaxed.join("; "),
     ]
 }
 
@@ -75,7 +78,7 @@ fn quoted(cell: &str) -> String {
     }
 }
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "audited_at",
     "class",
     "name",
@@ -100,6 +103,7 @@ const COLUMNS: [&str; 24] = [
     "removed_by",
     "removal_reason",
     "jarsigner_at",
+    "rules_set_aside",
 ];
 
 #[cfg(test)]

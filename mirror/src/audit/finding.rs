@@ -94,6 +94,15 @@ pub struct Removal {
     pub reason: String,
 }
 
+/// A rule of the policy that was set aside for these bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Relaxed {
+    /// Its name.
+    pub rule: String,
+    /// Why, in the words of the operator.
+    pub reason: String,
+}
+
 /// One admission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PackageAudit {
@@ -120,6 +129,9 @@ pub struct PackageAudit {
     /// The decision that withdrew or pruned it.
     #[serde(default)]
     pub removed: Option<Removal>,
+    /// The rules that were set aside for it when it was admitted.
+    #[serde(default)]
+    pub relaxed: Vec<Relaxed>,
     /// Subject of the signer certificate.
     pub signer: Option<String>,
     /// Time of the timestamp.
@@ -157,6 +169,7 @@ impl PackageAudit {
             admitted_at: entry.admitted_at,
             accepted: None,
             removed: None,
+            relaxed: Vec::new(),
             signer: entry.signer.clone(),
             signed_at: entry.signed_at,
             reading: Reading::None,

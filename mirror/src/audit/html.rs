@@ -262,6 +262,10 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
     if let Some(signer) = &audit.signer {
         page.put(format_args!("<br>signed by {}", Escaped(signer)));
     }
+    for relaxed in &audit.relaxed {
+        let (rule, reason) = (Escaped(&relaxed.rule), Escaped(&relaxed.reason));
+        page.put(format_args!("<br>rule {rule} was set aside: {reason}"));
+    }
     if let Some(accepted) = &audit.accepted {
         decision(page, "accepted", accepted.at, accepted.by.as_deref(), &accepted.reason);
     }

@@ -39,7 +39,7 @@ use crate::catalog::{LogEntry, TrustError};
 use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check_with_evidence};
 
 pub use csv::csv;
-pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, Removal, State, Until};
+pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, Relaxed, Removal, State, Until};
 pub use html::html;
 pub use record::{AuditRecord, BlobRecord, RecordError};
 pub use remote::{RemoteInputs, audit_mirror};

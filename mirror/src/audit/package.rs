@@ -175,6 +175,7 @@ impl Package<'_> {
                 return Ok(audit);
             }
         };
+        audit.relaxed = recorded.relaxed().to_vec();
         audit.same_anchors = Some(recorded.anchors.are_those_of(basis));
         let policy = recorded.policy(basis.policy, self.sha256);
         let at = moment(admission, Some(recorded));

@@ -30,6 +30,7 @@ impl Packages {
                 continue;
             }
             audit.class = Class::Bad;
+            audit.relaxed = Vec::new();
             audit.reasons = vec![
                 "what was recorded of it is lost: its report.json is not the one that was recorded"
                     .to_owned(),

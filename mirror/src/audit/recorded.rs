@@ -7,6 +7,7 @@ use midmirror_verify::{AgentAnchors, Outcome, TrustStore};
 use serde::Deserialize;
 
 use super::Basis;
+use super::finding::Relaxed;
 use crate::admit::{AdmissionPolicy, Judged, Label, RelaxedRule};
 use crate::store::{Admission, Store};
 use crate::{Sha256Digest, error_text};
@@ -69,6 +70,11 @@ impl Recorded {
                 .collect(),
             ..AdmissionPolicy::default()
         }
+    }
+
+    /// The rules that were set aside.
+    pub(super) fn relaxed(&self) -> &[Relaxed] {
+        &self.said.relaxed
     }
 
     /// What it says that is not found again.
@@ -163,7 +169,7 @@ struct Said {
     label: Option<Label>,
     organization: Option<String>,
     #[serde(default)]
-    relaxed: Vec<SaidRelaxed>,
+    relaxed: Vec<Relaxed>,
     #[serde(default)]
     earlier_admission: Option<SaidThen>,
     compat: Option<SaidCompat>,
@@ -202,12 +208,6 @@ impl Said {
 const PIECE: u64 = 64 * 1024;
 /// Of reports that are in another form than ours; ours are read as far as their entries.
 const LONGEST_REPORT: usize = 256 << 20;
-
-#[derive(Debug, Deserialize)]
-struct SaidRelaxed {
-    rule: String,
-    reason: String,
-}
 
 #[derive(Debug, Deserialize)]
 struct SaidThen {

@@ -25,6 +25,12 @@ pub(super) fn print(report: &AuditReport) {
     expired.for_each(package);
     report.packages.iter().filter(|audit| audit.is_unreadable()).for_each(package);
     at(report);
+    for audit in &report.packages {
+        for relaxed in &audit.relaxed {
+            let (name, rule) = (audit.path.name(), &relaxed.rule);
+            line("set aside", &format!("{rule} for {name} (admission {}): {}", audit.number, relaxed.reason));
+        }
+    }
     for warning in report.warnings.iter().filter(|warning| warning.within_days > 0) {
         let packages = match warning.packages {
             0 => String::new(),
