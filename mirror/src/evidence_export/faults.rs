@@ -32,7 +32,7 @@ pub(super) fn faults(
     }
     let keys = store_keys(inputs.catalog, events.unwrap_or_default());
     if let Err(fault) = check_statement(inputs.store, &keys, admission, found)
-        && !(fault.is_of_evidence() && !faults.is_empty())
+        && (faults.is_empty() || !fault.is_of_evidence())
         && !keys.is_empty()
     {
         faults.push(format!("{STATEMENT_NAME}: {fault}"));
