@@ -22,6 +22,8 @@ mod quarantine;
 #[cfg(test)]
 mod real_proxies;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod robustness;
 #[cfg(test)]
 mod segments;
