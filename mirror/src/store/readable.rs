@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Admission, Store, StoreError, blob_key, evidence};
 use crate::Sha256Digest;
+use crate::parallel;
 use crate::storage::{Kind, below};
 
 /// All evidence of a store as far as it can be read, its files hashed once.
@@ -35,7 +36,8 @@ impl Store {
     /// The folders of the evidence cannot be read.
     pub fn readable_admissions(&self) -> Result<Vec<Admission>, StoreError> {
         let names = evidence::list(self)?;
-        Ok(names.into_iter().filter_map(|name| evidence::read(self, name).ok()).collect())
+        let read = parallel::map(&names, |name| Ok::<_, StoreError>(evidence::read(self, *name).ok()))?;
+        Ok(read.into_iter().flatten().collect())
     }
 
     /// Opens a document of the evidence of an admission; that it is not there is an error.
