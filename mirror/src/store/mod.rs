@@ -57,6 +57,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::Pace;
 pub(crate) use check::check_with_evidence;
 pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
