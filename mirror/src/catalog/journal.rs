@@ -213,7 +213,8 @@ const BUNDLE: u64 = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::super::log_check::{LogFault, check_log, read_events};
+    use super::super::log_check::{check_log, read_events};
+    use super::super::log_fault::LogFault;
     use super::super::testing::TestCatalog;
     use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
     use super::*;

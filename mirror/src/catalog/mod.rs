@@ -29,6 +29,7 @@ mod journal;
 mod keys;
 mod lifetimes;
 mod log_check;
+mod log_fault;
 mod metadata;
 mod publish;
 mod reading;
@@ -59,7 +60,9 @@ pub use keys::{
 };
 pub use lifetimes::{Lifetimes, Profile};
 pub(crate) use log_check::open_earlier;
-pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
+pub use log_check::{LogEntry, LogReport, check_log, log_of, read_events};
+pub(crate) use log_check::{check_log_with, read_entries, sound_events, store_keys};
+pub use log_fault::LogFault;
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
@@ -67,7 +70,7 @@ pub use root::{
     CarriedOut, Holders, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing,
     Proposal, RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
 };
-pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource, first_root};
 pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
 pub use state::remembered_ends;
 pub use statements::{Stated, StatementFault, check_statement};

@@ -12,8 +12,8 @@ use serde::Serialize;
 pub(crate) use self::pace::Pace;
 pub use self::problem::Problem;
 pub use self::session::CheckSession;
-use super::{Store, StoreError};
-use crate::catalog::{self, CatalogError, TrustedCatalog};
+use super::{Evidence, Store, StoreError};
+use crate::catalog::TrustedCatalog;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
@@ -89,51 +89,36 @@ pub fn check(
     options: &mut CheckOptions<'_>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
+    Ok(check_with_evidence(store, catalog, options, progress)?.0)
+}
+
+/// Does the same, and hands on the evidence that was read.
+pub(crate) fn check_with_evidence(
+    store: &Store,
+    catalog: Option<&TrustedCatalog>,
+    options: &mut CheckOptions<'_>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<(CheckReport, Evidence), StoreError> {
     let depth = options.depth;
     let mut checker = checker::Checker::new(store);
-    let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog)?;
+    let evidence = checker.check_evidence()?;
+    checker.check_catalog(&evidence.admissions, catalog);
     let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
-    let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {
-        check_log(store, catalog, &mut problems);
+        checker.check_log(catalog, &evidence);
     }
+    let mut problems = checker.into_problems();
     problems.sort();
-    Ok(CheckReport {
+    let report = CheckReport {
         depth,
-        admissions: count(admissions.len()),
+        admissions: count(evidence.admissions.len()),
         blobs,
         bytes,
         read_before,
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
-    })
-}
-
-fn check_log(store: &Store, catalog: &TrustedCatalog, problems: &mut Vec<Problem>) {
-    // What is wrong with the evidence is told already.
-    let told = problems.iter().any(|problem| {
-        matches!(
-            problem,
-            Problem::MissingEvidence { .. } | Problem::WrongEvidence { .. } | Problem::Unreadable { .. }
-        )
-    });
-    match catalog::check_log(store, catalog, None) {
-        Ok(report) => {
-            let new = report.faults.iter().filter(|fault| !(told && fault.is_evidence()));
-            problems.extend(
-                new.map(|fault| Problem::Log { reason: fault.to_string(), damage: fault.is_damage() }),
-            );
-        }
-        Err(CatalogError::Store { .. }) if told => {}
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            problems.push(Problem::Log {
-                reason: format!("{error}{}", cause.unwrap_or_default()),
-                damage: !matches!(error, CatalogError::NoLogKey),
-            });
-        }
-    }
+    };
+    Ok((report, evidence))
 }
 
 fn count(length: usize) -> u64 {

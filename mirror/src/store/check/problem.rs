@@ -90,6 +90,11 @@ pub enum Problem {
         /// Whether something was lost or changed; otherwise it waits for the next publication.
         damage: bool,
     },
+    /// The records of withdrawals or prunings cannot be read: nobody knows what is withdrawn or pruned.
+    Records {
+        /// Which, and why.
+        reason: String,
+    },
     /// A file that does not belong there.
     Unknown {
         /// The file or folder.
