@@ -10,9 +10,9 @@ use super::statements::check_statement;
 use super::trust::TrustedCatalog;
 use crate::error_text;
 use crate::log::{self, Checkpoint, LogError, LogFolder, NoteError, NoteKey};
-use crate::prune::{pruning_digest, prunings};
-use crate::store::{Admission, Evidence, STATEMENT_NAME, Store};
-use crate::withdraw::{record_digest, withdrawals};
+use crate::prune::{Pruning, prunings};
+use crate::store::{Admission, Evidence, STATEMENT_NAME, Store, records};
+use crate::withdraw::{Withdrawal, withdrawals};
 
 /// What a check of a log has found.
 #[derive(Debug)]
@@ -181,13 +181,13 @@ fn compare(
         }
         if let Event::Withdrawn(event) | Event::Lifted(event) = &event {
             withdrawn.insert(event.withdrawal);
-            if record_digest(store, event.withdrawal) != Some(event.record) {
+            if records::digest::<Withdrawal>(store, event.withdrawal) != Some(event.record) {
                 faults.push(LogFault::ChangedWithdrawal { index, withdrawal: event.withdrawal });
             }
         }
         if let Event::Pruned { pruning, record, .. } = &event {
             pruned.insert(*pruning);
-            if pruning_digest(store, *pruning) != Some(*record) {
+            if records::digest::<Pruning>(store, *pruning) != Some(*record) {
                 faults.push(LogFault::ChangedPruning { index, pruning: *pruning });
             }
         }

@@ -15,8 +15,11 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod attacks_root;
+#[cfg(test)]
 mod attacks_withdrawn;
 mod checks;
+mod distrust;
 mod ends;
 mod entry;
 mod error;
@@ -44,15 +47,16 @@ mod trust;
 mod update;
 mod writing;
 
+pub use distrust::Distrust;
 pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
-pub use error::{CatalogError, Distrust, TrustError};
+pub use error::{CatalogError, TrustError};
 pub use event::{Event, WithdrawalEvent};
 pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
 pub use keys::{
-    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key,
-    read_public_key, rewrite_key, short, write_new_key,
+    Keeping, KeyAlgorithm, NewKey, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key,
+    read_private_key, read_public_key, rewrite_key, short, write_new_key,
 };
 pub use lifetimes::{Lifetimes, Profile};
 pub(crate) use log_check::open_earlier;

@@ -15,14 +15,13 @@ mod record;
 
 pub use file::{PlanFile, PlanFileError};
 pub use policy::{Kept, PruneCandidate, PrunePlan, Reason, Retention, plan};
-pub(crate) use record::pruning_digest;
 pub use record::{PruneError, PrunedPackage, Pruning, prunings, record};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Sha256Digest;
 use crate::catalog::{Event, LogEntry};
-use crate::store::{Admission, Store};
+use crate::store::{Admission, Store, records};
 
 /// What is pruned: digests, and the last admission that each pruning was about. Later ones bring the package back.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +43,7 @@ impl Pruned {
     /// of it.
     pub(crate) fn logged(store: &Store, events: &[LogEntry]) -> Result<Self, PruneError> {
         let is_logged = |number: u64| {
-            let digest = pruning_digest(store, number);
+            let digest = records::digest::<Pruning>(store, number);
             events.iter().any(|(_, event)| match event {
                 Ok(Event::Pruned { pruning, record, .. }) => *pruning == number && Some(*record) == digest,
                 _ => false,
