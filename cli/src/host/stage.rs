@@ -171,13 +171,18 @@ async fn open_source(
             "name the mirror or a folder: --from URL|DIR",
         ));
     };
-    let client = client_of(enrolment.trust(), &url, offline)?;
+    let client = client_of(enrolment.trust(), &url, offline, RetryPolicy::default())?;
     Ok(Source::mirror_accepting(client, &url, enrolment, now, stale).await?)
 }
 
 /// A client that trusts whom a trust file names. Somebody who gives it a plain http address wants that; catalog and signatures
 /// decide.
-pub(crate) fn client_of(trust: &TrustFile, url: &Url, offline: bool) -> anyhow::Result<HttpClient> {
+pub(crate) fn client_of(
+    trust: &TrustFile,
+    url: &Url,
+    offline: bool,
+    retry: RetryPolicy,
+) -> anyhow::Result<HttpClient> {
     let roots = match trust.tls_ca_pem() {
         Some(pem) => Roots::Only { pem: pem.as_bytes().to_vec() },
         None => Roots::System { extra_pem: Vec::new() },
@@ -191,7 +196,7 @@ pub(crate) fn client_of(trust: &TrustFile, url: &Url, offline: bool) -> anyhow::
             .flatten()
             .into_iter()
             .collect(),
-        retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..RetryPolicy::default() },
+        retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..retry },
         ..ClientConfig::default()
     };
     Ok(HttpClient::new(config)?)

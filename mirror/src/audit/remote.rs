@@ -301,7 +301,7 @@ enum Lack {
 /// What a failed download says of what was to be fetched.
 fn class_of(error: &FetchError) -> Class {
     match error {
-        // A mirror does not serve bytes that are not those of its catalog: it answers with 500.
+        // A mirror does not serve bytes that are not those of its catalog: it answers with 503.
         FetchError::NotFound { .. } | FetchError::Status { .. } => Class::Missing,
         FetchError::WrongDigest { .. } => Class::Bad,
         _ => Class::NotChecked,

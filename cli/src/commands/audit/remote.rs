@@ -1,7 +1,10 @@
 //! `midmirror audit --url`: what a mirror serves, audited from afar.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use midmirror_mirror::audit::{RemoteInputs, audit_mirror};
+use midmirror_mirror::fetch::RetryPolicy;
 use url::Url;
 
 use super::arguments::AuditArguments;
@@ -26,7 +29,9 @@ pub(super) fn run(context: &Context, arguments: &AuditArguments, url: &str) -> a
     let policy = context.config.admission_policy();
     let record = arguments.record.as_deref().filter(|_| !arguments.no_record);
     let previous = record.map(|file| previous(file, trust.store_id())).transpose()?.flatten();
-    let client = host::client_of(&trust, &url, context.is_offline())?;
+    // A mirror says of every damaged package that it may be back in a minute; an audit reports it now.
+    let retry = RetryPolicy { longest_pause: Duration::from_secs(2), ..RetryPolicy::default() };
+    let client = host::client_of(&trust, &url, context.is_offline(), retry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
