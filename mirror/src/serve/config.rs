@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access_log::AccessLogConfig;
 use super::clients::ClientCertificates;
+use super::scrub::ScrubConfig;
 
 /// Where and how the server listens.
 #[derive(Debug, Clone)]
@@ -22,6 +24,10 @@ pub struct ServeConfig {
     pub check_blobs: bool,
     /// Folder for records of what hosts have downloaded, see [`hosts`](crate::hosts); none without it.
     pub records: Option<PathBuf>,
+    /// A file with one line per request; without it requests are told in the program's own log.
+    pub access_log: Option<AccessLogConfig>,
+    /// How stored files are read again while nothing asks for them.
+    pub scrub: ScrubConfig,
     /// Bounds for what clients may take up.
     pub limits: ServeLimits,
 }
@@ -35,6 +41,8 @@ impl ServeConfig {
             plain_listen: None,
             check_blobs: true,
             records: None,
+            access_log: None,
+            scrub: ScrubConfig::default(),
             limits: ServeLimits::default(),
         }
     }
@@ -88,6 +96,10 @@ impl fmt::Debug for TlsMaterial {
 pub struct ServeLimits {
     /// Connections at a time; one holds some 50 KiB while it sends. Further ones get 503 with `Retry-After`.
     pub connections: usize,
+    /// Connections of one address at a time; 0 for no limit. Further ones get 503 with `Retry-After`.
+    pub connections_per_address: u32,
+    /// Requests of one address per second, with as many at once; 0 for no limit. Further ones get 429 with `Retry-After`.
+    pub requests_per_second_per_address: u32,
     /// For the TLS handshake, so that half-open connections end.
     pub handshake_time: Duration,
     /// For the whole head of a request (slowloris), and for the wait between two requests.
@@ -102,6 +114,8 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 1024,
+            requests_per_second_per_address: 0,
             handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(15),
             idle_time: Duration::from_secs(60),

@@ -3,6 +3,8 @@
 //! [`Server::start`] listens; a request goes through `site` (what is asked for), `conditions` (which part of it),
 //! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
 
+mod access_log;
+mod addresses;
 mod authority;
 mod blob_check;
 mod body;
@@ -10,27 +12,34 @@ mod certificate;
 mod clients;
 mod conditions;
 mod config;
+mod control;
 mod error;
+mod handshake;
+mod metrics;
 mod page;
 mod peer;
-mod plain_on_tls;
 mod quiet;
 mod representation;
 mod response;
 mod revocation;
+mod scrub;
 mod server;
 mod site;
 mod small_files;
 mod tls;
 mod view;
+mod watched;
 
+pub use access_log::{AccessLogConfig, AccessLogFormat};
 pub use authority::{
     CertificateLifetimes, RenewedServer, ServerNames, TlsSet, init_tls, init_tls_for, names_of, renew_server,
     revoke, revoked_in, signing_request,
 };
 pub use clients::{CertificateNeed, ClientCertificates};
 pub use config::{ServeConfig, ServeLimits, Sockets, TlsMaterial, TlsSettings};
+pub use control::ServerControl;
 pub use error::ServeError;
 pub use revocation::RevokedCertificate;
-pub use server::{RunningServer, Server, ServerControl};
+pub use scrub::ScrubConfig;
+pub use server::{RunningServer, Server};
 pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

@@ -8,9 +8,11 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::header::{RANGE, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,19 +22,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use super::body::ResponseBody;
-use super::config::{ServeConfig, ServeLimits, Sockets, TlsSettings};
+use super::access_log::{AccessLog, Line};
+use super::addresses::{AddressLimits, Addresses, Connected};
+use super::config::{ServeConfig, ServeLimits, Sockets};
+use super::control::ServerControl;
 use super::error::ServeError;
+use super::handshake::shake_hands;
+use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
 use super::peer::{ClientName, Peer};
-use super::plain_on_tls;
 use super::quiet::QuietLimit;
-use super::response::overloaded;
+use super::response::{overloaded, too_often};
+use super::scrub;
 use super::site::{Channel, Site};
-use super::tls::{self, Current, TlsState};
+use super::tls::{self, TlsState};
 use super::view::{Published, ServedStore};
+use super::watched::{Watched, WatchedBody};
 use crate::hosts::Recorder;
 
 /// The HTTPS server.
@@ -46,22 +51,8 @@ pub struct RunningServer {
     plain_addr: Option<SocketAddr>,
     control: ServerControl,
     listeners: Vec<JoinHandle<()>>,
-    /// Ends when the last connection has ended.
-    records: Option<std::thread::JoinHandle<()>>,
-}
-
-/// What can be done to a server while it runs; clones are for the same server.
-#[derive(Clone)]
-pub struct ServerControl {
-    tls: Arc<TlsState>,
-    published: Arc<Published>,
-    probes: Vec<mpsc::Sender<oneshot::Sender<()>>>,
-}
-
-impl std::fmt::Debug for ServerControl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServerControl").finish_non_exhaustive()
-    }
+    /// Threads that write what has happened; they end when the last connection has ended.
+    writers: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -84,8 +75,29 @@ impl Server {
         let tls = Arc::new(TlsState::new(&config.tls)?);
         let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
+        let site = Arc::new(Site::new(published.clone(), config.check_blobs, recorder, tls.clone()));
+        let lost = site.metrics().lost_lines.clone();
+        let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;
+        let (log, log_writer) = log.unzip();
+        let stop_scrub = Arc::new(AtomicBool::new(false));
+        if config.check_blobs && config.scrub.bytes_per_second > 0 {
+            let (site, stop) = (site.clone(), stop_scrub.clone());
+            let started = std::thread::Builder::new()
+                .name("scrub".to_owned())
+                .spawn(move || scrub::run(&site, config.scrub, &stop));
+            if let Err(error) = started {
+                tracing::warn!(error = %error, "stored files are not read again: no thread could be started");
+            }
+        }
+        let limits = AddressLimits {
+            connections: config.limits.connections_per_address,
+            requests_per_second: config.limits.requests_per_second_per_address,
+        };
         let shared = Arc::new(Shared {
-            site: Site::new(published.clone(), config.check_blobs, recorder, tls.clone()),
+            site,
+            addresses: Addresses::new(limits),
+            log: log.clone(),
+            ids: RequestIds::new(),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits: config.limits,
@@ -95,7 +107,8 @@ impl Server {
         let (probe, probes) = mpsc::channel(1);
         let secure =
             Listener { shared: shared.clone(), tls: Some(tls.clone()), stopped: stopped.clone(), probes };
-        let mut control = ServerControl { tls, published, probes: vec![probe] };
+        let mut control =
+            ServerControl { tls, published, log: log.as_ref().map(AccessLog::reopener), probes: vec![probe] };
         let mut listeners = vec![tokio::spawn(secure.run(listener))];
         let mut plain_addr = None;
         let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
@@ -109,51 +122,12 @@ impl Server {
         }
         tokio::spawn(async move {
             shutdown.await;
+            stop_scrub.store(true, Ordering::Relaxed);
             drop(stop);
         });
         tracing::info!(address = %local_addr, plain = plain_addr.map(|a| a.to_string()), "listening");
-        Ok(RunningServer { local_addr, plain_addr, control, listeners, records })
-    }
-}
-
-impl ServerControl {
-    /// Uses another certificate and what goes with it for connections from now on; those that are open keep theirs. Says
-    /// whether anything has changed.
-    ///
-    /// # Errors
-    /// The new settings cannot be used; those before stay.
-    pub fn replace_tls(&self, settings: &TlsSettings) -> Result<bool, ServeError> {
-        self.tls.replace(settings)
-    }
-
-    /// Looks whether the catalog has changed, as every request does.
-    pub async fn look_at_catalog(&self) {
-        self.published.newest().await;
-    }
-
-    /// Whether all listeners take connections and the catalog can be looked at, within some time.
-    pub async fn is_alive(&self, patience: Duration) -> bool {
-        let asked = async {
-            for probe in &self.probes {
-                let (answer, answered) = oneshot::channel();
-                if probe.send(answer).await.is_err() || answered.await.is_err() {
-                    return false;
-                }
-            }
-            self.look_at_catalog().await;
-            true
-        };
-        tokio::time::timeout(patience, asked).await.unwrap_or(false)
-    }
-
-    /// When the first certificate of the server's chain ends; for warnings and metrics.
-    pub fn certificate_end(&self) -> jiff::Timestamp {
-        self.tls.current().ends()
-    }
-
-    /// What people should know about the certificate at a moment: that it ends soon, or has ended.
-    pub fn certificate_warning(&self, now: jiff::Timestamp) -> Option<String> {
-        self.tls.warning(now)
+        let writers = records.into_iter().chain(log_writer).collect();
+        Ok(RunningServer { local_addr, plain_addr, control, listeners, writers })
     }
 }
 
@@ -181,17 +155,18 @@ impl RunningServer {
             }
         }
         // What waits for the disk is written; a disk that hangs does not keep the server from ending.
-        if let Some(records) = self.records {
-            let end = Instant::now() + RECORDS_TIME;
-            while !records.is_finished() && Instant::now() < end {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        let end = Instant::now() + WRITERS_TIME;
+        while self.writers.iter().any(|writer| !writer.is_finished()) && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
 struct Shared {
-    site: Site,
+    site: Arc<Site>,
+    addresses: Arc<Addresses>,
+    log: Option<AccessLog>,
+    ids: RequestIds,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     limits: ServeLimits,
@@ -199,8 +174,16 @@ struct Shared {
 
 /// What a connection that was accepted may do, and the place that it holds.
 struct Admission {
-    refused: bool,
+    /// None if it is refused.
+    connected: Option<Connected>,
+    metrics: Arc<Metrics>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
 }
 
 struct Listener {
@@ -227,7 +210,7 @@ impl Listener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    if let Some(admission) = self.shared.admission() {
+                    if let Some(admission) = self.shared.admission(peer) {
                         connections.spawn(self.connection(tcp, peer, admission, graceful.watcher()));
                     }
                 }
@@ -267,45 +250,51 @@ impl Listener {
                 return shared.serve(stream, peer, admission, watcher).await;
             };
             let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
+            let count = |outcome| {
+                let labels = HandshakeLabels { outcome };
+                shared.site.metrics().handshakes.get_or_create(&labels).inc();
+            };
             match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
                 Ok(Ok(Some(stream))) => {
+                    count("done");
                     let (_, session) = stream.get_ref();
                     let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
                     drop(tls);
                     let peer = Peer { address: peer, channel: Channel::Secure, certificate };
                     shared.serve(stream, peer, admission, watcher).await;
                 }
-                Ok(Ok(None)) => tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port"),
-                Ok(Err(error)) => tracing::debug!(peer = %peer, error = %error, "TLS handshake failed"),
-                Err(_elapsed) => tracing::debug!(peer = %peer, "TLS handshake took too long"),
+                Ok(Ok(None)) => {
+                    count("plain-http");
+                    tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port");
+                }
+                Ok(Err(error)) => {
+                    count("failed");
+                    tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
+                }
+                Err(_elapsed) => {
+                    count("too-slow");
+                    tracing::debug!(peer = %peer, "TLS handshake took too long");
+                }
             }
         }
     }
 }
 
-/// The handshake; nothing when the client speaks HTTP without TLS, which it is told.
-async fn shake_hands(
-    mut tcp: TcpStream,
-    tls: &Current,
-    idle_time: Duration,
-) -> std::io::Result<Option<TlsStream<QuietLimit<TcpStream>>>> {
-    if plain_on_tls::is_plain(&tcp).await? {
-        plain_on_tls::answer(&mut tcp).await?;
-        return Ok(None);
-    }
-    let stream = QuietLimit::new(tcp, idle_time);
-    TlsAcceptor::from(tls.config.clone()).accept(stream).await.map(Some)
-}
-
 impl Shared {
     /// A place among the connections, else one among the refusals, else nothing.
-    fn admission(&self) -> Option<Admission> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Some(Admission { refused: false, _place: place });
+    fn admission(&self, peer: SocketAddr) -> Option<Admission> {
+        let metrics = self.site.metrics().clone();
+        let connected = self.addresses.connect(peer.ip());
+        let place = self.places.clone().try_acquire_owned();
+        if let (Some(connected), Ok(place)) = (connected, place) {
+            metrics.connections.inc();
+            return Some(Admission { connected: Some(connected), metrics, _place: place });
         }
-        tracing::warn!(limit = self.limits.connections, "too many connections");
+        metrics.refused.inc();
+        tracing::warn!(peer = %peer, limit = self.limits.connections, "too many connections");
         let place = self.refusals.clone().try_acquire_owned().ok()?;
-        Some(Admission { refused: true, _place: place })
+        metrics.connections.inc();
+        Some(Admission { connected: None, metrics, _place: place })
     }
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
@@ -316,14 +305,11 @@ impl Shared {
         watcher: Watcher,
     ) {
         let builder = connection_builder(&self.limits);
-        let (this, refused, address) = (self, admission.refused, peer.address);
-        let peer = Arc::new(peer);
+        let (this, admission, address) = (self, Arc::new(admission), peer.address);
+        let (of_connection, peer) = (admission.clone(), Arc::new(peer));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (this, peer) = (this.clone(), peer.clone());
-            async move {
-                let response = if refused { overloaded() } else { this.answer(&request, &peer).await };
-                Ok::<_, Infallible>(response)
-            }
+            let (this, peer, admission) = (this.clone(), peer.clone(), of_connection.clone());
+            async move { Ok::<_, Infallible>(this.answer(&request, &peer, &admission).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
@@ -333,20 +319,90 @@ impl Shared {
         drop(admission);
     }
 
-    async fn answer(&self, request: &Request<Incoming>, peer: &Peer) -> Response<ResponseBody> {
+    async fn answer(
+        &self,
+        request: &Request<Incoming>,
+        peer: &Peer,
+        admission: &Admission,
+    ) -> Response<WatchedBody> {
         let started = Instant::now();
-        let response = self.site.answer(request, peer).await;
+        let metrics = self.site.metrics();
+        let mut response = match &admission.connected {
+            None => overloaded(),
+            Some(connected) if !connected.may_ask() => too_often(),
+            Some(_) => self.site.answer(request, peer).await,
+        };
+        let id = self.ids.next();
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let client = response.extensions().get::<ClientName>().map(|client| client.name.clone());
+        let status = response.status().as_u16();
+        let labels = RequestLabels { method: KnownMethod::of(request.method()), status };
+        metrics.requests.get_or_create(&labels).inc();
+        metrics.seconds.observe(started.elapsed().as_secs_f64());
+        let length = http_body::Body::size_hint(response.body()).exact();
         tracing::info!(
             peer = %peer.address,
-            client = response.extensions().get::<ClientName>().map(|client| client.name.as_str()),
+            id,
+            client = client.as_deref(),
             method = %request.method(),
             path = request.uri().path(),
-            status = response.status().as_u16(),
-            length = http_body::Body::size_hint(response.body()).exact(),
+            status,
+            length,
             elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
             "request"
         );
-        response
+        let line = self.log.as_ref().map(|_| Line {
+            time: self.site.now(),
+            id,
+            peer: peer.address.ip().to_canonical(),
+            client,
+            method: request.method().as_str().to_owned(),
+            target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+            version: version_text(request.version()),
+            tls: peer.channel == Channel::Secure,
+            status,
+            sent: 0,
+            length,
+            range: text_of(request, &RANGE),
+            user_agent: text_of(request, &USER_AGENT),
+            seconds: 0.0,
+        });
+        let watched = Watched { metrics: metrics.clone(), log: self.log.clone(), line, started };
+        response.map(|body| WatchedBody::new(body, watched))
+    }
+}
+
+/// A header for the log; what is too long is cut.
+fn text_of<B>(request: &Request<B>, name: &HeaderName) -> Option<String> {
+    let value = request.headers().get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(value.get(..LONGEST_LOGGED).unwrap_or(value)).into_owned())
+}
+
+fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// Numbers requests; those of two processes differ.
+struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        use std::hash::{BuildHasher as _, RandomState};
+        // Random with every call; nothing depends on its being hard to guess.
+        Self { process: RandomState::new().hash_one(std::process::id()), next: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:x}", self.process >> 32, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -385,8 +441,13 @@ async fn listen(
     Ok((listener, bound))
 }
 
-/// For records of downloads that wait for the disk at the end.
-const RECORDS_TIME: Duration = Duration::from_secs(5);
+/// For records of downloads and lines of the log that wait for the disk at the end.
+const WRITERS_TIME: Duration = Duration::from_secs(5);
+
+/// By which a person who asks and a line of the log find each other.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const LONGEST_LOGGED: usize = 512;
 
 /// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
 const CONNECTION_BUFFER: usize = 64 * 1024;

@@ -10,7 +10,7 @@
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
 //! /api/v1/packages                          the list as JSON
 //! /tls/ca.crl                               the revocation list of the private authority
-//! /healthz                                  for monitoring
+//! /healthz, /readyz, /metrics               for monitoring
 //! /, /style.css                             the list for people
 //! ```
 //!
@@ -24,13 +24,14 @@ use std::sync::Arc;
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use super::blob_check::BlobCheck;
+use super::blob_check::{BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
+use super::metrics::{self, Metrics, PackageLabels, State};
 use super::page;
 use super::peer::{ClientName, Peer};
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
+use super::response::{METHODS, PLAIN_TEXT, build, document, options, text, unavailable};
 use super::revocation;
 use super::small_files::SmallFile;
 use super::tls::TlsState;
@@ -46,6 +47,7 @@ pub(crate) struct Site {
     blobs: BlobCheck,
     buffers: Buffers,
     recorder: Option<Recorder>,
+    metrics: Arc<Metrics>,
     tls: Arc<TlsState>,
 }
 
@@ -65,6 +67,8 @@ enum Target {
     Packages,
     RevocationList,
     Health,
+    Ready,
+    Metrics,
     Page,
     Style,
 }
@@ -76,7 +80,47 @@ impl Site {
         recorder: Option<Recorder>,
         tls: Arc<TlsState>,
     ) -> Self {
-        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder, tls }
+        let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
+        Self { published, blobs, buffers, recorder, metrics: Arc::new(Metrics::new()), tls }
+    }
+
+    /// The time of this machine.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.published.store().now()
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What is published, as it was when it was last looked at.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.published.view()
+    }
+
+    /// Reads the file of a package again, in a thread that may block; see [`BlobCheck::scrub`].
+    pub(crate) fn scrub(
+        &self,
+        entry: &CatalogEntry,
+        passed: impl FnMut(u64) -> bool,
+    ) -> Result<bool, BlobProblem> {
+        let path = self.published.store().blob_path(&entry.sha256);
+        self.blobs.scrub(&path, entry.sha256, entry.length, passed)
+    }
+
+    /// Why somebody should act, if so.
+    fn problem(&self) -> Option<String> {
+        self.published.problem().or_else(|| {
+            let view = self.view();
+            let bad = self.blobs.bad().into_iter().filter(|(sha256, _)| view.names(sha256));
+            let said: Vec<String> = bad.map(|(_, said)| said).collect();
+            let first = said.first()?;
+            Some(format!(
+                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
+                said.len(),
+                if said.len() > 1 { "; …" } else { "" },
+            ))
+        })
     }
 
     /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
@@ -144,12 +188,17 @@ impl Site {
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
             },
             Target::Health => self.health(request).await,
+            Target::Ready => self.ready(request),
+            Target::Metrics => {
+                let text = self.metrics_text().await;
+                document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
+            }
             Target::Style => {
                 document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
             }
             Target::Page => {
                 let view = self.published.newest().await;
-                let problem = self.published.problem().or_else(|| self.published.warning());
+                let problem = self.problem().or_else(|| self.published.warning());
                 let html = page::html(&view, host(request), problem.as_deref());
                 document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
             }
@@ -188,6 +237,8 @@ impl Site {
             "" => Some(Target::Page),
             "style.css" => Some(Target::Style),
             "healthz" => Some(Target::Health),
+            "readyz" => Some(Target::Ready),
+            "metrics" => Some(Target::Metrics),
             "api/v1/packages" => Some(Target::Packages),
             _ => None,
         }
@@ -239,10 +290,7 @@ impl Site {
                     cause = std::error::Error::source(&problem).map(ToString::to_string),
                     "stored file refused, nothing of it was sent"
                 );
-                return text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the stored file is damaged; see the server's log",
-                );
+                return unavailable("the stored file is damaged and is not sent; see the server's log");
             }
         };
         let representation = &package.representation;
@@ -250,11 +298,13 @@ impl Site {
         build(representation, decision, |first, length| {
             // Of a range only the one with the last byte counts: whoever has that has the others, or will not use them.
             let is_last = first.saturating_add(length) == entry.length;
-            let delivery = self
-                .recorder
-                .clone()
-                .filter(|_| is_last)
-                .map(|recorder| Delivery { recorder, record: self.delivered(peer, client, entry) });
+            let delivery = is_last.then(|| Delivery {
+                record: self.recorder.clone().map(|recorder| (recorder, self.delivered(peer, client, entry))),
+                count: self
+                    .metrics
+                    .downloads
+                    .get_or_create_owned(&PackageLabels { package: entry.path.name().to_string() }),
+            });
             ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
         })
     }
@@ -291,11 +341,32 @@ impl Site {
         }
     }
 
+    /// Whether packages can be had here: for those who distribute requests.
+    fn ready<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        match self.view().is_published() {
+            true => document(request, "ready\n".into(), PLAIN_TEXT, "no-store", &[]),
+            false => unavailable("nothing has been published yet"),
+        }
+    }
+
+    async fn metrics_text(&self) -> String {
+        let view = self.published.newest().await;
+        let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
+        self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
+        self.metrics.text(&State {
+            packages: view.packages().len(),
+            problem: self.problem().is_some(),
+            published: self.published.published_at(),
+            ends: view.ends(),
+            certificate_end: self.tls.current().ends(),
+        })
+    }
+
     async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
         self.published.newest().await;
-        match self.published.problem() {
+        match self.problem() {
             None => {
-                let warning = self.tls.warning(self.published.store().now());
+                let warning = self.tls.warning(self.now());
                 let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
                 document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
             }

@@ -3,7 +3,7 @@
 //! Attacks considered: a path that leads out of the store (requests are looked up in the view and nowhere else); a
 //! catalog that is spoilt while the server runs (the last good view stays, `/healthz` says so, the log says why).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -97,6 +97,7 @@ impl ServedStore {
 pub(crate) struct View {
     packages: Vec<Package>,
     by_path: HashMap<String, usize>,
+    digests: HashSet<Sha256Digest>,
     withdrawn: HashMap<String, String>,
     expires: Option<jiff::Timestamp>,
     ends: Vec<RoleEnd>,
@@ -112,8 +113,9 @@ impl View {
             .enumerate()
             .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
             .collect();
+        let digests = entries.iter().map(|entry| entry.sha256).collect();
         let packages = entries.into_iter().map(Package::new).collect();
-        Self { packages, by_path, withdrawn, expires: Some(expires), ends }
+        Self { packages, by_path, digests, withdrawn, expires: Some(expires), ends }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -121,9 +123,24 @@ impl View {
         self.by_path.get(path).copied()
     }
 
+    /// Whether a package has these bytes.
+    pub(crate) fn names(&self, sha256: &Sha256Digest) -> bool {
+        self.digests.contains(sha256)
+    }
+
     /// What is to be said to those who ask for a withdrawn package.
     pub(crate) fn withdrawn(&self, path: &str) -> Option<&str> {
         self.withdrawn.get(path).map(String::as_str)
+    }
+
+    /// When each role of the catalog ends.
+    pub(crate) fn ends(&self) -> &[RoleEnd] {
+        &self.ends
+    }
+
+    /// Whether there has ever been a catalog.
+    pub(crate) fn is_published(&self) -> bool {
+        self.expires.is_some()
     }
 
     pub(crate) fn packages(&self) -> &[Package] {
@@ -222,6 +239,12 @@ impl Published {
     /// What people should know before it becomes a problem.
     pub(crate) fn warning(&self) -> Option<String> {
         RoleEnd::worst_text(&self.view().ends, (self.store.clock)())
+    }
+
+    /// When the catalog on disk was published, as far as the disk says.
+    pub(crate) fn published_at(&self) -> Option<jiff::Timestamp> {
+        let metadata = fs::metadata(self.store.repository().join("timestamp.json")).ok()?;
+        jiff::Timestamp::try_from(metadata.modified().ok()?).ok()
     }
 
     /// The view, at most a second older than the disk.

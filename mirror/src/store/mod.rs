@@ -44,6 +44,7 @@ mod index;
 mod lock;
 mod proven;
 mod readable;
+pub(crate) mod records;
 mod repair;
 mod statement;
 mod stats;
@@ -57,11 +58,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::Pace;
+pub(crate) use check::check_with_evidence;
 pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
 pub use gc::{Garbage, GarbageKind, garbage};
 pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};
+pub(crate) use readable::Evidence;
+pub use records::RecordsError;
 pub use repair::{Repair, SetAside};
 pub use statement::STATEMENT_NAME;
 pub use stats::{Amount, KindAmount, StoreStats, stats};

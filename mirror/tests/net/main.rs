@@ -12,6 +12,8 @@ mod fetch;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod nginx;
 #[cfg(test)]
 mod program;

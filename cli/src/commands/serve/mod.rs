@@ -6,11 +6,13 @@ mod reload;
 mod systemd;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use midmirror_mirror::serve::{ServeConfig, ServeError, ServedStore, Server};
+use midmirror_mirror::serve::{AccessLogConfig, ScrubConfig, ServeConfig, ServeError, ServedStore, Server};
 
 use crate::arguments::ServeArguments;
+use crate::config::Config;
 use crate::context::{self, Context, block_on};
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -38,7 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     serve.tls = settings;
     serve.plain_listen =
         config.serve.plain_listen.as_deref().map(|text| address(text, "serve.plain_listen")).transpose()?;
-    serve.records.clone_from(&config.serve.records);
+    others(&mut serve, config);
     let root = super::list::catalog(&store)?.root_bytes().to_vec();
     let served = ServedStore::trusting(&store, root, context::now);
     let sockets = systemd::sockets()?;
@@ -72,6 +74,21 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
         tokio::join!(server.wait(), upkeep);
         Ok(Exit::Done)
     })
+}
+
+/// What the configuration says besides addresses and TLS.
+fn others(serve: &mut ServeConfig, config: &Config) {
+    let of = &config.serve;
+    serve.records.clone_from(&of.records);
+    serve.access_log =
+        of.access_log.clone().map(|file| AccessLogConfig { file, format: of.access_log_format });
+    serve.scrub = ScrubConfig {
+        bytes_per_second: u64::from(of.scrub_mib_per_second) * 1024 * 1024,
+        every: Duration::from_secs(u64::from(of.scrub_every_hours) * 3600),
+    };
+    serve.limits.connections = usize::try_from(of.connections).unwrap_or(usize::MAX);
+    serve.limits.connections_per_address = of.connections_per_address;
+    serve.limits.requests_per_second_per_address = of.requests_per_second_per_address;
 }
 
 /// Ends with the first SIGTERM, SIGINT or Ctrl-C.

@@ -74,6 +74,7 @@ pub(super) async fn keep_current(
                 }
                 watched = Watched { known: files.state(), seen: None };
                 take_up(&files, control, "SIGHUP");
+                control.reopen_log();
                 control.look_at_catalog().await;
                 systemd::ready("reloaded");
             }
