@@ -1,9 +1,10 @@
 //! The revocation list of the private authority, which renews itself without the authority's key.
 //!
 //! The key is needed to sign a list, and belongs off the server. A list that ends only with the certificate would be kept by
-//! clients for a year, and a second key for lists (an indirect list, RFC 5280, section 5) is not accepted by Java without more
-//! settings. So a whole series is signed when the certificate is: each list is valid for two weeks, a new one begins every
-//! week, and the last one ends after the certificate. The server gives out the one of the day, by its clock.
+//! clients for a year. A second key for lists (indirect lists, RFC 5280, section 5) would lie on the server, and whoever
+//! breaks in could sign lists for as long as the authority lives. So a whole series is signed when the certificate is: each
+//! list is valid for two weeks, a new one begins every week, and the last one ends after the certificate. The server
+//! gives out the one of the day, by its clock.
 //!
 //! Attacks considered: whoever takes the server's key may also take the lists that are still to come, which say that nothing
 //! is revoked, and give them out in the server's place until they end (as with any list until its end): the new

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::mirror::{Answer, CORE, Mirror, core_bytes};
+use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish};
 
 fn material(set: &TlsSet) -> TlsMaterial {
     TlsMaterial {
@@ -107,6 +107,48 @@ async fn bad_new_pair_is_refused_and_the_old_one_stays() {
     crossed.key_pem = mirror.tls.server_key_pem.clone().into_bytes();
     assert!(control.replace_tls(&crossed.into()).is_err());
     assert_eq!(mirror.get("/healthz").await.text(), "ok\n");
+}
+
+#[tokio::test]
+async fn certificate_that_ends_soon_is_told_where_monitoring_looks() {
+    let lifetimes = CertificateLifetimes {
+        server: Duration::from_secs(3600),
+        ..CertificateLifetimes::default()
+    };
+    let begun = jiff::Timestamp::now() - Duration::from_secs(3000);
+    let set = init_tls(&["localhost".to_owned()], begun, &lifetimes).unwrap();
+    let short = material(&set);
+    let mut mirror = Mirror::start_with(|config| config.tls = short.into()).await;
+    mirror.tls = set;
+    let health = mirror.get("/healthz").await;
+    assert_eq!(health.status, 200);
+    assert!(health.text().starts_with("ok\nwarning: the certificate of this server ends in 0 days ("));
+    let control = mirror.server.as_ref().unwrap().control();
+    let end = control.certificate_end();
+    assert!(control.certificate_warning(end).unwrap().contains("has ended"));
+    let line = format!("midmirror_certificate_expires_timestamp_seconds {}", end.as_second());
+    let metrics = mirror.get("/metrics").await;
+    assert!(metrics.text().lines().any(|found| found == line), "{line}: {}", metrics.text());
+}
+
+#[tokio::test]
+async fn server_whose_catalog_hangs_is_not_called_alive() {
+    let mirror = Mirror::start().await;
+    let control = mirror.server.as_ref().unwrap().control();
+    assert!(control.is_alive(Duration::from_secs(10)).await);
+    let (catalog, (release, released), (held, is_held)) =
+        (mirror.catalog.clone(), std::sync::mpsc::channel::<()>(), std::sync::mpsc::channel());
+    let hanging = std::thread::spawn(move || {
+        let _catalog = catalog.lock().unwrap();
+        held.send(()).unwrap();
+        let _until_dropped = released.recv();
+    });
+    is_held.recv().unwrap();
+    publish(&mirror.store, "2");
+    assert!(!control.is_alive(Duration::from_millis(200)).await);
+    drop(release);
+    hanging.join().unwrap();
+    assert!(control.is_alive(Duration::from_secs(10)).await);
 }
 
 /// An authority for clients, and what it issues.
