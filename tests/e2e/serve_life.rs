@@ -148,6 +148,58 @@ fn changed_files_are_taken_up_and_bad_ones_are_not() {
 }
 
 #[test]
+fn renewal_is_taken_up_by_a_running_server_and_hosts_need_nothing() {
+    let site = site();
+    let folder = site.path("store.tls");
+    fs::rename(folder.join("ca-key.pem"), site.path("brought.pem")).unwrap();
+    let mut serving = Serving::start(&site);
+    serving.told();
+    let before = fs::read(folder.join("server.pem")).unwrap();
+    site.run(&["serve", "--renew-tls"]).expect(2).says("--ca-key");
+    let renew = ["serve", "--renew-tls", "--ca-key", "brought.pem"];
+    // Bound to the names that the authority was made for; nothing is replaced.
+    site.run(&[&renew[..], &["--host", "other.example"]].concat())
+        .expect(2)
+        .says("cannot vouch for other.example");
+    site.run(&[&renew[..], &["--crl-url", "https://localhost/ca.crl"]].concat()).expect(2).says("http://");
+    assert_eq!(fs::read(folder.join("server.pem")).unwrap(), before);
+    let said = site.run(&renew).expect(0).says("for           localhost");
+    assert!(!said.stdout.contains("crl"), "{}", said.stdout);
+    serving.logs("TLS settings replaced");
+    assert_ne!(fs::read(folder.join("server.pem")).unwrap(), before);
+    assert!(serving.answers(&ca(&site)));
+    // Another authority's key.
+    let other = self::site();
+    let foreign = other.path("store.tls/ca-key.pem").to_string_lossy().into_owned();
+    site.run(&["serve", "--renew-tls", "--ca-key", &foreign]).expect(2).says("does not belong");
+    serving.end();
+}
+
+#[test]
+fn own_pki_is_offered_first_and_private_keys_are_for_their_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::with_packages(Vec::new());
+    let said = site.run(&["serve", "--init-tls", "--host", "mirror.example"]).expect(0).stderr;
+    assert!(said.lines().next().unwrap().contains("PKI of its own") && said.contains("--csr"), "{said}");
+    for line in
+        ["keytool -importcert", "certificate check policy", "mid.install_server.base_uri", "off this server"]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let mode = |file: &str| fs::metadata(site.path(file)).unwrap().permissions().mode() & 0o077;
+    assert_eq!((mode("store.tls/ca-key.pem"), mode("store.tls/server-key.pem")), (0, 0));
+    let other = Site::with_packages(Vec::new());
+    other.run(&["serve", "--init-tls", "--csr", "--host", "mirror.example"]).expect(0);
+    let mut files: Vec<_> = fs::read_dir(other.path("store.tls"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["server-key.pem", "server.csr.pem"]);
+    assert_eq!(fs::metadata(other.path("store.tls/server-key.pem")).unwrap().permissions().mode() & 0o077, 0);
+}
+
+#[test]
 fn a_bad_configuration_is_said_at_a_reload_and_nothing_changes() {
     let site = site();
     let mut serving = Serving::start(&site);

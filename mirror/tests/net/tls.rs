@@ -111,10 +111,8 @@ async fn bad_new_pair_is_refused_and_the_old_one_stays() {
 
 #[tokio::test]
 async fn certificate_that_ends_soon_is_told_where_monitoring_looks() {
-    let lifetimes = CertificateLifetimes {
-        server: Duration::from_secs(3600),
-        ..CertificateLifetimes::default()
-    };
+    let lifetimes =
+        CertificateLifetimes { server: Duration::from_secs(3600), ..CertificateLifetimes::default() };
     let begun = jiff::Timestamp::now() - Duration::from_secs(3000);
     let set = init_tls(&["localhost".to_owned()], begun, &lifetimes).unwrap();
     let short = material(&set);
