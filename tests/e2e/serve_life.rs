@@ -151,7 +151,8 @@ fn changed_files_are_taken_up_and_bad_ones_are_not() {
 fn renewal_is_taken_up_by_a_running_server_and_hosts_need_nothing() {
     let site = site();
     let folder = site.path("store.tls");
-    fs::rename(folder.join("ca-key.pem"), site.path("brought.pem")).unwrap();
+    fs::copy(folder.join("ca-key.pem"), site.path("brought.pem")).unwrap();
+    fs::remove_file(folder.join("ca-key.pem")).unwrap();
     let mut serving = Serving::start(&site);
     serving.told();
     let before = fs::read(folder.join("server.pem")).unwrap();
