@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midmirror_mirror::Sha256Digest;
+use midmirror_mirror::admit::Label;
 use midmirror_mirror::hosts::known_hosts;
 use midmirror_mirror::serve::{
     CertificateLifetimes, CertificateNeed, ClientCertificates, TlsMaterial, TlsSet, TlsSettings, init_tls,
@@ -16,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish};
+use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish, put};
 
 fn material(set: &TlsSet) -> TlsMaterial {
     TlsMaterial {
@@ -97,6 +98,24 @@ async fn sessions_are_resumed_until_the_certificate_is_replaced() {
         assert!(!control.replace_tls(&material(&new).into()).unwrap());
         assert_eq!(visit(&mirror, &config).await.0, HandshakeKind::Resumed, "{version:?}");
     }
+}
+
+#[tokio::test]
+async fn download_goes_on_while_the_certificate_is_replaced() {
+    let mirror = Mirror::start().await;
+    let path = CORE.replace("hotfix2", "hotfix9");
+    let large = vec![7; 20_000_000];
+    let entry = put(&mirror.store, &path, &large, Label::Verified);
+    mirror.catalog.lock().unwrap().entries.push(entry);
+    publish(&mirror.store, "2");
+    let mut stream = mirror.connect(&[b"http/1.1"]).await;
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = vec![0; 1000];
+    stream.read_exact(&mut bytes).await.unwrap();
+    assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material(&new_set()).into()).unwrap());
+    stream.read_to_end(&mut bytes).await.unwrap();
+    assert!(Answer::parse(&bytes).body == large);
 }
 
 #[tokio::test]
