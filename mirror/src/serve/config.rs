@@ -66,16 +66,6 @@ impl From<TlsMaterial> for TlsSettings {
     }
 }
 
-/// Sockets that listen already, for instance because systemd has opened them; the addresses of the settings are not used
-/// where there is one.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// For HTTPS.
-    pub secure: Option<std::net::TcpListener>,
-    /// Without TLS.
-    pub plain: Option<std::net::TcpListener>,
-}
-
 /// A certificate chain and its key, as PEM.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsMaterial {

@@ -26,6 +26,7 @@ mod scrub;
 mod server;
 mod site;
 mod small_files;
+mod sockets;
 mod tls;
 mod view;
 mod watched;
@@ -36,10 +37,11 @@ pub use authority::{
     revoke, revoked_in, signing_request,
 };
 pub use clients::{CertificateNeed, ClientCertificates};
-pub use config::{ServeConfig, ServeLimits, Sockets, TlsMaterial, TlsSettings};
+pub use config::{ServeConfig, ServeLimits, TlsMaterial, TlsSettings};
 pub use control::ServerControl;
 pub use error::ServeError;
 pub use revocation::RevokedCertificate;
 pub use scrub::ScrubConfig;
 pub use server::{RunningServer, Server};
+pub use sockets::Sockets;
 pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

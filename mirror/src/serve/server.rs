@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::access_log::{AccessLog, Line};
 use super::addresses::{AddressLimits, Addresses, Connected};
-use super::config::{ServeConfig, ServeLimits, Sockets};
+use super::config::{ServeConfig, ServeLimits};
 use super::control::ServerControl;
 use super::error::ServeError;
 use super::handshake::shake_hands;
@@ -35,6 +35,7 @@ use super::quiet::QuietLimit;
 use super::response::{overloaded, too_often};
 use super::scrub;
 use super::site::{Channel, Site};
+use super::sockets::{Sockets, listen};
 use super::tls::{self, TlsState};
 use super::view::{Published, ServedStore};
 use super::watched::{Watched, WatchedBody};
@@ -422,23 +423,6 @@ fn connection_builder(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(limits.idle_time / 3)
         .keep_alive_timeout(limits.idle_time / 3);
     builder
-}
-
-async fn listen(
-    socket: Option<std::net::TcpListener>,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let address = socket.as_ref().and_then(|socket| socket.local_addr().ok()).unwrap_or(address);
-    let failed = |source| ServeError::Listen { address, source };
-    let listener = match socket {
-        Some(socket) => {
-            socket.set_nonblocking(true).map_err(failed)?;
-            TcpListener::from_std(socket).map_err(failed)?
-        }
-        None => TcpListener::bind(address).await.map_err(failed)?,
-    };
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 /// For records of downloads and lines of the log that wait for the disk at the end.
