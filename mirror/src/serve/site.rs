@@ -28,9 +28,10 @@ use super::blob_check::{BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::metrics::{self, Metrics, PackageLabels, State};
+use super::on_demand::{OnDemand, Told};
 use super::page;
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, document, options, text, unavailable};
+use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
 use super::small_files::SmallFile;
 use super::view::{Published, View};
 use crate::Sha256Digest;
@@ -44,6 +45,7 @@ pub(crate) struct Site {
     blobs: BlobCheck,
     buffers: Buffers,
     recorder: Option<Recorder>,
+    on_demand: Option<OnDemand>,
     metrics: Arc<Metrics>,
 }
 
@@ -71,12 +73,24 @@ enum Target {
 impl Site {
     pub(crate) fn new(published: Published, check_blobs: bool, recorder: Option<Recorder>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder, metrics }
+        Self {
+            published,
+            blobs: BlobCheck::new(check_blobs),
+            buffers: Buffers::default(),
+            recorder,
+            on_demand: None,
+            metrics,
+        }
     }
 
     /// The time of this machine.
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.published.store().now()
+    }
+
+    /// Has what is asked for and not there fetched.
+    pub(crate) fn fetching(self, on_demand: Option<OnDemand>) -> Self {
+        Self { on_demand, ..self }
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
@@ -197,7 +211,18 @@ impl Site {
         });
         match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
             Some(said) => text(StatusCode::NOT_FOUND, said),
-            None => text(StatusCode::NOT_FOUND, "not mirrored here"),
+            None => self.fetch(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here")),
+        }
+    }
+
+    /// Has a package fetched, if that is wanted and the path is one of the vendor's.
+    fn fetch(&self, path: &str) -> Option<Response<ResponseBody>> {
+        let path = PackagePath::parse(path.strip_prefix('/')?).ok()?;
+        match self.on_demand.as_ref()?.ask(&path) {
+            Told::Coming => Some(come_back("being fetched and verified; please ask again", 30)),
+            Told::Failed => Some(come_back("could not be fetched just now; please ask again", 60)),
+            Told::Full => Some(come_back("too much is being fetched; please ask again", 120)),
+            Told::Absent => None,
         }
     }
 
