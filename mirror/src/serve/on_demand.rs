@@ -193,7 +193,7 @@ mod tests {
     fn only_so_many_wait() {
         let (go, wait) = mpsc::channel::<()>();
         let fetch = Box::new(move |_: &PackagePath| {
-            drop(wait.recv());
+            let _over = wait.recv();
             Fetched::Published
         });
         let on_demand = OnDemand::start(fetch).unwrap();
