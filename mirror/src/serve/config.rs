@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::access_log::AccessLogConfig;
 use super::clients::ClientCertificates;
+use super::on_demand::OnDemand;
 use super::scrub::ScrubConfig;
 
 /// Where and how the server listens.
@@ -26,6 +27,8 @@ pub struct ServeConfig {
     pub records: Option<PathBuf>,
     /// A file with one line per request; without it requests are told in the program's own log.
     pub access_log: Option<AccessLogConfig>,
+    /// Fetches what is asked for and not there.
+    pub on_demand: Option<OnDemand>,
     /// How stored files are read again while nothing asks for them.
     pub scrub: ScrubConfig,
     /// Bounds for what clients may take up.
@@ -42,6 +45,7 @@ impl ServeConfig {
             check_blobs: true,
             records: None,
             access_log: None,
+            on_demand: None,
             scrub: ScrubConfig::default(),
             limits: ServeLimits::default(),
         }
