@@ -105,6 +105,13 @@ impl Server {
             limits: config.limits,
         });
         let (stop, stopped) = watch::channel(());
+        // Who can connect to the one can connect to the other.
+        let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
+        let plain = match plain.or(config.plain_listen.map(|address| (None, address))) {
+            Some((socket, address)) => Some(listen(socket, address).await?),
+            None => None,
+        };
+        let plain_addr = plain.as_ref().map(|(_, address)| *address);
         let (listener, local_addr) = listen(sockets.secure, config.listen).await?;
         let (probe, probes) = mpsc::channel(1);
         let secure =
@@ -112,11 +119,7 @@ impl Server {
         let mut control =
             ServerControl { tls, published, log: log.as_ref().map(AccessLog::reopener), probes: vec![probe] };
         let mut listeners = vec![tokio::spawn(secure.run(listener))];
-        let mut plain_addr = None;
-        let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
-        if let Some((socket, address)) = plain.or(config.plain_listen.map(|address| (None, address))) {
-            let (listener, address) = listen(socket, address).await?;
-            plain_addr = Some(address);
+        if let Some((listener, _)) = plain {
             let (probe, probes) = mpsc::channel(1);
             control.probes.push(probe);
             let plain = Listener { shared, tls: None, stopped, probes };

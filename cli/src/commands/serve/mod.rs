@@ -35,6 +35,8 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     let store = context.store()?;
     let listen = address(arguments.listen.as_deref().unwrap_or(&config.serve.listen), "serve.listen")?;
     let files = files::TlsFiles::of(config);
+    // Looked at before they are read: what changes from now on is noticed.
+    let known = files.state();
     let settings = files.read()?;
     let mut serve = ServeConfig::new(listen, settings.material.clone());
     serve.tls = settings;
@@ -69,7 +71,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
         let control = server.control();
         let upkeep = async {
             tokio::select! {
-                () = reload::keep_current(context, files, &control, hangups) => {}
+                () = reload::keep_current(context, (files, known), &control, hangups) => {}
                 () = systemd::watchdog(&control) => {}
                 _ = stopped => {}
             }

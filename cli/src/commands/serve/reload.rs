@@ -43,13 +43,13 @@ async fn next(_: &mut Hangups) {
 /// Looks at the files every few seconds and at the configuration with each SIGHUP, and says daily what ends soon.
 pub(super) async fn keep_current(
     context: &Context,
-    mut files: TlsFiles,
+    (mut files, known): (TlsFiles, State),
     control: &ServerControl,
     mut hangups: Hangups,
 ) {
     say_end(control);
     let mut next_day = Instant::now() + DAY;
-    let mut watched = Watched { known: files.state(), seen: None };
+    let mut watched = Watched { known, seen: None };
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
