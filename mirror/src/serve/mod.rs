@@ -8,28 +8,42 @@ mod addresses;
 mod authority;
 mod blob_check;
 mod body;
+mod certificate;
+mod clients;
 mod conditions;
 mod config;
+mod control;
 mod error;
+mod handshake;
 mod metrics;
 mod on_demand;
 mod page;
+mod peer;
 mod quiet;
 mod representation;
 mod response;
+mod revocation;
 mod scrub;
 mod server;
 mod site;
 mod small_files;
+mod sockets;
 mod tls;
 mod view;
 mod watched;
 
 pub use access_log::{AccessLogConfig, AccessLogFormat};
-pub use authority::{CertificateLifetimes, TlsSet, init_tls, renew_server};
-pub use config::{ServeConfig, ServeLimits, TlsMaterial};
+pub use authority::{
+    CertificateLifetimes, RenewedServer, ServerNames, TlsSet, init_tls, init_tls_for, names_of, renew_server,
+    revoke, revoked_in, signing_request,
+};
+pub use clients::{CertificateNeed, ClientCertificates};
+pub use config::{ServeConfig, ServeLimits, TlsMaterial, TlsSettings};
+pub use control::ServerControl;
 pub use error::ServeError;
 pub use on_demand::{FetchPackage, Fetched, OnDemand};
+pub use revocation::RevokedCertificate;
 pub use scrub::ScrubConfig;
 pub use server::{RunningServer, Server};
+pub use sockets::Sockets;
 pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};
