@@ -20,6 +20,9 @@ pub struct ServeConfig {
     pub check_blobs: bool,
     /// Folder for records of what hosts have downloaded, see [`hosts`](crate::hosts); none without it.
     pub records: Option<PathBuf>,
+    /// The address of this server as hosts know it, for instance `https://mirror.example:8443`; the page shows it in commands.
+    /// Without it the page shows the address that its reader used.
+    pub public_url: Option<String>,
     /// Bounds for what clients may take up.
     pub limits: ServeLimits,
 }
@@ -33,6 +36,7 @@ impl ServeConfig {
             plain_listen: None,
             check_blobs: true,
             records: None,
+            public_url: None,
             limits: ServeLimits::default(),
         }
     }

@@ -3,12 +3,19 @@
 //! [`Server::start`] listens; a request goes through `site` (what is asked for), `conditions` (which part of it),
 //! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
 
+mod api;
 mod authority;
 mod blob_check;
 mod body;
+mod builds;
 mod conditions;
 mod config;
+mod desk;
 mod error;
+mod evidence;
+mod filter;
+mod front;
+mod log_state;
 mod page;
 mod quiet;
 mod representation;

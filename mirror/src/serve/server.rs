@@ -58,7 +58,7 @@ impl Server {
         let published = Published::load(Arc::new(store)).await?;
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
         let shared = Arc::new(Shared {
-            site: Site::new(published, config.check_blobs, recorder),
+            site: Site::new(published, config.check_blobs, recorder, config.public_url),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits: config.limits,

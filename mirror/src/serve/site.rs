@@ -8,14 +8,15 @@
 //!                                           digests of the packages, signed for minisign and signify
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
-//! /api/v1/packages                          the list as JSON
+//! /api/v1/…                                 for programs, see `api`
 //! /healthz                                  for monitoring
-//! /, /style.css                             the list for people
+//! /, /package/DIGEST, /style.css, /icon.svg pages for people, see `page`
+//! /evidence/DIGEST/NUMBER/NAME              documents of published packages, see `evidence`
 //! ```
 //!
 //! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
 //! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
-//! is sent back but its `Host`, which is checked first.
+//! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
 
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -24,10 +25,12 @@ use std::sync::Arc;
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
+use super::api::as_problem;
 use super::blob_check::BlobCheck;
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
-use super::page;
+use super::desk::Desk;
+use super::front::FrontTarget;
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
 use super::small_files::SmallFile;
@@ -39,9 +42,11 @@ use crate::package::PackagePath;
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
-    published: Published,
+    pub(super) published: Published,
+    /// For pages and API.
+    pub(super) desk: Arc<Desk>,
     blobs: BlobCheck,
-    buffers: Buffers,
+    pub(super) buffers: Buffers,
     recorder: Option<Recorder>,
 }
 
@@ -58,15 +63,19 @@ pub(crate) enum Channel {
 enum Target {
     Package(Arc<View>, usize),
     Small(SmallFile),
-    Packages,
+    Front(FrontTarget),
     Health,
-    Page,
-    Style,
 }
 
 impl Site {
-    pub(crate) fn new(published: Published, check_blobs: bool, recorder: Option<Recorder>) -> Self {
-        Self { published, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder }
+    pub(crate) fn new(
+        published: Published,
+        check_blobs: bool,
+        recorder: Option<Recorder>,
+        public_url: Option<String>,
+    ) -> Self {
+        let desk = Arc::new(Desk::new(published.store().store(), public_url));
+        Self { published, desk, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder }
     }
 
     /// Answers one request of a peer.
@@ -77,6 +86,9 @@ impl Site {
         channel: Channel,
     ) -> Response<ResponseBody> {
         let mut response = self.respond(request, peer, channel).await;
+        if channel == Channel::Secure && request.uri().path().starts_with(API) {
+            response = as_problem(response);
+        }
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static("midmirror"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -103,6 +115,9 @@ impl Site {
         if *request.method() == Method::OPTIONS && path == "*" {
             return options();
         }
+        if let Some(path) = path.strip_prefix(API).filter(|_| channel == Channel::Secure) {
+            return self.api(request, path).await;
+        }
         let Some(target) = self.find(path, channel).await else {
             return self.not_found(path);
         };
@@ -121,20 +136,8 @@ impl Site {
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Small(file) => self.small_file(request, &file).await,
-            Target::Packages => {
-                let view = self.published.newest().await;
-                document(request, page::json(&view), "application/json", "no-cache", &[])
-            }
             Target::Health => self.health(request).await,
-            Target::Style => {
-                document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
-            }
-            Target::Page => {
-                let view = self.published.newest().await;
-                let problem = self.published.problem().or_else(|| self.published.warning());
-                let html = page::html(&view, host(request), problem.as_deref());
-                document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
-            }
+            Target::Front(target) => self.front(request, target).await,
         }
     }
 
@@ -165,11 +168,8 @@ impl Site {
         }
         match path {
             _ if channel == Channel::Plain => None,
-            "" => Some(Target::Page),
-            "style.css" => Some(Target::Style),
             "healthz" => Some(Target::Health),
-            "api/v1/packages" => Some(Target::Packages),
-            _ => None,
+            _ => FrontTarget::at(path).map(Target::Front),
         }
     }
 
@@ -292,31 +292,11 @@ fn without_digest(target: &str) -> String {
     split_digest(file).map_or_else(|| target.to_owned(), |(_, name)| format!("{folder}/{name}"))
 }
 
-/// The name under which the client knows this server, if it looks like one.
-fn host<B>(request: &Request<B>) -> Option<&str> {
-    let authority = request.uri().authority().map(|authority| authority.as_str());
-    let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok())?;
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
-    (!host.is_empty() && host.len() <= 255 && host.bytes().all(allowed)).then_some(host)
-}
-
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;
 
 /// A catalog of 10,000 packages has some 5 MB.
 const LARGEST_METADATA: u64 = 64 << 20;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_hosts_are_not_repeated() {
-        let request = |host: &str| Request::builder().uri("/").header(HOST, host).body(()).unwrap();
-        assert_eq!(host(&request("mirror.example:8443")), Some("mirror.example:8443"));
-        assert_eq!(host(&request("[::1]:8443")), Some("[::1]:8443"));
-        for odd in ["", "a b", "<script>", "mirror.example/x", "a\"b"] {
-            assert_eq!(host(&request(odd)), None, "{odd}");
-        }
-    }
-}
+/// What paths of the API begin with.
+const API: &str = "/api/v1/";

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Admission, Store, StoreError, blob_key, evidence};
 use crate::Sha256Digest;
+use crate::catalog::CatalogEntry;
 use crate::storage::Kind;
 
 impl Store {
@@ -15,6 +16,20 @@ impl Store {
     pub fn readable_admissions(&self) -> Result<Vec<Admission>, StoreError> {
         let names = evidence::list(self)?;
         Ok(names.into_iter().filter_map(|name| evidence::read(self, name).ok()).collect())
+    }
+
+    /// The admission by which the catalog names these bytes under this path: the newest that is not held.
+    ///
+    /// # Errors
+    /// The evidence of these bytes cannot be read.
+    pub(crate) fn admission_of(&self, entry: &CatalogEntry) -> Result<Option<Admission>, StoreError> {
+        for name in evidence::list_of(self, &entry.sha256)?.into_iter().rev() {
+            let admission = evidence::read(self, name)?;
+            if !admission.is_held() && admission.entry().path == entry.path {
+                return Ok(Some(admission));
+            }
+        }
+        Ok(None)
     }
 
     /// The length of the bytes with a digest; none if there are none.
