@@ -1,6 +1,6 @@
 //! What a request asks for behind its question mark: what to look for, and which part of a long list.
 //!
-//! Attacks considered: queries without end (2 KiB, few words), numbers too large, the same parameter twice with different
+//! Attacks considered: queries without end (4 KiB, few words), numbers too large, the same parameter twice with different
 //! values (refused by the API, the first one counts on the page), bytes that are no text (replaced, so they match nothing).
 //! Nothing of it becomes a path.
 
@@ -195,10 +195,12 @@ pub(crate) fn part<T>(all: impl ExactSizeIterator<Item = T>, page: usize, limit:
 
 /// The parameters of lists of packages.
 pub(crate) const LIST: [&str; 8] = ["q", "family", "build", "kind", "platform", "label", "page", "limit"];
+/// The parameters of lists of builds.
+pub(crate) const BUILDS: [&str; 4] = ["q", "family", "page", "limit"];
 /// The parameters of other lists.
 pub(crate) const PAGES: [&str; 2] = ["page", "limit"];
-/// A query of this program has at most some 1,000 bytes.
-const LONGEST_QUERY: usize = 2048;
+/// 200 characters can have 2,400 bytes; a stamp has 200.
+const LONGEST_QUERY: usize = 4096;
 /// In characters.
 pub(crate) const LONGEST_SEARCH: usize = 200;
 const MOST_WORDS: usize = 10;
@@ -228,7 +230,7 @@ mod tests {
             ("build=..%2F..", value("build")),
             ("label=verified%00", value("label")),
             (&format!("q={}", "x".repeat(201)), value("q")),
-            (&format!("q={}", "x".repeat(3000)), ParameterError::TooLong),
+            (&format!("q={}", "x".repeat(5000)), ParameterError::TooLong),
         ] {
             let strict = Parameters::strict(Some(query), &LIST)
                 .and_then(|given| Ok((given.filter()?, given.page()?, given.limit()?)));

@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(crate) use problem::{as_problem, problem};
 
 use super::desk::{Condition, Desk};
-use super::filter::{LIST, PAGES, ParameterError, Parameters, part};
+use super::filter::{BUILDS, LIST, PAGES, ParameterError, Parameters, part};
 use super::view::View;
 use crate::Sha256Digest;
 use answers::{
@@ -84,7 +84,7 @@ pub(crate) async fn answer(
 ) -> Result<Vec<u8>, ApiError> {
     let known: &[&'static str] = match route {
         Route::Packages => &LIST,
-        Route::Builds => &["q", "family", "page", "limit"],
+        Route::Builds => &BUILDS,
         Route::Withdrawn => &PAGES,
         _ => &[],
     };
@@ -208,11 +208,7 @@ fn not_found() -> ApiError {
 
 impl From<ParameterError> for ApiError {
     fn from(error: ParameterError) -> Self {
-        let status = match error {
-            ParameterError::TooLong => StatusCode::URI_TOO_LONG,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Self { status, detail: error.to_string() }
+        Self { status: StatusCode::BAD_REQUEST, detail: error.to_string() }
     }
 }
 

@@ -9,7 +9,7 @@ use super::answers::{
 };
 use super::problem::Problem;
 use crate::package::{PackageKind, Platform};
-use crate::serve::filter::{LONGEST_SEARCH, MOST_ON_A_PAGE, USUALLY_ON_A_PAGE};
+use crate::serve::filter::{BUILDS, LIST, LONGEST_SEARCH, MOST_ON_A_PAGE, PAGES, USUALLY_ON_A_PAGE};
 
 /// The description as JSON.
 pub(crate) fn description() -> Vec<u8> {
@@ -28,7 +28,9 @@ pub(crate) fn description() -> Vec<u8> {
         );
         for (status, description) in errors {
             let mut problem = problem.clone();
-            problem["description"] = Value::from(*description);
+            if let Some(problem) = problem.as_object_mut() {
+                problem.insert("description".to_owned(), Value::from(*description));
+            }
             responses.insert((*status).to_owned(), problem);
         }
         responses.insert("default".to_owned(), problem.clone());
@@ -43,15 +45,16 @@ pub(crate) fn description() -> Vec<u8> {
         "/packages",
         get(
             "List packages",
-            list(&["q", "family", "build", "kind", "platform", "label", "page", "limit"]),
-            answer,
+            list(&LIST),
+            linked(answer, &[package_link(), build_link("/packages/0/stamp")]),
             &[bad],
         ),
     );
     let answer = schemas.json::<PackageDetails>("The package, its admission and its verdicts");
     add("/packages/{sha256}", get("Show a package", json!([sha256()]), answer, &[bad, none]));
     let answer = schemas.json::<BuildList>("Builds that fit, with how many of their packages fit");
-    add("/builds", get("List builds", list(&["q", "family", "page", "limit"]), answer, &[bad]));
+    let answer = linked(answer, &[build_link("/builds/0/stamp")]);
+    add("/builds", get("List builds", list(&BUILDS), answer, &[bad]));
     let answer = schemas.json::<BuildDetail>("The build and its packages");
     add("/builds/{stamp}", get("Show a build", json!([stamp()]), answer, &[bad, none]));
     let answer = schemas.json::<Catalog>("The state of the signed catalog");
@@ -59,7 +62,7 @@ pub(crate) fn description() -> Vec<u8> {
     let answer = schemas.json::<Log>("The state of the append-only log");
     add("/log", get("Show the log", json!([]), answer, &[bad]));
     let answer = schemas.json::<WithdrawnList>("What nobody is to get any more");
-    add("/withdrawn", get("List withdrawn packages", list(&["page", "limit"]), answer, &[bad]));
+    add("/withdrawn", get("List withdrawn packages", list(&PAGES), answer, &[bad]));
     let answer = schemas.json::<Health>("How the server is; the status is 200 whatever it is");
     add("/health", get("Show the health", json!([]), answer, &[bad]));
     let answer = json!({ "description": "This description", "content": { "application/json": { "schema": { "type": "object" } } } });
@@ -97,6 +100,26 @@ impl Schemas {
         let schema = self.0.subschema_for::<T>();
         json!({ "description": description, "content": { content_type: { "schema": schema } } })
     }
+}
+
+/// An answer with links to others.
+fn linked(mut answer: Value, links: &[(&str, Value)]) -> Value {
+    if let Some(answer) = answer.as_object_mut() {
+        let links: Map<String, Value> =
+            links.iter().map(|(name, link)| ((*name).to_owned(), link.clone())).collect();
+        answer.insert("links".to_owned(), Value::Object(links));
+    }
+    answer
+}
+
+fn package_link() -> (&'static str, Value) {
+    let parameters = json!({ "sha256": "$response.body#/packages/0/sha256" });
+    ("package", json!({ "operationId": "showAPackage", "parameters": parameters }))
+}
+
+fn build_link(place: &str) -> (&'static str, Value) {
+    let parameters = json!({ "stamp": format!("$response.body#{place}") });
+    ("build", json!({ "operationId": "showABuild", "parameters": parameters }))
 }
 
 /// `List packages` becomes `listPackages`.

@@ -29,7 +29,8 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response<ResponseBody
 /// Turns a short text with an error status into a problem; other answers stay as they are.
 pub(crate) fn as_problem(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     let status = response.status();
-    if status.as_u16() < 400 {
+    let is_problem = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    if status.as_u16() < 400 || is_problem {
         return response;
     }
     let detail = match response.body() {
@@ -42,8 +43,29 @@ pub(crate) fn as_problem(mut response: Response<ResponseBody>) -> Response<Respo
         serde_json::to_vec(&Problem { title, status: status.as_u16(), detail }).unwrap_or_default();
     json.push(b'\n');
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
     *response.body_mut() = ResponseBody::Memory(Bytes::from(json));
     response
+}
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_stays_one() {
+        let once = problem(StatusCode::NOT_FOUND, "not \"here\"");
+        let twice = as_problem(problem(StatusCode::NOT_FOUND, "not \"here\""));
+        for response in [once, twice] {
+            let ResponseBody::Memory(bytes) = response.body() else { panic!("{response:?}") };
+            let json: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            assert_eq!(
+                json,
+                serde_json::json!({"title": "Not Found", "status": 404, "detail": "not \"here\""})
+            );
+        }
+    }
 }

@@ -57,8 +57,9 @@ fn build(page: &mut Html, view: &View, number: usize, found: &Found<'_>, ends: &
     put!(
         page,
         "<table>\n<caption class=\"unseen\">Packages of {}</caption>\n<thead><tr><th scope=\"col\">Package</th>\
-         <th scope=\"col\">Check</th><th scope=\"col\">Signed</th><th scope=\"col\">Verdict holds until</th>\
-         <th scope=\"col\" class=\"number\">Size</th><th scope=\"col\">File</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\" class=\"check\">Check</th><th scope=\"col\" class=\"signed\">Signed</th>\
+         <th scope=\"col\" class=\"until\">Verdict holds until</th>\
+         <th scope=\"col\" class=\"number size\">Size</th><th scope=\"col\" class=\"file\">File</th></tr></thead>\n<tbody>\n",
         Escaped(&build.title())
     );
     for (place, entry) in entries {

@@ -102,15 +102,17 @@ fn verdicts(page: &mut Html, entry: &CatalogEntry, head: Option<&Head>, now: Tim
     };
     put!(
         page,
-        "<div class=\"card\"><h3>jarsigner -verify -strict</h3>\n<p class=\"verdict\">{}</p>\n<p class=\"quiet\">as the one of \
+        "<div class=\"card\"><h3>jarsigner -verify -strict</h3>\n<p class=\"verdict {}\">{}</p>\n<p class=\"quiet\">as the one of \
          JDK {} says; exit code {}</p></div>\n",
+        good(compat.exit_code == 0),
         Escaped(&compat.result),
         compat.jdk,
         compat.exit_code
     );
     put!(
         page,
-        "<div class=\"card\"><h3>The MID Server’s own verifier</h3>\n<p class=\"verdict\">{}</p>\n",
+        "<div class=\"card\"><h3>The MID Server’s own verifier</h3>\n<p class=\"verdict {}\">{}</p>\n",
+        good(agent.accepted),
         if agent.accepted { "accepts it" } else { "refuses it" }
     );
     if let Some(reason) = &agent.reason {
@@ -130,6 +132,10 @@ fn verdicts(page: &mut Html, entry: &CatalogEntry, head: Option<&Head>, now: Tim
         said(page, head);
     }
     page.raw("</section>\n");
+}
+
+fn good(is_good: bool) -> &'static str {
+    if is_good { "good" } else { "bad" }
 }
 
 /// Rules that were set aside, and what was noticed.
