@@ -151,11 +151,11 @@ pub(crate) fn family_title(family: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// Path, digest, signer and the words people use for the release, in small letters.
+/// The words people use for the release, path, label and signer, in small letters.
 fn search_text(entry: &CatalogEntry) -> String {
     let release = entry.path.name().stamp().fields().map(release).unwrap_or_default();
     let signer = entry.signer.as_deref().unwrap_or_default();
-    format!("{} {} {release} {} {signer}", entry.path, entry.sha256, entry.label.as_str()).to_lowercase()
+    format!(" {release} \n{}\n{}\n{signer}", entry.path, entry.label.as_str()).to_lowercase()
 }
 
 #[cfg(test)]
@@ -229,7 +229,17 @@ pub(crate) mod tests {
         for (query, expected) in [
             ("", 6),
             ("q=ZURICH+patch+9", 3),
+            ("q=zurich+p9h3", 3),
+            ("q=zurich-p9h3", 3),
+            ("q=mid-core+Zurich+P9+HF3", 1),
+            ("q=zurich+p9h2", 0),
+            ("q=mid-jre+zurich+patch+9", 2),
             ("q=hotfix+2", 1),
+            ("q=patch+7", 1),
+            ("q=patch+7b", 1),
+            ("q=patch+3", 1),
+            ("q=patch", 5),
+            ("q=San+Diego", 0),
             ("q=nothing", 0),
             ("q=vendor", 6),
             (&format!("q={}", &entries[4].sha256.to_hex()[..12]), 1),

@@ -9,12 +9,12 @@ use url::form_urlencoded;
 
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
-use crate::package::{Buildstamp, PackageKind, Platform};
+use crate::package::{Buildstamp, PackageKind, Platform, ReleaseName};
 
 /// What packages have to have. Without anything every package fits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
-    words: Vec<String>,
+    words: Vec<Word>,
     family: Option<String>,
     build: Option<String>,
     kind: Option<PackageKind>,
@@ -34,7 +34,67 @@ impl Filter {
         self.kind.is_none_or(|kind| kind == name.kind())
             && self.platform.is_none_or(|platform| platform == name.platform())
             && self.label.is_none_or(|label| label == entry.label)
-            && self.words.iter().all(|word| text.contains(word.as_str()))
+            && self.words.iter().all(|word| word.is_in(entry, text))
+    }
+}
+
+/// A word that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    /// Anywhere in the text.
+    Anywhere(String),
+    /// In the digest, or anywhere in the text.
+    Digits(String),
+    /// A number of a patch or a hotfix, as ` patch 7`; a letter may follow.
+    Number(String),
+}
+
+impl Word {
+    /// `zurich p9h3 mid-core` is understood as `zurich`, `patch 9`, `hotfix 3`, `mid-core`.
+    fn of_search(search: &str) -> Vec<Self> {
+        let search = search.to_lowercase();
+        let search: Vec<String> = search.split_whitespace().take(MOST_WORDS).map(spelled_out).collect();
+        let search = search.join(" ");
+        let mut words = Vec::new();
+        let mut before = "";
+        for word in search.split_whitespace() {
+            let is_number = word.len() <= 4 && word.starts_with(|first: char| first.is_ascii_digit());
+            let label = std::mem::replace(&mut before, word);
+            if is_number {
+                let label = Self::number_label(label);
+                if label.is_some() {
+                    words.pop();
+                }
+                words.push(Self::Number(format!(" {}{word}", label.unwrap_or_default())));
+            } else if word.len() >= SHORTEST_DIGEST && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+                words.push(Self::Digits(word.to_owned()));
+            } else {
+                words.push(Self::Anywhere(word.to_owned()));
+            }
+        }
+        words
+    }
+
+    /// What stands before a number.
+    fn number_label(word: &str) -> Option<&'static str> {
+        match word {
+            "patch" | "p" => Some("patch "),
+            "hotfix" | "hf" | "h" => Some("hotfix "),
+            _ => None,
+        }
+    }
+
+    fn is_in(&self, entry: &CatalogEntry, text: &str) -> bool {
+        match self {
+            Self::Anywhere(word) => text.contains(word.as_str()),
+            Self::Digits(word) => {
+                text.contains(word.as_str()) || entry.sha256.to_hex().contains(word.as_str())
+            }
+            Self::Number(number) => text.match_indices(number.as_str()).any(|(at, _)| {
+                let rest = text.get(at + number.len()..).unwrap_or_default();
+                rest.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with(' ')
+            }),
+        }
     }
 }
 
@@ -115,7 +175,7 @@ impl Parameters {
         if search.chars().count() > LONGEST_SEARCH {
             return Err(ParameterError::Value { name: "q", expected: "at most 200 characters" });
         }
-        let words = search.split_whitespace().take(MOST_WORDS).map(str::to_lowercase).collect();
+        let words = Word::of_search(search);
         let is_family = |text: &str| {
             (1..=50).contains(&text.len()) && text.bytes().all(|letter| letter.is_ascii_lowercase())
         };
@@ -164,6 +224,18 @@ impl Parameters {
     }
 }
 
+/// `zurich-p9h3`, `p9h3` and `hf3` in the words of the text that is searched; others stay as they are.
+fn spelled_out(word: &str) -> String {
+    for (before, its_words) in [("", ""), ("any ", "any "), ("any p1 ", "any patch 1 ")] {
+        let release = ReleaseName::parse(&format!("{before}{word}")).ok().filter(ReleaseName::has_patch);
+        let spelled = release.map(|release| release.to_string());
+        if let Some(rest) = spelled.as_deref().and_then(|text| text.strip_prefix(its_words)) {
+            return rest.to_owned();
+        }
+    }
+    word.to_owned()
+}
+
 fn label(text: &str) -> Option<Label> {
     match text {
         "verified" => Some(Label::Verified),
@@ -204,6 +276,8 @@ const LONGEST_QUERY: usize = 4096;
 /// In characters.
 pub(crate) const LONGEST_SEARCH: usize = 200;
 const MOST_WORDS: usize = 10;
+/// Fewer digits stand in every digest.
+const SHORTEST_DIGEST: usize = 6;
 /// Some 1 MB of JSON.
 pub(crate) const MOST_ON_A_PAGE: usize = 1000;
 pub(crate) const USUALLY_ON_A_PAGE: usize = 100;

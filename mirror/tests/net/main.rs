@@ -14,6 +14,8 @@ mod mirror;
 #[cfg(test)]
 mod nginx;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod proxy;

@@ -164,7 +164,13 @@ fn result(page: &mut Html, view: &View, parameters: &Parameters, packages: usize
         return;
     }
     put!(page, "<p role=\"status\">");
-    if parameters.is_search() {
+    if parameters.is_search() && packages == 0 {
+        put!(
+            page,
+            "None of the {} fits. <a class=\"unprinted\" href=\"./#packages\">Show all</a>",
+            Count(view.packages().len(), "package")
+        );
+    } else if parameters.is_search() {
         put!(
             page,
             "{} of {} found, in {}. <a class=\"unprinted\" href=\"./#packages\">Show all</a>",

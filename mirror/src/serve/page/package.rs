@@ -44,7 +44,9 @@ pub(crate) async fn package(
     commands(&mut page, entry, base);
     if let Some(head) = head {
         signers::signers(&mut page, head);
-        changes(&mut page, head);
+        if head.compat.is_some() {
+            changes(&mut page, head);
+        }
     }
     match &evidence {
         Some(evidence) => documents(&mut page, evidence, told.is_some()),
@@ -217,7 +219,7 @@ fn facts(
                 Count(head.findings, "finding")
             );
         }
-        if let Some(organization) = &head.organization {
+        if let Some(organization) = head.organization.as_ref().filter(|_| head.compat.is_some()) {
             put!(page, "<dt>Signer has to be of</dt><dd>{}</dd>\n", Escaped(organization));
         }
     }
