@@ -9,6 +9,7 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 use midmirror_mirror::catalog::Profile;
+use midmirror_mirror::serve::AccessLogFormat;
 use serde::Deserialize;
 
 use crate::arguments::MAX_EVERY;
@@ -93,6 +94,20 @@ pub(crate) struct Serve {
     pub plain_listen: Option<String>,
     /// Folder for records of what hosts have downloaded; none without it.
     pub records: Option<PathBuf>,
+    /// File with one line per request; without it requests are told in the program's own log.
+    pub access_log: Option<PathBuf>,
+    /// How its lines look.
+    pub access_log_format: AccessLogFormat,
+    /// How fast stored packages are read again while nothing asks for them; 0 for not at all.
+    pub scrub_mib_per_second: u32,
+    /// From the beginning of one round of that to the beginning of the next.
+    pub scrub_every_hours: u32,
+    /// Connections at a time.
+    pub connections: u32,
+    /// Connections of one address at a time; 0 for no limit.
+    pub connections_per_address: u32,
+    /// Requests of one address per second; 0 for no limit.
+    pub requests_per_second_per_address: u32,
     /// Certificate chain, PEM.
     pub certificate: Option<PathBuf>,
     /// Private key, PEM.
@@ -172,6 +187,13 @@ impl Default for Serve {
             listen: "0.0.0.0:8443".to_owned(),
             plain_listen: None,
             records: None,
+            access_log: None,
+            access_log_format: AccessLogFormat::Json,
+            scrub_mib_per_second: 20,
+            scrub_every_hours: 24,
+            connections: 4096,
+            connections_per_address: 1024,
+            requests_per_second_per_address: 0,
             certificate: None,
             key: None,
             ca: None,
@@ -242,6 +264,7 @@ impl Config {
         let optional = [
             &mut self.keys,
             &mut self.serve.records,
+            &mut self.serve.access_log,
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,
@@ -295,6 +318,9 @@ impl Config {
         }
         if self.serve.certificate.is_some() != self.serve.key.is_some() {
             bail!("serve.certificate and serve.key belong together");
+        }
+        if self.serve.connections == 0 {
+            bail!("serve.connections must be 1 or more");
         }
         Ok(())
     }

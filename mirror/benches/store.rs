@@ -1,6 +1,7 @@
-//! A store with many packages, and putting a large one into it: `cargo bench -p midmirror-mirror --bench store [-- PACKAGES]`.
+//! A store with many packages, and putting a large one into it: `cargo bench -p midmirror-mirror --bench store [-- PACKAGES|large]`.
 //!
-//! Makes a store with so many admissions (10,000 when not said; evidence as small as it can be), publishes it, and prints
+//! Makes a store with so many admissions (10,000 when not said; evidence as small as it can be), publishes it, and prints what
+//! follows; with `large` only the last line of it.
 //!
 //! - how long opening takes: for reading, as the writer, and as a client who checks the whole catalog
 //! - how long the index takes to be built again
@@ -32,6 +33,9 @@ fn main() -> Outcome<()> {
         && mode == "publish-once"
     {
         return publish_once(Path::new(folder));
+    }
+    if arguments.as_slice() == ["large"] {
+        return large(tempfile::tempdir()?.path());
     }
     let packages = arguments.first().map_or(Ok(10_000), |number| number.parse())?;
     let folder = tempfile::tempdir()?;

@@ -23,5 +23,6 @@ pub mod store;
 pub mod withdraw;
 
 mod digest;
+mod parallel;
 
 pub use digest::{DigestError, Sha256Digest};

@@ -50,6 +50,6 @@ fn curl_gets_an_error_and_no_bytes_of_a_damaged_file() {
     }
     let served = Served::start();
     crate::site::flip_byte(&served.site.blob("mid-core."));
-    served.run("curl -sS -f --cacert CA -o never.zip URL").expect(22).says("500");
+    served.run("curl -sS -f --cacert CA -o never.zip URL").expect(22).says("503");
     assert!(!served.site.path("never.zip").exists());
 }

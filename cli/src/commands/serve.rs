@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use midmirror_mirror::serve::{
-    CertificateLifetimes, ServeConfig, ServeError, ServedStore, Server, TlsMaterial, init_tls,
+    AccessLogConfig, CertificateLifetimes, ScrubConfig, ServeConfig, ServeError, ServedStore, Server,
+    TlsMaterial, init_tls,
 };
 use midmirror_mirror::store::durable;
 
@@ -28,8 +30,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     let mut serve = ServeConfig::new(listen, tls_material(&certificate, &key)?);
     serve.plain_listen =
         config.serve.plain_listen.as_deref().map(|text| address(text, "serve.plain_listen")).transpose()?;
-    serve.records.clone_from(&config.serve.records);
-    serve.public_url.clone_from(&config.serve.public_url);
+    settings(&mut serve, config);
     let root = super::list::catalog(&store)?.root_bytes().to_vec();
     let served = ServedStore::trusting(&store, root, context::now);
     block_on(async {
@@ -49,6 +50,22 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
         server.wait().await;
         Ok(Exit::Done)
     })
+}
+
+/// What the configuration says besides addresses and TLS.
+fn settings(serve: &mut ServeConfig, config: &Config) {
+    let of = &config.serve;
+    serve.records.clone_from(&of.records);
+    serve.public_url.clone_from(&of.public_url);
+    serve.access_log =
+        of.access_log.clone().map(|file| AccessLogConfig { file, format: of.access_log_format });
+    serve.scrub = ScrubConfig {
+        bytes_per_second: u64::from(of.scrub_mib_per_second) * 1024 * 1024,
+        every: Duration::from_secs(u64::from(of.scrub_every_hours) * 3600),
+    };
+    serve.limits.connections = usize::try_from(of.connections).unwrap_or(usize::MAX);
+    serve.limits.connections_per_address = of.connections_per_address;
+    serve.limits.requests_per_second_per_address = of.requests_per_second_per_address;
 }
 
 /// Ends with the first SIGTERM, SIGINT or Ctrl-C.

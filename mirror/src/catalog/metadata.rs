@@ -8,10 +8,7 @@ use tough::schema::{self, RoleType, Signature, Signed};
 
 use super::error::CatalogError;
 use super::keys::RoleKey;
-use crate::Sha256Digest;
-use crate::admit::Label;
 use crate::catalog::StoreIdentity;
-use crate::package::{Buildstamp, PackageKind, Platform};
 use crate::withdraw::WithdrawnPackage;
 
 /// A role of the catalog (TUF 1.0, section 2.1).
@@ -108,23 +105,6 @@ pub(super) fn encode<T: schema::Role>(document: &Signed<T>) -> Result<Vec<u8>, C
     let mut bytes = serde_json::to_vec_pretty(&value).map_err(failed)?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// What the `custom` field of a target holds. Fields that are added later are ignored by this version.
-#[derive(Debug, Deserialize)]
-pub(super) struct Custom {
-    pub(super) kind: PackageKind,
-    pub(super) stamp: Buildstamp,
-    pub(super) platform: Platform,
-    pub(super) label: Label,
-    pub(super) signer: Option<String>,
-    pub(super) signed_at: Option<jiff::Timestamp>,
-    pub(super) admitted_at: jiff::Timestamp,
-    #[serde(default)]
-    pub(super) first_admitted_at: Option<jiff::Timestamp>,
-    #[serde(default)]
-    pub(super) by_earlier_admission: bool,
-    pub(super) report: Option<Sha256Digest>,
 }
 
 /// The field of `targets.json` that says which store it is of, and which packages nobody is to get any more.

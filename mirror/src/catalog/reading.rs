@@ -5,6 +5,7 @@
 //! program has written. In both cases what is parsed is what was verified: the bytes themselves, or a value whose canonical form
 //! was signed and of which the bytes are another notation.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,11 +21,12 @@ use tough::schema::{Root, Signature, Signed, Targets};
 
 use super::checks;
 use super::error::{Distrust, TrustError};
-use super::metadata::{Custom, Role};
-use crate::Sha256Digest;
+use super::metadata::Role;
+use crate::admit::Label;
 use crate::catalog::{CatalogEntry, StoreIdentity};
-use crate::package::PackagePath;
+use crate::package::{PackageKind, PackagePath, Platform};
 use crate::withdraw::{self, WithdrawnPackage};
+use crate::{Sha256Digest, parallel};
 
 /// What verified targets metadata says.
 #[derive(Debug)]
@@ -43,11 +45,32 @@ pub(super) struct VerifiedTargets<'a> {
     document: Document<'a>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A file, taken apart.
+#[derive(Debug)]
 struct Document<'a> {
+    signed: &'a [u8],
+    signatures: Vec<Signature>,
+}
+
+/// A file as any encoder may write it.
+#[derive(Deserialize)]
+struct Parsed<'a> {
     #[serde(borrow)]
     signed: &'a RawValue,
     signatures: Vec<Signature>,
+}
+
+impl<'a> Document<'a> {
+    /// Takes a file apart that [`metadata::compact`](super::metadata::compact) has written, without looking at all of it.
+    ///
+    /// Whether `signed` is one value and nothing else is not known yet: whoever parses it finds out.
+    fn as_we_write_it(bytes: &'a [u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(b"{\"signatures\":")?.strip_suffix(b"}\n")?;
+        let mut list = serde_json::Deserializer::from_slice(bytes).into_iter();
+        let signatures = list.next()?.ok()?;
+        let signed = bytes.get(list.byte_offset()..)?.strip_prefix(b",\"signed\":")?;
+        Some(Self { signed, signatures })
+    }
 }
 
 impl<'a> VerifiedTargets<'a> {
@@ -58,8 +81,14 @@ impl<'a> VerifiedTargets<'a> {
         what: &str,
         place: &str,
     ) -> Result<Result<Self, Distrust>, TrustError> {
-        let document: Document<'a> = checks::parse(bytes, what, place)?;
-        if !signatures_hold(root, document.signed.get().as_bytes(), &document.signatures) {
+        if let Some(document) = Document::as_we_write_it(bytes)
+            && signatures_hold(root, document.signed, &document.signatures)
+        {
+            return Ok(Ok(Self { document }));
+        }
+        let document: Parsed<'a> = checks::parse(bytes, what, place)?;
+        let document = Document { signed: document.signed.get().as_bytes(), signatures: document.signatures };
+        if !signatures_hold(root, document.signed, &document.signatures) {
             let signed: Signed<Targets> = checks::parse(bytes, what, place)?;
             if let Err(reason) = checks::verify(root, &signed) {
                 return Ok(Err(reason));
@@ -70,7 +99,7 @@ impl<'a> VerifiedTargets<'a> {
 
     /// Reads what it says; nothing of it is checked yet.
     pub(super) fn read(self, what: &str, place: &str) -> Result<RawTargets<'a>, TrustError> {
-        checks::parse(self.document.signed.get().as_bytes(), what, place)
+        checks::parse(self.document.signed, what, place)
     }
 }
 
@@ -117,15 +146,33 @@ pub(super) struct RawTargets<'a> {
     midmirror: Option<&'a RawValue>,
 }
 
-/// The targets in the order of the file; a name that stands there twice is there twice.
-struct RawList<'a>(Vec<(String, RawTarget<'a>)>);
+/// The targets in the order of the file, each as it stands there; a name that stands there twice is there twice.
+struct RawList<'a>(Vec<(String, &'a RawValue)>);
 
 #[derive(Deserialize)]
 struct RawTarget<'a> {
     length: u64,
     hashes: RawHashes,
-    #[serde(borrow, default)]
-    custom: Option<&'a RawValue>,
+    #[serde(borrow)]
+    custom: Custom<'a>,
+}
+
+/// What the `custom` field of a target holds. Fields that are added later are ignored by this version.
+#[derive(Deserialize)]
+struct Custom<'a> {
+    kind: PackageKind,
+    #[serde(borrow)]
+    stamp: Cow<'a, str>,
+    platform: Platform,
+    label: Label,
+    signer: Option<String>,
+    signed_at: Option<Timestamp>,
+    admitted_at: Timestamp,
+    #[serde(default)]
+    first_admitted_at: Option<Timestamp>,
+    #[serde(default)]
+    by_earlier_admission: bool,
+    report: Option<Sha256Digest>,
 }
 
 #[derive(Deserialize)]
@@ -181,8 +228,7 @@ impl RawTargets<'_> {
             Some(Ok(Some(delegations))) if delegations.roles.is_empty() => {}
             Some(_) => return Err(Distrust::Delegations),
         }
-        let targets = self.targets.0.iter();
-        let entries = targets.map(|(name, target)| target.read(name)).collect::<Result<Vec<_>, _>>()?;
+        let entries = parallel::map(&self.targets.0, |(name, target)| read_target(name, target.get()))?;
         let entries = checks::in_order(entries)?;
         Ok(TargetsContent {
             version: self.version.get(),
@@ -194,40 +240,38 @@ impl RawTargets<'_> {
     }
 }
 
-impl RawTarget<'_> {
-    /// Its name must be a vendor path, letter by letter.
-    fn read(&self, name: &str) -> Result<CatalogEntry, Distrust> {
-        let shortened = || name.chars().take(300).collect::<String>();
-        let path = PackagePath::parse(name)
-            .map_err(|source| Distrust::TargetName { name: shortened(), source: Some(source) })?;
-        if path.as_str() != name {
-            return Err(Distrust::TargetName { name: shortened(), source: None });
-        }
-        let wrong = |text: String| Distrust::TargetData { name: path.as_str().to_owned(), text };
-        let digest: [u8; 32] = hex::decode(&self.hashes.sha256)
-            .ok()
-            .and_then(|bytes| bytes.try_into().ok())
-            .ok_or_else(|| wrong("the SHA-256 digest does not have 32 bytes".to_owned()))?;
-        let custom = self.custom.map_or("{}", RawValue::get);
-        let custom: Custom = serde_json::from_str(custom).map_err(|e| wrong(e.to_string()))?;
-        let package = path.name();
-        let named = (package.kind(), package.stamp(), package.platform());
-        if (custom.kind, &custom.stamp, custom.platform) != named {
-            return Err(wrong("kind, stamp or platform is not that of the name".to_owned()));
-        }
-        Ok(CatalogEntry {
-            sha256: Sha256Digest::from_bytes(digest),
-            length: self.length,
-            label: custom.label,
-            signer: custom.signer,
-            signed_at: custom.signed_at,
-            admitted_at: custom.admitted_at,
-            first_admitted_at: custom.first_admitted_at,
-            by_earlier_admission: custom.by_earlier_admission,
-            report: custom.report,
-            path,
-        })
+/// Reads one target. Its name must be a vendor path, letter by letter.
+fn read_target(name: &str, text: &str) -> Result<CatalogEntry, Distrust> {
+    let shortened = || name.chars().take(300).collect::<String>();
+    let path = PackagePath::parse(name)
+        .map_err(|source| Distrust::TargetName { name: shortened(), source: Some(source) })?;
+    if path.as_str() != name {
+        return Err(Distrust::TargetName { name: shortened(), source: None });
     }
+    let wrong = |text: String| Distrust::TargetData { name: path.as_str().to_owned(), text };
+    let target: RawTarget<'_> = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
+    let digest: [u8; 32] = hex::decode(&target.hashes.sha256)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| wrong("the SHA-256 digest does not have 32 bytes".to_owned()))?;
+    let custom = target.custom;
+    let package = path.name();
+    let named = (package.kind(), package.stamp().as_str(), package.platform());
+    if (custom.kind, custom.stamp.as_ref(), custom.platform) != named {
+        return Err(wrong("kind, stamp or platform is not that of the name".to_owned()));
+    }
+    Ok(CatalogEntry {
+        sha256: Sha256Digest::from_bytes(digest),
+        length: target.length,
+        label: custom.label,
+        signer: custom.signer,
+        signed_at: custom.signed_at,
+        admitted_at: custom.admitted_at,
+        first_admitted_at: custom.first_admitted_at,
+        by_earlier_admission: custom.by_earlier_admission,
+        report: custom.report,
+        path,
+    })
 }
 
 fn store(field: Option<&RawValue>) -> Result<Option<StoreIdentity>, Distrust> {
@@ -248,4 +292,48 @@ fn withdrawn(field: Option<&RawValue>, entries: &[CatalogEntry]) -> Result<Vec<W
     withdraw::check_list(&field.withdrawn, entries.iter().map(|entry| &entry.sha256))
         .map_err(|text| Distrust::Withdrawn { text: text.to_owned() })?;
     Ok(field.withdrawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::TestCatalog;
+    use super::*;
+
+    const WHAT: &str = "1.targets.json";
+
+    fn root_and_targets() -> (Root, Vec<u8>) {
+        let catalog = TestCatalog::new(2);
+        let root: Signed<Root> = serde_json::from_slice(&catalog.root()).unwrap();
+        (root.signed, std::fs::read(catalog.folder().join(WHAT)).unwrap())
+    }
+
+    #[test]
+    fn file_as_we_write_it_is_verified_as_it_stands() {
+        let (root, bytes) = root_and_targets();
+        let document = Document::as_we_write_it(&bytes).unwrap();
+        assert!(signatures_hold(&root, document.signed, &document.signatures));
+        let verified = VerifiedTargets::verify(&root, &bytes, WHAT, "here").unwrap().unwrap();
+        assert_eq!(verified.read(WHAT, "here").unwrap().check().unwrap().entries.len(), 2);
+    }
+
+    #[test]
+    fn nothing_can_stand_behind_what_was_signed() {
+        let (root, bytes) = root_and_targets();
+        let whole = bytes.strip_suffix(b"}\n").unwrap();
+        for more in ["}}\n", ",\"signed\":{}}\n", ",\"signatures\":[]}\n", " {}}\n", "}\n{}\n"] {
+            let bytes = [whole, more.as_bytes()].concat();
+            let verified = VerifiedTargets::verify(&root, &bytes, WHAT, "here");
+            assert!(matches!(verified, Err(TrustError::Malformed { .. })), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn target_that_stands_there_twice_is_refused() {
+        let (_, bytes) = root_and_targets();
+        let signed = Document::as_we_write_it(&bytes).unwrap().signed;
+        let mut targets: RawTargets<'_> = serde_json::from_slice(signed).unwrap();
+        let (name, target) = targets.targets.0[0].clone();
+        targets.targets.0.push((name, target));
+        assert!(matches!(targets.check(), Err(Distrust::TargetCase { .. })));
+    }
 }

@@ -75,7 +75,7 @@ struct Hashes {
     sha256: Sha256Digest,
 }
 
-/// The fields of `metadata::Custom` in the order of their names.
+/// The fields of `reading::Custom` in the order of their names.
 #[derive(Serialize)]
 struct Custom<'a> {
     admitted_at: Timestamp,

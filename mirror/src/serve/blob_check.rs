@@ -5,7 +5,7 @@
 //! by a program as the modification time can). The open file that was checked is the one that is sent (J22). A bad
 //! file is hashed once, not at every request.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -34,9 +34,13 @@ pub(crate) enum BlobProblem {
 #[derive(Debug)]
 pub(crate) struct BlobCheck {
     hash: bool,
-    checked: Mutex<HashMap<Sha256Digest, Arc<tokio::sync::Mutex<Option<Checked>>>>>,
+    /// What is wrong with which file, as far as is known.
+    bad: Mutex<BTreeMap<Sha256Digest, String>>,
+    checked: Mutex<HashMap<Sha256Digest, Slot>>,
     at_a_time: Semaphore,
 }
+
+type Slot = Arc<tokio::sync::Mutex<Option<Checked>>>;
 
 /// The digest that a file in a certain state has.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +59,7 @@ struct FileState {
 impl BlobCheck {
     /// `hash`: whether digests are checked at all; lengths always are.
     pub(crate) fn new(hash: bool) -> Self {
-        Self { hash, checked: Mutex::default(), at_a_time: Semaphore::new(2) }
+        Self { hash, bad: Mutex::default(), checked: Mutex::default(), at_a_time: Semaphore::new(2) }
     }
 
     /// Opens a file that has the given digest and length.
@@ -65,38 +69,108 @@ impl BlobCheck {
         sha256: Sha256Digest,
         length: u64,
     ) -> Result<File, BlobProblem> {
-        let unreadable = |source| BlobProblem::Unreadable { path: path.to_owned(), source };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-        }
-        if metadata.len() != length {
-            return Err(BlobProblem::Length {
-                path: path.to_owned(),
-                expected: length,
-                found: metadata.len(),
-            });
-        }
+        let opened = self.open_checked(path, sha256, length).await;
+        self.remember(sha256, opened.as_ref().err());
+        opened
+    }
+
+    async fn open_checked(
+        &self,
+        path: &Path,
+        sha256: Sha256Digest,
+        length: u64,
+    ) -> Result<File, BlobProblem> {
+        let (file, state) = open(path, length)?;
         if !self.hash {
             return Ok(file);
         }
-        let slot =
-            self.checked.lock().unwrap_or_else(PoisonError::into_inner).entry(sha256).or_default().clone();
+        let slot = self.slot(sha256);
         // One asker hashes, the others wait for the result.
         let mut slot = slot.lock().await;
-        let state = FileState::of(&metadata);
         let (file, found) = match *slot {
             Some(checked) if checked.state == state => (file, checked.found),
             _ => {
                 let _turn = self.at_a_time.acquire().await;
-                let (file, found) = hash(file).await.map_err(unreadable)?;
+                let hashing = tokio::task::spawn_blocking(move || {
+                    let found = hash(&file, |_| true)?;
+                    Ok(found.map(|found| (file, found)))
+                });
+                let hashed = hashing.await.map_err(io::Error::other).and_then(|hashed| hashed);
+                let stopped = || io::Error::from(io::ErrorKind::Interrupted);
+                let (file, found) = hashed
+                    .and_then(|hashed| hashed.ok_or_else(stopped))
+                    .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
                 *slot = Some(Checked { state, found });
                 (file, found)
             }
         };
         if found == sha256 { Ok(file) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
     }
+
+    /// Reads a file whether or not it was checked before, in a thread that may block; `passed` is told of the bytes, and says
+    /// whether to go on.
+    ///
+    /// # Errors
+    /// The file is not what it should be; `Ok(false)` if it was not read to its end.
+    pub(crate) fn scrub(
+        &self,
+        path: &Path,
+        sha256: Sha256Digest,
+        length: u64,
+        passed: impl FnMut(u64) -> bool,
+    ) -> Result<bool, BlobProblem> {
+        let scrubbed = self.scrub_checked(path, sha256, length, passed);
+        if !matches!(scrubbed, Ok(false)) {
+            self.remember(sha256, scrubbed.as_ref().err());
+        }
+        scrubbed
+    }
+
+    fn scrub_checked(
+        &self,
+        path: &Path,
+        sha256: Sha256Digest,
+        length: u64,
+        passed: impl FnMut(u64) -> bool,
+    ) -> Result<bool, BlobProblem> {
+        let (file, state) = open(path, length)?;
+        let hashed = hash(&file, passed)
+            .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
+        let Some(found) = hashed else { return Ok(false) };
+        *self.slot(sha256).blocking_lock() = Some(Checked { state, found });
+        if found == sha256 { Ok(true) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
+    }
+
+    /// What is wrong with files of the store, by digest.
+    pub(crate) fn bad(&self) -> BTreeMap<Sha256Digest, String> {
+        self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, sha256: Sha256Digest, problem: Option<&BlobProblem>) {
+        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => drop(bad.insert(sha256, problem.to_string())),
+            None if bad.is_empty() => {}
+            None => drop(bad.remove(&sha256)),
+        }
+    }
+
+    fn slot(&self, sha256: Sha256Digest) -> Slot {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).entry(sha256).or_default().clone()
+    }
+}
+
+fn open(path: &Path, length: u64) -> Result<(File, FileState), BlobProblem> {
+    let unreadable = |source| BlobProblem::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+    }
+    if metadata.len() != length {
+        return Err(BlobProblem::Length { path: path.to_owned(), expected: length, found: metadata.len() });
+    }
+    Ok((file, FileState::of(&metadata)))
 }
 
 impl FileState {
@@ -109,22 +183,24 @@ impl FileState {
     }
 }
 
-async fn hash(file: File) -> io::Result<(File, Sha256Digest)> {
-    let hashing = tokio::task::spawn_blocking(move || {
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 256 * 1024];
-        let mut position = 0;
-        loop {
-            let count = read_at(&file, &mut buffer, position)?;
-            let bytes = buffer.get(..count).unwrap_or_default();
-            if bytes.is_empty() {
-                return Ok((file, Sha256Digest::from_bytes(hasher.finalize().into())));
-            }
-            hasher.update(bytes);
-            position += u64::try_from(count).unwrap_or_default();
+/// The digest of a file; none if it was not to be read to its end.
+fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<Sha256Digest>> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    let mut position = 0;
+    loop {
+        let count = read_at(file, &mut buffer, position)?;
+        let bytes = buffer.get(..count).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(Some(Sha256Digest::from_bytes(hasher.finalize().into())));
         }
-    });
-    hashing.await.map_err(io::Error::other)?
+        hasher.update(bytes);
+        let count = u64::try_from(count).unwrap_or_default();
+        position += count;
+        if !passed(count) {
+            return Ok(None);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,5 +233,30 @@ mod tests {
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Length { found: 3, .. })));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Unreadable { .. })));
+        assert_eq!(check.bad().into_keys().collect::<Vec<_>>(), [digest]);
+    }
+
+    #[tokio::test]
+    async fn scrub_finds_what_no_asker_would_see_and_what_was_put_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        std::fs::write(&path, b"good").unwrap();
+        let check = Arc::new(BlobCheck::new(true));
+        let digest = Sha256Digest::of(b"good");
+        check.open(&path, digest, 4).await.unwrap();
+        let scrub = |go_on: bool| {
+            let (check, path) = (check.clone(), path.clone());
+            tokio::task::spawn_blocking(move || check.scrub(&path, digest, 4, |_| go_on))
+        };
+        assert!(scrub(true).await.unwrap().unwrap());
+        assert!(!scrub(false).await.unwrap().unwrap(), "stopped");
+        std::fs::write(&path, b"evil").unwrap();
+        assert!(matches!(scrub(true).await.unwrap(), Err(BlobProblem::Digest { .. })));
+        assert!(check.open(&path, digest, 4).await.is_err());
+        assert_eq!(check.bad().len(), 1);
+        std::fs::write(&path, b"good").unwrap();
+        assert!(scrub(true).await.unwrap().unwrap());
+        assert_eq!(check.bad().len(), 0);
+        check.open(&path, digest, 4).await.unwrap();
     }
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::hosts::{HostRecord, Recorder};
 
@@ -39,8 +40,9 @@ pub(crate) struct FilePart {
 /// A package on its way to a host.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    pub(crate) recorder: Recorder,
-    pub(crate) record: HostRecord,
+    /// For the records of what hosts have.
+    pub(crate) record: Option<(Recorder, HostRecord)>,
+    pub(crate) count: Counter,
 }
 
 impl FilePart {
@@ -79,7 +81,10 @@ impl FilePart {
                 if self.remaining == 0
                     && let Some(delivery) = self.delivery.take()
                 {
-                    delivery.recorder.record(delivery.record);
+                    delivery.count.inc();
+                    if let Some((recorder, record)) = delivery.record {
+                        recorder.record(record);
+                    }
                 }
                 buffer.filled = count;
                 Some(Ok(Bytes::from_owner(buffer)))

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access_log::AccessLogConfig;
+use super::scrub::ScrubConfig;
+
 /// Where and how the server listens.
 #[derive(Debug, Clone)]
 pub struct ServeConfig {
@@ -23,6 +26,10 @@ pub struct ServeConfig {
     /// The address of this server as hosts know it, for instance `https://mirror.example:8443`; the page shows it in commands.
     /// Without it the page shows the address that its reader used.
     pub public_url: Option<String>,
+    /// A file with one line per request; without it requests are told in the program's own log.
+    pub access_log: Option<AccessLogConfig>,
+    /// How stored files are read again while nothing asks for them.
+    pub scrub: ScrubConfig,
     /// Bounds for what clients may take up.
     pub limits: ServeLimits,
 }
@@ -37,6 +44,8 @@ impl ServeConfig {
             check_blobs: true,
             records: None,
             public_url: None,
+            access_log: None,
+            scrub: ScrubConfig::default(),
             limits: ServeLimits::default(),
         }
     }
@@ -62,6 +71,10 @@ impl fmt::Debug for TlsMaterial {
 pub struct ServeLimits {
     /// Connections at a time; one holds some 50 KiB while it sends. Further ones get 503 with `Retry-After`.
     pub connections: usize,
+    /// Connections of one address at a time; 0 for no limit. Further ones get 503 with `Retry-After`.
+    pub connections_per_address: u32,
+    /// Requests of one address per second, with as many at once; 0 for no limit. Further ones get 429 with `Retry-After`.
+    pub requests_per_second_per_address: u32,
     /// For the TLS handshake, so that half-open connections end.
     pub handshake_time: Duration,
     /// For the whole head of a request (slowloris), and for the wait between two requests.
@@ -76,6 +89,8 @@ impl Default for ServeLimits {
     fn default() -> Self {
         Self {
             connections: 4096,
+            connections_per_address: 1024,
+            requests_per_second_per_address: 0,
             handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(15),
             idle_time: Duration::from_secs(60),

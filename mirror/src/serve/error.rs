@@ -46,6 +46,14 @@ pub enum ServeError {
         /// The library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The access log cannot be written.
+    #[error("failed to open the access log {}", path.display())]
+    AccessLog {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// What hosts download cannot be recorded.
     #[error("the records of downloads cannot be written")]
     Records {

@@ -76,13 +76,15 @@ impl Site {
                 let (view, state) = self.state().await;
                 let (desk, now) = (self.desk.clone(), self.published.store().now());
                 let base = desk.base_url(host(request));
+                let withdrawn = view.withdrawn_digest(&sha256);
                 let page = self
                     .desk
                     .make(async move { page::package(&desk, &view, &sha256, &state, &base, now).await });
                 match page.await {
                     Some(Some(page)) => document(request, page, HTML, "no-cache", &page::HEADERS),
                     Some(None) => {
-                        text(StatusCode::NOT_FOUND, "nothing that is published here has this digest")
+                        let none = "nothing that is published here has this digest";
+                        text(StatusCode::NOT_FOUND, withdrawn.as_deref().unwrap_or(none))
                     }
                     None => failed(),
                 }
@@ -126,7 +128,19 @@ impl Site {
     /// The newest catalog, and how the server is.
     async fn state(&self) -> (Arc<View>, Condition) {
         let view = self.published.newest().await;
-        let condition = Condition::of(&view, self.published.problem(), self.published.store().now());
+        // `/healthz` names a file; where it is on this machine is nobody's business here.
+        let bad = || self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
+        let problem = self.published.problem().or_else(|| match bad() {
+            0 => None,
+            1 => Some(
+                "one of the stored packages is damaged and is not sent; the server's log says which"
+                    .to_owned(),
+            ),
+            bad => Some(format!(
+                "{bad} of the stored packages are damaged and are not sent; the server's log says which"
+            )),
+        });
+        let condition = Condition::of(&view, problem, self.published.store().now());
         (view, condition)
     }
 

@@ -3,6 +3,8 @@
 //! [`Server::start`] listens; a request goes through `site` (what is asked for), `conditions` (which part of it),
 //! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
 
+mod access_log;
+mod addresses;
 mod api;
 mod authority;
 mod blob_check;
@@ -16,18 +18,23 @@ mod evidence;
 mod filter;
 mod front;
 mod log_state;
+mod metrics;
 mod page;
 mod quiet;
 mod representation;
 mod response;
+mod scrub;
 mod server;
 mod site;
 mod small_files;
 mod tls;
 mod view;
+mod watched;
 
+pub use access_log::{AccessLogConfig, AccessLogFormat};
 pub use authority::{CertificateLifetimes, TlsSet, init_tls, renew_server};
 pub use config::{ServeConfig, ServeLimits, TlsMaterial};
 pub use error::ServeError;
+pub use scrub::ScrubConfig;
 pub use server::{RunningServer, Server};
 pub use view::{LoadCatalog, LoadError, LoadedCatalog, ServedStore};

@@ -18,6 +18,21 @@ pub(crate) fn overloaded() -> Response<ResponseBody> {
     response
 }
 
+/// The answer for an address that asks too often (RFC 6585, section 4).
+pub(crate) fn too_often() -> Response<ResponseBody> {
+    let mut response =
+        text(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address, please slow down");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The answer for what cannot be served until somebody has put it right.
+pub(crate) fn unavailable(message: &str) -> Response<ResponseBody> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    response
+}
+
 pub(crate) fn document<B>(
     request: &Request<B>,
     bytes: Vec<u8>,

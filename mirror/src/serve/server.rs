@@ -7,10 +7,12 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::header::{RANGE, USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,14 +24,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::body::ResponseBody;
+use super::access_log::{AccessLog, Line};
+use super::addresses::{AddressLimits, Addresses, Connected};
 use super::config::{ServeConfig, ServeLimits, TlsMaterial};
 use super::error::ServeError;
+use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
 use super::quiet::QuietLimit;
-use super::response::overloaded;
+use super::response::{overloaded, too_often};
+use super::scrub;
 use super::site::{Channel, Site};
 use super::tls::server_config;
 use super::view::{Published, ServedStore};
+use super::watched::{Watched, WatchedBody};
 use crate::hosts::Recorder;
 
 /// The HTTPS server.
@@ -43,8 +49,9 @@ pub struct RunningServer {
     plain_addr: Option<SocketAddr>,
     tls: Arc<RwLock<Arc<rustls::ServerConfig>>>,
     listeners: Vec<JoinHandle<()>>,
-    /// Ends when the last connection has ended.
-    records: Option<std::thread::JoinHandle<()>>,
+    /// Threads that write what has happened; they end when the last connection has ended.
+    writers: Vec<std::thread::JoinHandle<()>>,
+    log: Option<AccessLog>,
 }
 
 impl Server {
@@ -57,8 +64,29 @@ impl Server {
         let tls = Arc::new(RwLock::new(server_config(&config.tls)?));
         let published = Published::load(Arc::new(store)).await?;
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
+        let site = Arc::new(Site::new(published, config.check_blobs, recorder, config.public_url));
+        let lost = site.metrics().lost_lines.clone();
+        let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;
+        let (log, log_writer) = log.unzip();
+        let stop_scrub = Arc::new(AtomicBool::new(false));
+        if config.check_blobs && config.scrub.bytes_per_second > 0 {
+            let (site, stop) = (site.clone(), stop_scrub.clone());
+            let started = std::thread::Builder::new()
+                .name("scrub".to_owned())
+                .spawn(move || scrub::run(&site, config.scrub, &stop));
+            if let Err(error) = started {
+                tracing::warn!(error = %error, "stored files are not read again: no thread could be started");
+            }
+        }
+        let limits = AddressLimits {
+            connections: config.limits.connections_per_address,
+            requests_per_second: config.limits.requests_per_second_per_address,
+        };
         let shared = Arc::new(Shared {
-            site: Site::new(published, config.check_blobs, recorder, config.public_url),
+            site,
+            addresses: Addresses::new(limits),
+            log: log.clone(),
+            ids: RequestIds::new(),
             places: Arc::new(Semaphore::new(config.limits.connections)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             limits: config.limits,
@@ -76,10 +104,12 @@ impl Server {
         }
         tokio::spawn(async move {
             shutdown.await;
+            stop_scrub.store(true, Ordering::Relaxed);
             drop(stop);
         });
         tracing::info!(address = %local_addr, plain = plain_addr.map(|a| a.to_string()), "listening");
-        Ok(RunningServer { local_addr, plain_addr, tls, listeners, records })
+        let writers = records.into_iter().chain(log_writer).collect();
+        Ok(RunningServer { local_addr, plain_addr, tls, listeners, writers, log })
     }
 }
 
@@ -101,6 +131,13 @@ impl RunningServer {
         Ok(())
     }
 
+    /// Opens the access log again, after it was moved away.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
     /// Waits until the shutdown has begun and every request has ended or its time is over.
     pub async fn wait(self) {
         for listener in self.listeners {
@@ -109,17 +146,19 @@ impl RunningServer {
             }
         }
         // What waits for the disk is written; a disk that hangs does not keep the server from ending.
-        if let Some(records) = self.records {
-            let end = Instant::now() + RECORDS_TIME;
-            while !records.is_finished() && Instant::now() < end {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        drop(self.log);
+        let end = Instant::now() + WRITERS_TIME;
+        while self.writers.iter().any(|writer| !writer.is_finished()) && Instant::now() < end {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
 struct Shared {
-    site: Site,
+    site: Arc<Site>,
+    addresses: Arc<Addresses>,
+    log: Option<AccessLog>,
+    ids: RequestIds,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     limits: ServeLimits,
@@ -127,8 +166,16 @@ struct Shared {
 
 /// What a connection that was accepted may do, and the place that it holds.
 struct Admission {
-    refused: bool,
+    /// None if it is refused.
+    connected: Option<Connected>,
+    metrics: Arc<Metrics>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
 }
 
 struct Listener {
@@ -149,7 +196,7 @@ impl Listener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    if let Some(admission) = self.shared.admission() {
+                    if let Some(admission) = self.shared.admission(peer) {
                         connections.spawn(self.connection(tcp, peer, admission, graceful.watcher()));
                     }
                 }
@@ -188,10 +235,23 @@ impl Listener {
                 return shared.serve(stream, peer, Channel::Plain, admission, watcher).await;
             };
             let handshake = TlsAcceptor::from(tls).accept(stream);
+            let count = |outcome| {
+                let labels = HandshakeLabels { outcome };
+                shared.site.metrics().handshakes.get_or_create(&labels).inc();
+            };
             match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
-                Ok(Ok(stream)) => shared.serve(stream, peer, Channel::Secure, admission, watcher).await,
-                Ok(Err(error)) => tracing::debug!(peer = %peer, error = %error, "TLS handshake failed"),
-                Err(_elapsed) => tracing::debug!(peer = %peer, "TLS handshake took too long"),
+                Ok(Ok(stream)) => {
+                    count("done");
+                    shared.serve(stream, peer, Channel::Secure, admission, watcher).await;
+                }
+                Ok(Err(error)) => {
+                    count("failed");
+                    tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
+                }
+                Err(_elapsed) => {
+                    count("too-slow");
+                    tracing::debug!(peer = %peer, "TLS handshake took too long");
+                }
             }
         }
     }
@@ -199,13 +259,19 @@ impl Listener {
 
 impl Shared {
     /// A place among the connections, else one among the refusals, else nothing.
-    fn admission(&self) -> Option<Admission> {
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Some(Admission { refused: false, _place: place });
+    fn admission(&self, peer: SocketAddr) -> Option<Admission> {
+        let metrics = self.site.metrics().clone();
+        let connected = self.addresses.connect(peer.ip());
+        let place = self.places.clone().try_acquire_owned();
+        if let (Some(connected), Ok(place)) = (connected, place) {
+            metrics.connections.inc();
+            return Some(Admission { connected: Some(connected), metrics, _place: place });
         }
-        tracing::warn!(limit = self.limits.connections, "too many connections");
+        metrics.refused.inc();
+        tracing::warn!(peer = %peer, limit = self.limits.connections, "too many connections");
         let place = self.refusals.clone().try_acquire_owned().ok()?;
-        Some(Admission { refused: true, _place: place })
+        metrics.connections.inc();
+        Some(Admission { connected: None, metrics, _place: place })
     }
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
@@ -217,14 +283,11 @@ impl Shared {
         watcher: Watcher,
     ) {
         let builder = connection_builder(&self.limits);
-        let (this, refused) = (self, admission.refused);
+        let (this, admission) = (self, Arc::new(admission));
+        let of_connection = admission.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let this = this.clone();
-            async move {
-                let response =
-                    if refused { overloaded() } else { this.answer(&request, peer, channel).await };
-                Ok::<_, Infallible>(response)
-            }
+            let (this, admission) = (this.clone(), of_connection.clone());
+            async move { Ok::<_, Infallible>(this.answer(&request, peer, channel, &admission).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
@@ -239,19 +302,83 @@ impl Shared {
         request: &Request<Incoming>,
         peer: SocketAddr,
         channel: Channel,
-    ) -> Response<ResponseBody> {
+        admission: &Admission,
+    ) -> Response<WatchedBody> {
         let started = Instant::now();
-        let response = self.site.answer(request, peer.ip(), channel).await;
+        let metrics = self.site.metrics();
+        let mut response = match &admission.connected {
+            None => overloaded(),
+            Some(connected) if !connected.may_ask() => too_often(),
+            Some(_) => self.site.answer(request, peer.ip(), channel).await,
+        };
+        let id = self.ids.next();
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        let status = response.status().as_u16();
+        let labels = RequestLabels { method: KnownMethod::of(request.method()), status };
+        metrics.requests.get_or_create(&labels).inc();
+        metrics.seconds.observe(started.elapsed().as_secs_f64());
+        let length = http_body::Body::size_hint(response.body()).exact();
         tracing::info!(
             peer = %peer,
+            id,
             method = %request.method(),
             path = request.uri().path(),
-            status = response.status().as_u16(),
-            length = http_body::Body::size_hint(response.body()).exact(),
+            status,
+            length,
             elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
             "request"
         );
-        response
+        let line = self.log.as_ref().map(|_| Line {
+            time: self.site.now(),
+            id,
+            peer: peer.ip().to_canonical(),
+            method: request.method().as_str().to_owned(),
+            target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+            version: version_text(request.version()),
+            tls: channel == Channel::Secure,
+            status,
+            sent: 0,
+            length,
+            range: text_of(request, &RANGE),
+            user_agent: text_of(request, &USER_AGENT),
+            seconds: 0.0,
+        });
+        let watched = Watched { metrics: metrics.clone(), log: self.log.clone(), line, started };
+        response.map(|body| WatchedBody::new(body, watched))
+    }
+}
+
+/// A header for the log; what is too long is cut.
+fn text_of<B>(request: &Request<B>, name: &HeaderName) -> Option<String> {
+    let value = request.headers().get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(value.get(..LONGEST_LOGGED).unwrap_or(value)).into_owned())
+}
+
+fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2.0",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// Numbers requests; those of two processes differ.
+struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        use std::hash::{BuildHasher as _, RandomState};
+        // Random with every call; nothing depends on its being hard to guess.
+        Self { process: RandomState::new().hash_one(std::process::id()), next: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:x}", self.process >> 32, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -280,8 +407,13 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     Ok((listener, bound))
 }
 
-/// For records of downloads that wait for the disk at the end.
-const RECORDS_TIME: Duration = Duration::from_secs(5);
+/// For records of downloads and lines of the log that wait for the disk at the end.
+const WRITERS_TIME: Duration = Duration::from_secs(5);
+
+/// By which a person who asks and a line of the log find each other.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const LONGEST_LOGGED: usize = 512;
 
 /// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
 const CONNECTION_BUFFER: usize = 64 * 1024;

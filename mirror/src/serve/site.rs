@@ -9,7 +9,7 @@
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
 //! /api/v1/…                                 for programs, see `api`
-//! /healthz                                  for monitoring
+//! /healthz, /readyz, /metrics               for monitoring
 //! /, /package/DIGEST, /style.css, /icon.svg pages for people, see `page`
 //! /evidence/DIGEST/NUMBER/NAME              documents of published packages, see `evidence`
 //! ```
@@ -26,13 +26,14 @@ use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::api::as_problem;
-use super::blob_check::BlobCheck;
+use super::blob_check::{BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
 use super::front::FrontTarget;
+use super::metrics::{self, Metrics, PackageLabels, State};
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, document, options, text};
+use super::response::{METHODS, PLAIN_TEXT, build, document, options, text, unavailable};
 use super::small_files::SmallFile;
 use super::view::{Published, View};
 use crate::Sha256Digest;
@@ -45,9 +46,10 @@ pub(crate) struct Site {
     pub(super) published: Published,
     /// For pages and API.
     pub(super) desk: Arc<Desk>,
-    blobs: BlobCheck,
+    pub(super) blobs: BlobCheck,
     pub(super) buffers: Buffers,
     recorder: Option<Recorder>,
+    metrics: Arc<Metrics>,
 }
 
 /// Where a request came in.
@@ -65,6 +67,8 @@ enum Target {
     Small(SmallFile),
     Front(FrontTarget),
     Health,
+    Ready,
+    Metrics,
 }
 
 impl Site {
@@ -75,7 +79,47 @@ impl Site {
         public_url: Option<String>,
     ) -> Self {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
-        Self { published, desk, blobs: BlobCheck::new(check_blobs), buffers: Buffers::default(), recorder }
+        let (blobs, metrics) = (BlobCheck::new(check_blobs), Arc::new(Metrics::new()));
+        Self { published, desk, blobs, buffers: Buffers::default(), recorder, metrics }
+    }
+
+    /// The time of this machine.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.published.store().now()
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What is published, as it was when it was last looked at.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.published.view()
+    }
+
+    /// Reads the file of a package again, in a thread that may block; see [`BlobCheck::scrub`].
+    pub(crate) fn scrub(
+        &self,
+        entry: &CatalogEntry,
+        passed: impl FnMut(u64) -> bool,
+    ) -> Result<bool, BlobProblem> {
+        let path = self.published.store().blob_path(&entry.sha256);
+        self.blobs.scrub(&path, entry.sha256, entry.length, passed)
+    }
+
+    /// Why somebody should act, if so.
+    fn problem(&self) -> Option<String> {
+        self.published.problem().or_else(|| {
+            let view = self.view();
+            let bad = self.blobs.bad().into_iter().filter(|(sha256, _)| view.names(sha256));
+            let said: Vec<String> = bad.map(|(_, said)| said).collect();
+            let first = said.first()?;
+            Some(format!(
+                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
+                said.len(),
+                if said.len() > 1 { "; …" } else { "" },
+            ))
+        })
     }
 
     /// Answers one request of a peer.
@@ -137,6 +181,11 @@ impl Site {
             },
             Target::Small(file) => self.small_file(request, &file).await,
             Target::Health => self.health(request).await,
+            Target::Ready => self.ready(request),
+            Target::Metrics => {
+                let text = self.metrics_text().await;
+                document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
+            }
             Target::Front(target) => self.front(request, target).await,
         }
     }
@@ -169,6 +218,8 @@ impl Site {
         match path {
             _ if channel == Channel::Plain => None,
             "healthz" => Some(Target::Health),
+            "readyz" => Some(Target::Ready),
+            "metrics" => Some(Target::Metrics),
             _ => FrontTarget::at(path).map(Target::Front),
         }
     }
@@ -218,10 +269,7 @@ impl Site {
                     cause = std::error::Error::source(&problem).map(ToString::to_string),
                     "stored file refused, nothing of it was sent"
                 );
-                return text(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the stored file is damaged; see the server's log",
-                );
+                return unavailable("the stored file is damaged and is not sent; see the server's log");
             }
         };
         let representation = &package.representation;
@@ -229,11 +277,13 @@ impl Site {
         build(representation, decision, |first, length| {
             // Of a range only the one with the last byte counts: whoever has that has the others, or will not use them.
             let is_last = first.saturating_add(length) == entry.length;
-            let delivery = self
-                .recorder
-                .clone()
-                .filter(|_| is_last)
-                .map(|recorder| Delivery { recorder, record: self.delivered(peer, entry) });
+            let delivery = is_last.then(|| Delivery {
+                record: self.recorder.clone().map(|recorder| (recorder, self.delivered(peer, entry))),
+                count: self
+                    .metrics
+                    .downloads
+                    .get_or_create_owned(&PackageLabels { package: entry.path.name().to_string() }),
+            });
             ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
         })
     }
@@ -268,9 +318,29 @@ impl Site {
         }
     }
 
+    /// Whether packages can be had here: for those who distribute requests.
+    fn ready<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        match self.view().is_published() {
+            true => document(request, "ready\n".into(), PLAIN_TEXT, "no-store", &[]),
+            false => unavailable("nothing has been published yet"),
+        }
+    }
+
+    async fn metrics_text(&self) -> String {
+        let view = self.published.newest().await;
+        let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
+        self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
+        self.metrics.text(&State {
+            packages: view.packages().len(),
+            problem: self.problem().is_some(),
+            published: self.published.published_at(),
+            ends: view.ends(),
+        })
+    }
+
     async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
         self.published.newest().await;
-        match self.published.problem() {
+        match self.problem() {
             None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }

@@ -122,7 +122,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(catalog: LoadedCatalog) -> Self {
         let LoadedCatalog { mut entries, mut withdrawn, expires, ends, versions, store } = catalog;
-        let said = said_of(&withdrawn);
+        let texts = said_of(&withdrawn);
         withdrawn.sort_by_key(|package| std::cmp::Reverse(package.at));
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let mut by_digest: HashMap<Sha256Digest, Vec<usize>> = HashMap::new();
@@ -141,7 +141,7 @@ impl View {
             by_path,
             by_digest,
             builds,
-            withdrawn: said,
+            withdrawn: texts,
             withdrawals: withdrawn,
             expires: Some(expires),
             ends,
@@ -171,14 +171,29 @@ impl View {
         &self.builds
     }
 
+    /// Whether a package has these bytes.
+    pub(crate) fn names(&self, sha256: &Sha256Digest) -> bool {
+        self.by_digest.contains_key(sha256)
+    }
+
     /// What is to be said to those who ask for a withdrawn package.
     pub(crate) fn withdrawn(&self, path: &str) -> Option<&str> {
         self.withdrawn.get(path).map(String::as_str)
     }
 
+    /// The same for those who ask for the bytes by their digest.
+    pub(crate) fn withdrawn_digest(&self, sha256: &Sha256Digest) -> Option<String> {
+        self.withdrawals.iter().find(|package| package.sha256 == *sha256).map(said)
+    }
+
     /// All withdrawals, the newest first.
     pub(crate) fn withdrawals(&self) -> &[WithdrawnPackage] {
         &self.withdrawals
+    }
+
+    /// Whether there has ever been a catalog.
+    pub(crate) fn is_published(&self) -> bool {
+        self.expires.is_some()
     }
 
     pub(crate) fn packages(&self) -> &[Package] {
@@ -209,17 +224,18 @@ impl View {
 fn said_of(withdrawn: &[WithdrawnPackage]) -> HashMap<String, String> {
     let mut in_order: Vec<&WithdrawnPackage> = withdrawn.iter().collect();
     in_order.sort_by_key(|package| package.at);
-    let mut said = HashMap::new();
+    let mut texts = HashMap::new();
     for package in in_order {
         for path in &package.paths {
-            let text = format!(
-                "withdrawn from this mirror on {}: {} (sha256 {})",
-                package.at, package.reason, package.sha256
-            );
-            said.insert(path.as_str().to_owned(), text);
+            texts.insert(path.as_str().to_owned(), said(package));
         }
     }
-    said
+    texts
+}
+
+fn said(package: &WithdrawnPackage) -> String {
+    let WithdrawnPackage { at, reason, sha256, .. } = package;
+    format!("withdrawn from this mirror on {at}: {reason} (sha256 {sha256})")
 }
 
 /// The current view and what is needed to replace it.
@@ -291,6 +307,12 @@ impl Published {
                 "the catalog has expired on {expired}; importers refuse it until it is published again"
             ))
         })
+    }
+
+    /// When the catalog on disk was published, as far as the disk says.
+    pub(crate) fn published_at(&self) -> Option<jiff::Timestamp> {
+        let metadata = fs::metadata(self.store.repository().join("timestamp.json")).ok()?;
+        jiff::Timestamp::try_from(metadata.modified().ok()?).ok()
     }
 
     /// The view, at most a second older than the disk.

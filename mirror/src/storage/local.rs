@@ -143,6 +143,12 @@ impl Storage for LocalFolder {
         Ok(names)
     }
 
+    #[cfg(unix)]
+    fn folders_below(&self, folder: &str) -> Result<Vec<(String, Vec<String>)>, StorageError> {
+        let path = self.path(folder);
+        super::walk::folders_below(&path)
+    }
+
     fn create(&self, key: &str, bytes: &[u8], mode: FileMode) -> Result<(), StorageError> {
         durable::write_new(&self.new_path(key)?, bytes, mode)
     }

@@ -19,6 +19,8 @@ mod local;
 mod memory;
 #[cfg(test)]
 mod tests;
+#[cfg(unix)]
+mod walk;
 
 use std::fmt;
 use std::io::Read;
@@ -62,6 +64,15 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn folders(&self, folder: &str) -> Result<Vec<String>, StorageError> {
         let listed = self.list(folder)?.into_iter();
         Ok(listed.filter(|listed| listed.kind == Kind::Folder).map(|listed| listed.name).collect())
+    }
+
+    /// The folders directly below each of the folders directly below this one, both in the order of their names.
+    ///
+    /// # Errors
+    /// As [`list`](Storage::list).
+    fn folders_below(&self, folder: &str) -> Result<Vec<(String, Vec<String>)>, StorageError> {
+        let names = self.folders(folder)?.into_iter();
+        names.map(|name| self.folders(&below(folder, &name)).map(|inner| (name, inner))).collect()
     }
 
     /// Writes a new object; one that is there already is an error and stays as it is.

@@ -80,6 +80,10 @@ fn names_are_listed_in_order_and_only_those_directly_below() {
         assert_eq!(storage.list("f").unwrap(), [object("a", 3), object("b", 3), folder("c")]);
         assert_eq!(storage.folders("f").unwrap(), ["c"]);
         assert_eq!(storage.folders("none").unwrap(), Vec::<String>::new());
+        storage.create("f/x/file", b"", FileMode::Shared).unwrap();
+        let two_deep = [("c".to_owned(), vec!["e".to_owned()]), ("x".to_owned(), Vec::new())];
+        assert_eq!(storage.folders_below("f").unwrap(), two_deep);
+        assert_eq!(storage.folders_below("none").unwrap(), []);
         let all: Vec<String> = storage.list("").unwrap().into_iter().map(|listed| listed.name).collect();
         assert_eq!(all, ["f", "fa", "g"]);
     });

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::durable::FileMode;
-use super::parallel;
+
 use super::statement::STATEMENT_NAME;
 use super::{EVIDENCE, Store, StoreError, blob, evidence_key, to_json};
-use crate::Sha256Digest;
 use crate::admit::{EarlierAdmission, SignerCertificate, VerifiedPackage};
 use crate::catalog::CatalogEntry;
 use crate::fetch::FetchRecord;
 use crate::storage::{Kind, Listed, below};
+use crate::{Sha256Digest, parallel};
 
 /// One admission: these bytes were admitted under this vendor path at this time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,10 @@ impl Admission {
     /// What was admitted.
     pub fn entry(&self) -> &CatalogEntry {
         &self.entry
+    }
+
+    pub(super) fn name(&self) -> AdmissionName {
+        AdmissionName { number: self.number, sha256: self.entry.sha256 }
     }
 
     /// Whether it is evidence only and waits for a decision.
@@ -166,9 +170,13 @@ pub(super) fn admission(
 pub(super) fn list(store: &Store) -> Result<Vec<AdmissionName>, StoreError> {
     let of_shard = |shard: &String| -> Result<Vec<AdmissionName>, StoreError> {
         let mut names = Vec::new();
-        for of_digest in folders_in(store, &below(EVIDENCE, shard))? {
-            if let Ok(sha256) = of_digest.parse::<Sha256Digest>() {
-                names.extend(list_of(store, &sha256)?);
+        let folders = store.storage.folders_below(&below(EVIDENCE, shard)).map_err(StoreError::reading)?;
+        for (of_digest, numbers) in folders {
+            let digest = of_digest.parse::<Sha256Digest>().ok();
+            // One in another shard than its own is found by nobody.
+            if let Some(sha256) = digest.filter(|_| of_digest.starts_with(shard.as_str())) {
+                let numbers = numbers.iter().filter_map(|name| parse_number(name));
+                names.extend(numbers.map(|number| AdmissionName { number, sha256 }));
             }
         }
         Ok(names)

@@ -7,10 +7,12 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use super::evidence::{self, Admission, AdmissionName};
 use super::{Store, StoreError, durable};
+use crate::Sha256Digest;
 use crate::package::PackagePath;
 
 /// The open index; without database if none could be opened, then every lookup goes to the evidence.
@@ -18,6 +20,33 @@ use crate::package::PackagePath;
 pub(super) struct Index {
     store: Store,
     database: Option<sled::Db>,
+    seen: Seen,
+}
+
+/// Stands for the admissions that the index has: their number, and a digest of their names in the order of their numbers.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    count: usize,
+    names: Sha256,
+}
+
+impl Seen {
+    fn of(names: &[AdmissionName]) -> Self {
+        let mut seen = Self::default();
+        names.iter().for_each(|name| seen.add(*name));
+        seen
+    }
+
+    fn add(&mut self, name: AdmissionName) {
+        self.count = self.count.saturating_add(1);
+        self.names.update(name.number.to_be_bytes());
+        self.names.update(name.sha256.as_bytes());
+    }
+
+    /// What the database keeps.
+    fn record(&self) -> Result<Vec<u8>, IndexError> {
+        Ok(serde_json::to_vec(&(self.count, Sha256Digest::from_bytes(self.names.clone().finalize().into())))?)
+    }
 }
 
 /// Why the index has to be built again. Never leaves this module.
@@ -36,7 +65,7 @@ enum IndexError {
 impl Index {
     /// Opens the index and brings it up to the evidence, building it again if need be.
     pub(super) fn open(store: &Store, names: &[AdmissionName]) -> Result<Self, StoreError> {
-        let mut index = Self { store: store.clone(), database: None };
+        let mut index = Self { store: store.clone(), database: None, seen: Seen::default() };
         match index.open_and_catch_up(names)? {
             Ok(()) => return Ok(index),
             Err(error) => {
@@ -86,7 +115,11 @@ impl Index {
     /// Adds an admission that is newer than all others.
     pub(super) fn put(&mut self, admission: &Admission) {
         let Some(database) = &self.database else { return };
-        if let Err(error) = guarded(|| put(database, admission)) {
+        self.seen.add(admission.name());
+        if let Err(error) = guarded(|| {
+            put(database, admission)?;
+            remember(database, &self.seen)
+        }) {
             let error: &dyn Error = &error;
             warn!(error, "the index failed; working without it");
             self.database = None;
@@ -115,27 +148,32 @@ impl Index {
         let opened = guarded(|| {
             durable::create_folders(&folder)?;
             let database = open_database(&folder)?;
-            let known = known(&database)?;
-            Ok((database, known))
+            let known = known(&database, names)?;
+            if known.is_none() {
+                database.clear()?;
+                database.open_tree(SEEN)?.clear()?;
+            }
+            Ok((database, known.unwrap_or_default()))
         });
-        let (database, known) = match opened {
+        let (database, mut seen) = match opened {
             Ok(opened) => opened,
             Err(error) => return Ok(Err(error)),
         };
-        let behind = names.strip_prefix(known.as_slice());
-        if behind.is_none()
-            && let Err(error) =
-                guarded(|| Ok(database.clear().and_then(|()| database.open_tree(SEEN)?.clear())?))
-        {
-            return Ok(Err(error));
-        }
-        for name in behind.unwrap_or(names) {
+        let missing = names.get(seen.count..).unwrap_or_default();
+        for name in missing {
             let admission = evidence::read(&self.store, *name)?;
             if let Err(error) = guarded(|| put(&database, &admission)) {
                 return Ok(Err(error));
             }
+            seen.add(*name);
+        }
+        if !missing.is_empty()
+            && let Err(error) = guarded(|| remember(&database, &seen))
+        {
+            return Ok(Err(error));
         }
         self.database = Some(database);
+        self.seen = seen;
         Ok(Ok(()))
     }
 }
@@ -150,24 +188,25 @@ fn open_database(folder: &Path) -> Result<sled::Db, IndexError> {
     Ok(sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()?)
 }
 
-/// The admissions the index has seen, in the order of their numbers.
-fn known(database: &sled::Db) -> Result<Vec<AdmissionName>, IndexError> {
-    let mut names = Vec::new();
-    for item in &database.open_tree(SEEN)? {
-        let (_, value) = item?;
-        let (number, sha256) = serde_json::from_slice(&value)?;
-        names.push(AdmissionName { number, sha256 });
-    }
-    Ok(names)
+/// What the index has, if these are the first of the admissions that there are.
+fn known(database: &sled::Db, names: &[AdmissionName]) -> Result<Option<Seen>, IndexError> {
+    let Some(record) = database.open_tree(SEEN)?.get(STATE)? else { return Ok(None) };
+    let Ok((count, _)) = serde_json::from_slice::<(usize, Sha256Digest)>(&record) else { return Ok(None) };
+    let Some(names) = names.get(..count) else { return Ok(None) };
+    let seen = Seen::of(names);
+    Ok((seen.record()? == *record).then_some(seen))
+}
+
+/// Written after what it stands for: an index that was left in between is only behind.
+fn remember(database: &sled::Db, seen: &Seen) -> Result<(), IndexError> {
+    database.open_tree(SEEN)?.insert(STATE, seen.record()?)?;
+    Ok(())
 }
 
 fn put(database: &sled::Db, admission: &Admission) -> Result<(), IndexError> {
-    let entry = admission.entry();
     if !admission.is_held() {
-        database.insert(entry.path.as_str(), serde_json::to_vec(admission)?)?;
+        database.insert(admission.entry().path.as_str(), serde_json::to_vec(admission)?)?;
     }
-    let seen = serde_json::to_vec(&(admission.number(), entry.sha256))?;
-    database.open_tree(SEEN)?.insert(admission.number().to_be_bytes(), seen)?;
     Ok(())
 }
 
@@ -181,8 +220,9 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexEr
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Panicked))
 }
 
-/// Tree with the number and digest of every admission the index knows.
+/// Tree with one record: what the index has. Indexes of early versions have others there, and none of this name.
 const SEEN: &str = "seen";
+const STATE: &str = "state";
 /// A few thousand packages need far less.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -214,7 +254,7 @@ mod tests {
         let mut writer = test.store.write().unwrap();
         for number in 1..=20 {
             let found = writer.find(&path(number)).unwrap().unwrap();
-            assert_eq!(found.sha256, crate::Sha256Digest::of(format!("package {number}").as_bytes()));
+            assert_eq!(found.sha256, Sha256Digest::of(format!("package {number}").as_bytes()));
         }
         test.commit(&mut writer, &path(21), b"package 21");
         drop(writer);
@@ -260,6 +300,20 @@ mod tests {
             for file in files_below(index) {
                 let bytes = std::fs::read(&file).unwrap();
                 std::fs::write(file, &bytes[..bytes.len() / 3]).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn index_of_an_earlier_version_is_built_again() {
+        survives(|index| {
+            let database = open_database(index).unwrap();
+            database.clear().unwrap();
+            let seen = database.open_tree(SEEN).unwrap();
+            seen.clear().unwrap();
+            for number in 1..=20_u64 {
+                let name = (number, Sha256Digest::of(format!("package {number}").as_bytes()));
+                seen.insert(number.to_be_bytes(), serde_json::to_vec(&name).unwrap()).unwrap();
             }
         });
     }

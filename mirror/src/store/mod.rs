@@ -42,7 +42,6 @@ mod gc;
 mod held;
 mod index;
 mod lock;
-mod parallel;
 mod proven;
 mod readable;
 mod repair;
@@ -58,6 +57,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use check::Pace;
 pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
 pub use evidence::{Acceptance, Admission};
@@ -302,7 +302,7 @@ fn evidence_key(digest: &Sha256Digest) -> String {
 /// `ROOT/ab/abcdef…`: at most 256 folders per folder and one level of names.
 fn sharded(root: &str, digest: &Sha256Digest) -> String {
     let hex = digest.to_hex();
-    let shard: String = hex.chars().take(2).collect();
+    let shard = hex.get(..2).unwrap_or_default();
     format!("{root}/{shard}/{hex}")
 }
 

@@ -125,7 +125,7 @@ impl StoreWriter {
     /// Remembers an admission that was made just now.
     fn add(&mut self, admission: &Admission) {
         self.begun = self.begun.saturating_sub(1);
-        self.names.push(AdmissionName { number: admission.number(), sha256: admission.entry().sha256 });
+        self.names.push(admission.name());
         self.index.put(admission);
     }
 

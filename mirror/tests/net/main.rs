@@ -12,6 +12,8 @@ mod fetch;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod nginx;
 #[cfg(test)]
 mod pages;
@@ -23,6 +25,8 @@ mod proxy;
 mod quarantine;
 #[cfg(test)]
 mod real_proxies;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod robustness;
 #[cfg(test)]

@@ -219,6 +219,33 @@ async fn state_of_the_server_is_the_same_on_page_and_api_and_told_in_time() {
 }
 
 #[tokio::test]
+async fn damaged_package_is_told_without_a_place_on_the_machine() {
+    let mirror = Mirror::start().await;
+    std::fs::write(mirror.blob(&core_bytes()), b"damaged").unwrap();
+    assert_eq!(mirror.get(&format!("/{CORE}")).await.status, 503);
+    let health = json(&mirror, "/api/v1/health").await;
+    assert_eq!(health["status"], "failing");
+    assert!(health["problem"].as_str().unwrap().starts_with("one of the stored packages is damaged"));
+    let place = mirror.store.root_dir().to_str().unwrap().to_owned();
+    for path in ["/", "/api/v1/health"] {
+        let text = mirror.get(path).await;
+        assert!(text.text().contains("is damaged") && !text.text().contains(&place), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn digest_of_what_was_withdrawn_tells_why() {
+    let mirror = Mirror::start().await;
+    let sha256 = Sha256Digest::of(b"gone");
+    mirror.catalog.lock().unwrap().withdrawn =
+        vec![WithdrawnPackage { sha256, paths: Vec::new(), at: at(20), reason: "upgrade loops".to_owned() }];
+    publish(&mirror.store, "withdrawn");
+    let answer = mirror.get(&format!("/package/{sha256}")).await;
+    assert_eq!(answer.status, 404);
+    assert!(answer.text().contains("withdrawn from this mirror") && answer.text().contains("upgrade loops"));
+}
+
+#[tokio::test]
 async fn bytes_under_two_paths_have_one_page() {
     let mirror = Mirror::start().await;
     let twin = CORE.replace("app-signed/", "");

@@ -2,6 +2,7 @@
 
 mod checker;
 mod pace;
+pub(crate) use self::pace::Pace;
 mod session;
 mod text;
 

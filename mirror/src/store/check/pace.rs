@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 /// Lets bytes pass at a rate, on the average since it was made.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     bytes_per_second: Option<u64>,
     begun: Instant,
     passed: u64,
 }
 
 impl Pace {
-    pub(super) fn new(bytes_per_second: Option<u64>) -> Self {
+    pub(crate) fn new(bytes_per_second: Option<u64>) -> Self {
         let bytes_per_second = bytes_per_second.filter(|rate| *rate > 0);
         Self { bytes_per_second, begun: Instant::now(), passed: 0 }
     }
 
     /// Waits until so many more bytes may have passed.
-    pub(super) fn pass(&mut self, bytes: u64) {
+    pub(crate) fn pass(&mut self, bytes: u64) {
         let Some(rate) = self.bytes_per_second else { return };
         self.passed = self.passed.saturating_add(bytes);
         let due = due(self.passed, rate);

@@ -4,15 +4,16 @@
 //! synced, renamed, and then the folder is synced. A crash therefore leaves the old state, the new state, or the old
 //! state and a temporary file; never half a file under its final name.
 
+mod copying;
 pub(crate) mod fault;
 
 use std::fs::{File, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::Digest as _;
 use thiserror::Error;
 
+use self::copying::copy_and_hash;
 use self::fault::Operation;
 use crate::Sha256Digest;
 
@@ -118,20 +119,14 @@ pub fn copy_in(from: &Path, to: &Path, mode: FileMode, expected: Sha256Digest) -
     let temporary = new_temporary(to, mode)?;
     let mut temporary = keep_if_stopped(temporary, Operation::Write, to)?;
     let failed = |e| DurableError::new("write a temporary file for", to, e);
-    // The system copies; what it has copied is hashed while it gets to the disk.
-    io::copy(&mut source, temporary.as_file_mut()).map_err(failed)?;
-    let temporary = keep_if_stopped(temporary, Operation::Sync, to)?;
-    let mut copied = File::open(temporary.path()).map_err(failed)?;
-    let (synced, digest) = std::thread::scope(|scope| {
-        let syncing = scope.spawn(|| temporary.as_file().sync_all());
-        let digest = digest_of(&mut copied);
-        (syncing.join().unwrap_or_else(|_| Err(io::Error::other("syncing panicked"))), digest)
-    });
-    synced.map_err(failed)?;
-    if digest.map_err(failed)? != expected {
+    let copy = File::open(temporary.path()).map_err(failed)?;
+    let digest = copy_and_hash(&mut source, temporary.as_file_mut(), copy).map_err(failed)?;
+    if digest != expected {
         let differs = io::Error::new(io::ErrorKind::InvalidData, "the copied bytes have another digest");
         return Err(failed(differs));
     }
+    let temporary = keep_if_stopped(temporary, Operation::Sync, to)?;
+    temporary.as_file().sync_all().map_err(failed)?;
     persist_new(temporary, to)
 }
 
@@ -312,17 +307,6 @@ fn create(path: &Path, mode: FileMode) -> io::Result<File> {
     options.open(path)
 }
 
-fn digest_of(source: &mut File) -> io::Result<Sha256Digest> {
-    let mut digest = sha2::Sha256::new();
-    let mut buffer = vec![0; BUFFER_LENGTH];
-    loop {
-        let length = source.read(&mut buffer)?;
-        let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) else { break };
-        digest.update(bytes);
-    }
-    Ok(Sha256Digest::from_bytes(digest.finalize().into()))
-}
-
 #[cfg(unix)]
 fn unix_mode(mode: FileMode) -> u32 {
     match mode {
@@ -361,8 +345,6 @@ fn keep_if_stopped(
     }
     Ok(temporary)
 }
-
-const BUFFER_LENGTH: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

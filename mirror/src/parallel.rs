@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 /// Does the same with each item, and returns the results in the order of the items; the first error in that order if one
 /// fails.
-pub(super) fn map<T: Sync, R: Send, E: Send>(
+pub(crate) fn map<T: Sync, R: Send, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {
@@ -17,7 +17,16 @@ pub(super) fn map<T: Sync, R: Send, E: Send>(
     std::thread::scope(|scope| {
         let shares: Vec<_> = items
             .chunks(share)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Result<Vec<R>, E>>()))
+            .map(|chunk| {
+                scope.spawn(move || {
+                    // Not collected: that guesses the length, and copies what it has whenever it was wrong.
+                    let mut done = Vec::with_capacity(chunk.len());
+                    for item in chunk {
+                        done.push(work(item)?);
+                    }
+                    Ok(done)
+                })
+            })
             .collect();
         let mut results = Vec::with_capacity(items.len());
         for share in shares {
@@ -31,7 +40,7 @@ pub(super) fn map<T: Sync, R: Send, E: Send>(
 }
 
 /// The same with a thread for each item, for a few large ones.
-pub(super) fn each<T: Sync, R: Send, E: Send>(
+pub(crate) fn each<T: Sync, R: Send, E: Send>(
     items: &[T],
     work: impl Fn(&T) -> Result<R, E> + Sync,
 ) -> Result<Vec<R>, E> {

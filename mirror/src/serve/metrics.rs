@@ -1,0 +1,210 @@
+//! What a monitoring system collects at `/metrics`, as OpenMetrics text.
+//!
+//! Counters are atomics and are counted where things happen; what is a state (the end of the catalog, its packages) is looked
+//! up when it is asked for. Nothing here tells of single hosts.
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Everything that is counted; clones of a counter count on together.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// Answered requests.
+    pub(crate) requests: Family<RequestLabels, Counter>,
+    /// Bytes of bodies that connections have taken.
+    pub(crate) bytes: Counter,
+    /// Requests whose answer has not ended.
+    pub(crate) in_flight: Gauge,
+    /// From the whole head of a request to the head of the answer.
+    pub(crate) seconds: Histogram,
+    /// Connections that are open, and those that were refused.
+    pub(crate) connections: Gauge,
+    pub(crate) refused: Counter,
+    /// TLS handshakes by what became of them.
+    pub(crate) handshakes: Family<HandshakeLabels, Counter>,
+    /// Packages of which the last byte was taken.
+    pub(crate) downloads: Family<PackageLabels, Counter>,
+    /// Lines of the access log that were lost because the disk did not keep up.
+    pub(crate) lost_lines: Counter,
+    /// Stored files that were read again.
+    pub(crate) checked_files: Family<CheckLabels, Counter>,
+    pub(crate) checked_bytes: Counter,
+    pub(crate) bad_files: Gauge,
+    packages: Gauge,
+    problem: Gauge,
+    published: Gauge,
+    expires: Family<RoleLabels, Gauge>,
+}
+
+/// The labels of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RequestLabels {
+    pub(crate) method: KnownMethod,
+    pub(crate) status: u16,
+}
+
+/// Methods by name, and one name for all that clients make up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(clippy::upper_case_acronyms, reason = "the names of the standard, as they are written out")]
+pub(crate) enum KnownMethod {
+    GET,
+    HEAD,
+    OPTIONS,
+    Other,
+}
+
+impl KnownMethod {
+    pub(crate) fn of(method: &http::Method) -> Self {
+        match method.as_str() {
+            "GET" => Self::GET,
+            "HEAD" => Self::HEAD,
+            "OPTIONS" => Self::OPTIONS,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The label of a handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct HandshakeLabels {
+    pub(crate) outcome: &'static str,
+}
+
+/// The label of a package: its file name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct PackageLabels {
+    pub(crate) package: String,
+}
+
+/// The label of a file that was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CheckLabels {
+    pub(crate) outcome: &'static str,
+}
+
+/// The label of a role of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RoleLabels {
+    role: &'static str,
+}
+
+/// What is so at the moment, and not counted.
+#[derive(Debug)]
+pub(crate) struct State<'a> {
+    pub(crate) packages: usize,
+    pub(crate) problem: bool,
+    /// When the catalog on disk was published.
+    pub(crate) published: Option<jiff::Timestamp>,
+    pub(crate) ends: &'a [crate::catalog::RoleEnd],
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("midmirror");
+        let metrics = Self {
+            requests: Family::default(),
+            bytes: Counter::default(),
+            in_flight: Gauge::default(),
+            seconds: Histogram::new(BUCKETS),
+            connections: Gauge::default(),
+            refused: Counter::default(),
+            handshakes: Family::default(),
+            downloads: Family::default(),
+            lost_lines: Counter::default(),
+            checked_files: Family::default(),
+            checked_bytes: Counter::default(),
+            bad_files: Gauge::default(),
+            packages: Gauge::default(),
+            problem: Gauge::default(),
+            published: Gauge::default(),
+            expires: Family::default(),
+            registry: Registry::default(),
+        };
+        let of = &metrics;
+        registry.register("http_requests", "Answered requests", of.requests.clone());
+        registry.register_with_unit(
+            "http_sent",
+            "Bodies as connections took them",
+            Unit::Bytes,
+            of.bytes.clone(),
+        );
+        registry.register(
+            "http_requests_in_flight",
+            "Requests whose answer has not ended",
+            of.in_flight.clone(),
+        );
+        registry.register_with_unit(
+            "http_answer",
+            "From the head of a request to the head of its answer",
+            Unit::Seconds,
+            of.seconds.clone(),
+        );
+        registry.register("connections", "Open connections", of.connections.clone());
+        registry.register("connections_refused", "Connections beyond the limit", of.refused.clone());
+        registry.register("tls_handshakes", "TLS handshakes by outcome", of.handshakes.clone());
+        registry.register("downloads", "Packages sent to their last byte", of.downloads.clone());
+        registry.register(
+            "access_log_lines_lost",
+            "Lines that the disk did not take in time",
+            of.lost_lines.clone(),
+        );
+        registry.register(
+            "checked_files",
+            "Stored files that were read again, by outcome",
+            of.checked_files.clone(),
+        );
+        registry.register_with_unit(
+            "checked",
+            "Stored files that were read again",
+            Unit::Bytes,
+            of.checked_bytes.clone(),
+        );
+        registry.register(
+            "bad_files",
+            "Stored files that are not what the catalog says",
+            of.bad_files.clone(),
+        );
+        registry.register("catalog_packages", "Packages in the catalog", of.packages.clone());
+        registry.register("problem", "1 if /healthz tells of a problem", of.problem.clone());
+        registry.register_with_unit(
+            "catalog_published_timestamp",
+            "When the catalog was published, since 1970",
+            Unit::Seconds,
+            of.published.clone(),
+        );
+        registry.register_with_unit(
+            "catalog_expires_timestamp",
+            "When a role of the catalog ends, since 1970",
+            Unit::Seconds,
+            of.expires.clone(),
+        );
+        Self { registry, ..metrics }
+    }
+
+    /// Everything as text.
+    pub(crate) fn text(&self, state: &State<'_>) -> String {
+        self.packages.set(i64::try_from(state.packages).unwrap_or(i64::MAX));
+        self.problem.set(i64::from(state.problem));
+        self.published.set(state.published.map_or(0, jiff::Timestamp::as_second));
+        for end in state.ends {
+            let role = RoleLabels { role: end.role.as_str() };
+            self.expires.get_or_create(&role).set(end.expires.as_second());
+        }
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _written = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// What the text is.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Small answers take a fraction of a millisecond; the first request for a package waits for its digest.
+const BUCKETS: [f64; 9] = [0.0005, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 20.0, 60.0];
