@@ -12,6 +12,7 @@ use midmirror_mirror::log::LogError;
 use midmirror_mirror::package::{BuildstampError, PackagePathError};
 use midmirror_mirror::pipeline::PipelineError;
 use midmirror_mirror::plan::{PlanError, UnpackError};
+use midmirror_mirror::prune::PruneError;
 use midmirror_mirror::serve::ServeError;
 use midmirror_mirror::stage::{SourceError, StageError};
 use midmirror_mirror::store::StoreError;
@@ -19,6 +20,7 @@ use midmirror_mirror::withdraw::WithdrawError;
 use midmirror_verify::TrustStoreError;
 use thiserror::Error;
 
+use crate::commands::withdraw::{lost_records, of_records, of_withdraw};
 use crate::exit::Exit;
 use crate::output;
 
@@ -87,7 +89,12 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
         return of_key_change(error);
     }
     if let Some(error) = error.downcast_ref::<WithdrawError>() {
-        return crate::commands::withdraw::of_withdraw(error);
+        return of_withdraw(error);
+    }
+    match error.downcast_ref::<PruneError>() {
+        Some(PruneError::Records(error)) => return of_records(error, "prunings"),
+        Some(PruneError::By | PruneError::TooMany { .. }) => return Some((Exit::Usage, None)),
+        _ => {}
     }
     if let Some(error) = error.downcast_ref::<ExportError>() {
         return crate::commands::store::export_tuf::of_export(error);
@@ -126,7 +133,7 @@ fn known(error: &(dyn StdError + 'static)) -> Option<(Exit, Option<String>)> {
     match error.downcast_ref::<PipelineError>() {
         Some(PipelineError::Store(error)) => return Some((of_store(error), store_hint(error))),
         Some(PipelineError::Catalog(error)) => return of_catalog(error),
-        Some(PipelineError::Withdraw(error)) => return crate::commands::withdraw::of_withdraw(error),
+        Some(PipelineError::Withdraw(error)) => return of_withdraw(error),
         Some(PipelineError::Fetch(error)) => return Some((of_fetch(error), fetch_hint(error))),
         Some(PipelineError::Admit(error)) => return known(error),
         _ => {}
@@ -147,13 +154,16 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
              makes keys only for a new store)"
         }
         CatalogError::KeyMode { .. } => {
-            "if nobody else has read it: chmod 600 FILE; if in doubt, set up the store anew"
+            "if nobody else has read it: chmod 600 FILE; if in doubt, chmod and then replace it: midmirror keys rotate ROLE, \
+             of store.pem midmirror keys rotate-store"
         }
         CatalogError::KeyFormat { .. } => "bring it back from its backup",
         CatalogError::KeyLocked { .. } => {
             "--passphrase-file FILE, MIDMIRROR_KEY_PASSPHRASE, or the systemd credential midmirror-key-passphrase opens it"
         }
-        CatalogError::WrongPassphrase { .. } => "nothing was signed; give the passphrase of this key",
+        CatalogError::WrongPassphrase { .. } => {
+            "give the passphrase of this very key; others may have another one"
+        }
         CatalogError::KeyEncryption { .. } => "openssl pkcs8 -topk8 -v2 aes-256-cbc writes it anew",
         CatalogError::TooFewKeys { role: Role::Root, .. } => {
             "bring the root keys here for the moment, or have their holders sign: midmirror keys export-unsigned"
@@ -178,9 +188,9 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
             return Some((Exit::StoreDamaged, Some(hint.to_owned())));
         }
         CatalogError::LostWithdrawals { .. } => {
-            let hint = "bring STORE/withdrawals back from a backup; nothing is published until then";
-            return Some((Exit::StoreDamaged, Some(hint.to_owned())));
+            return Some((Exit::StoreDamaged, Some(lost_records("withdrawals"))));
         }
+        CatalogError::LostPrunings => return Some((Exit::StoreDamaged, Some(lost_records("prunings")))),
         CatalogError::NoLogKey => "midmirror init makes it and signs a catalog that names it",
         CatalogError::EarlierCheckpoint { .. } => "it is what `midmirror log checkpoint` printed, unchanged",
         CatalogError::Log { source } => return of_log(source),
@@ -194,6 +204,7 @@ fn of_catalog(error: &CatalogError) -> Option<(Exit, Option<String>)> {
 fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
     let (exit, hint) = match error {
         KeyChangeError::Catalog(error) => return of_catalog(error).or_else(|| known(error.source()?)),
+        KeyChangeError::File { source, .. } => return of_key_change(source),
         KeyChangeError::Read { source, .. } => (of_io(source), "it is what the step before this one wrote"),
         KeyChangeError::Malformed { .. } => (
             Exit::Usage,
@@ -213,6 +224,11 @@ fn of_key_change(error: &KeyChangeError) -> Option<(Exit, Option<String>)> {
             Exit::Usage,
             "if it was carried out in part: midmirror keys finish; else midmirror keys discard, propose the change anew and have it \
              signed anew",
+        ),
+        KeyChangeError::Expired { .. } => (
+            Exit::Usage,
+            "nothing was published, for every host would refuse it; look at the clock, then midmirror keys discard, and propose \
+             the change anew",
         ),
         KeyChangeError::Foreign => {
             (Exit::Usage, "`keys` in the configuration must name the keys of this store")
@@ -320,6 +336,7 @@ pub(crate) fn of_store(error: &StoreError) -> Exit {
         StoreError::Write { .. } | StoreError::File { .. } | StoreError::Random => Exit::Storage,
         StoreError::Garbled { .. }
         | StoreError::Withdrawals { .. }
+        | StoreError::Prunings { .. }
         | StoreError::Misplaced { .. }
         | StoreError::Length { .. }
         | StoreError::DamagedBlob { .. }
@@ -335,9 +352,8 @@ pub(crate) fn store_hint(error: &StoreError) -> Option<String> {
                 "create it with midmirror init, or name another with --store or --config"
             }
             StoreError::NothingToAccept { .. } => "midmirror list --history shows all names and digests",
-            StoreError::Withdrawals { .. } => {
-                "bring STORE/withdrawals back from a backup; nothing is published until then"
-            }
+            StoreError::Withdrawals { .. } => return Some(lost_records("withdrawals")),
+            StoreError::Prunings { .. } => return Some(lost_records("prunings")),
             StoreError::NotEmpty { .. } => "a store is made in a new or empty folder",
             StoreError::Busy { .. } => "wait for the other run to end; reading commands are not affected",
             StoreError::DamagedBlob { .. } | StoreError::Length { .. } | StoreError::NoBlob { .. } => {

@@ -4,7 +4,8 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use midmirror_mirror::catalog::{Passphrase, is_encrypted_key};
+use midmirror_mirror::catalog::{Keeping, Passphrase, SigningKeys, is_encrypted_key};
+use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::failure::coded;
@@ -35,6 +36,19 @@ pub(crate) fn for_file(file: Option<&Path>, key: &Path) -> anyhow::Result<Option
         return Ok(None);
     }
     Ok(Passphrase::new(ask(&format!("Passphrase of {}: ", key.display()))?.as_bytes()))
+}
+
+/// The passphrase for a new key that joins those of a folder; none if those are not encrypted either.
+pub(crate) fn for_joining(
+    file: Option<&Path>,
+    keys: &SigningKeys,
+    is_root: bool,
+) -> anyhow::Result<Option<Passphrase>> {
+    match keys.keeping(is_root)? {
+        Keeping::Plain => Ok(None),
+        Keeping::Encrypted => for_new_keys(file).map(Some),
+        Keeping::Under(passphrase) => Ok(Some(passphrase.clone())),
+    }
 }
 
 /// The passphrase under which keys are to be encrypted.
@@ -73,7 +87,7 @@ fn read(file: &Path) -> anyhow::Result<Passphrase> {
     let failed = || format!("failed to read the passphrase file {}", file.display());
     let opened = std::fs::File::open(file).with_context(failed)?;
     refuse_open_mode(file, &opened)?;
-    let mut text = Vec::new();
+    let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
     opened.take(4096).read_to_end(&mut text).with_context(failed)?;
     Passphrase::new(&text).ok_or_else(empty)
 }
@@ -98,14 +112,20 @@ fn refuse_open_mode(_file: &Path, _opened: &std::fs::File) -> anyhow::Result<()>
     Ok(())
 }
 
-fn ask(prompt: &str) -> anyhow::Result<String> {
-    rpassword::prompt_password(prompt).context("failed to ask for the passphrase")
+fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new).context("failed to ask for the passphrase")
 }
 
 fn empty() -> anyhow::Error {
-    coded(Exit::Usage, "the passphrase is empty or longer than 1,024 bytes", "one line of text")
+    coded(
+        Exit::Usage,
+        "the passphrase is empty, longer than 1,024 bytes, or has more than one line",
+        format!("one line of text, in the file of --passphrase-file, in {VARIABLE}, or typed"),
+    )
 }
 
+/// Room for what is read at once: what grows leaves copies of itself behind.
+const LONGEST: usize = 4096 + 1;
 const VARIABLE: &str = "MIDMIRROR_KEY_PASSPHRASE";
 /// `LoadCredential=midmirror-key-passphrase:…` or `LoadCredentialEncrypted=` in a unit.
 const CREDENTIAL: &str = "midmirror-key-passphrase";

@@ -16,7 +16,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, RelaxedRule, judge_file};
-use midmirror_mirror::audit::{AuditInputs, AuditRecord, Reread, Verdict, audit};
+use midmirror_mirror::audit::{AuditInputs, AuditRecord, Basis, Reread, Verdict, audit};
 use midmirror_mirror::catalog::{Lifetimes, SigningKeys};
 use midmirror_mirror::package::PackagePath;
 use midmirror_mirror::pipeline::{self, OnChange, Outcome as Item, Site};
@@ -84,7 +84,6 @@ fn compare(file: &Path, anchors: &Path, rounds: usize) -> Outcome<()> {
 struct Setting {
     _folder: tempfile::TempDir,
     store: Store,
-    root: Vec<u8>,
     path: PackagePath,
     blob: PathBuf,
     sha256: Sha256Digest,
@@ -126,9 +125,8 @@ impl Setting {
         if let Some(Item::NotAdmitted(error)) = report.items.into_iter().map(|item| item.outcome).next() {
             return Err(error.into());
         }
-        let root = std::fs::read(store.repository_dir().join("1.root.json"))?;
         let blob = store.blob_path(&sha256);
-        Ok(Self { _folder: folder, store, root, path, blob, sha256, trust, policy, now })
+        Ok(Self { _folder: folder, store, path, blob, sha256, trust, policy, now })
     }
 
     fn verify(&self) -> Outcome<()> {
@@ -147,16 +145,8 @@ impl Setting {
     fn audit(&self, reread: Reread, previous: Option<&AuditRecord>) -> Outcome<AuditRecord> {
         let inputs = AuditInputs {
             store: &self.store,
-            root: &self.root,
-            root_is_own: true,
-            trust: &self.trust,
-            timestamp_trust: None,
-            agent_anchors: None,
-            policy: &self.policy,
-            now: self.now,
-            at: None,
-            since: None,
-            previous,
+            root: None,
+            basis: Basis { previous, ..Basis::new(&self.trust, &self.policy, self.now) },
             reread,
         };
         let audit = audit(&inputs, &mut |_| {})?;

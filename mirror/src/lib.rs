@@ -23,6 +23,8 @@ pub mod store;
 pub mod withdraw;
 
 mod digest;
+mod error_text;
 mod parallel;
 
 pub use digest::{DigestError, Sha256Digest};
+pub use error_text::error_text;

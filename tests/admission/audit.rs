@@ -5,7 +5,9 @@ use std::fs;
 use jiff::SignedDuration;
 use midmirror_fixtures::embedded;
 use midmirror_mirror::admit::AdmissionPolicy;
-use midmirror_mirror::audit::{Audit, AuditInputs, AuditRecord, Class, EndKind, Reread, Verdict, audit};
+use midmirror_mirror::audit::{
+    Audit, AuditInputs, AuditRecord, Basis, Class, EndKind, Reread, Verdict, audit,
+};
 use midmirror_verify::TrustStore;
 
 use crate::mirror::{Mirror, at, digest};
@@ -27,19 +29,10 @@ impl<'a> Auditor<'a> {
 
     fn audit(&self, now: &str, other: Option<&str>, previous: Option<&AuditRecord>) -> Audit {
         let store = &self.mirror.store;
-        let root = fs::read(store.repository_dir().join("1.root.json")).unwrap();
         let inputs = AuditInputs {
             store,
-            root: &root,
-            root_is_own: true,
-            trust: &self.trust,
-            timestamp_trust: None,
-            agent_anchors: None,
-            policy: &self.policy,
-            now: at(now),
-            at: other.map(at),
-            since: None,
-            previous,
+            root: None,
+            basis: Basis { at: other.map(at), previous, ..Basis::new(&self.trust, &self.policy, at(now)) },
             reread: Reread::After(SignedDuration::from_hours(24 * 365 * 50)),
         };
         audit(&inputs, &mut |_| {}).unwrap()

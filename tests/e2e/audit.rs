@@ -8,6 +8,8 @@ use midmirror_fixtures::embedded;
 use midmirror_fixtures::upstream::Content;
 use serde_json::Value;
 
+use crate::attacks::new_upgrade;
+use crate::attacks_archive::Zip;
 use crate::changed::{package, repacked};
 use crate::site::{Mirror, Run, Site, flip_byte, overwrite};
 
@@ -125,6 +127,12 @@ fn damaged_evidence_statement_log_list_and_catalog_are_named() {
             .says("DAMAGED")
             .says(says);
     }
+    // What a changed report says does not count.
+    let run = with_damage(&site, &admission.join("report.json"), |file| {
+        let text = fs::read_to_string(file).unwrap();
+        overwrite(file, text.replacen("  ", "   ", 1).as_bytes());
+    });
+    run.expect(11).says("BAD").says("its report.json is not the one that was recorded").says("4 good, 1 BAD");
     let statement = PathBuf::from(format!("{}.statement.dsse.json", admission.display()));
     with_damage(&site, &statement, |file| flip_byte(file)).expect(11).says("statement");
     with_damage(&site, &statement, |file| fs::remove_file(file).unwrap()).expect(11).says("statement");
@@ -195,7 +203,14 @@ fn record_of_another_store_and_one_that_cannot_be_kept_are_said() {
     fs::write(site.path("file"), "").unwrap();
     let run = site.run(&["audit", "--record", "file/record.json"]);
     assert!(run.code != 0 || run.stderr.contains("note: "), "{}", run.stderr);
-    site.run(&["audit", "--json", "-", "--csv", "-"]).expect(2).says("cannot both be -");
+    for forms in [["--json", "--csv"], ["--html", "--json"]] {
+        site.run(&["audit", forms[0], "-", forms[1], "-"]).expect(2).says("only one of");
+    }
+    assert!(!site.path("store.audits").exists(), "told before anything is audited");
+    let page = site.run(&["audit", "--no-record", "--html", "-"]).expect(0).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(!site.path("-").exists());
+    site.run(&["audit", "--since", "yesterday"]).expect(2).says("give a day as 2026-11-30");
 }
 
 #[test]
@@ -281,4 +296,32 @@ fn statements_and_checkpoints_of_an_earlier_key_of_the_store_count() {
     site.run(&["keys", "rotate-store", "--reason", "a new year"]).expect(0);
     site.run(&["log", "verify"]).expect(0);
     site.run(&["audit"]).expect(0).says("grown from the").says("1 store-key-changed");
+}
+
+#[test]
+fn rules_that_were_set_aside_are_told_with_their_reason() {
+    let site = Site::new();
+    let upgrade = new_upgrade();
+    let mut zip = Zip::read(upgrade.bytes);
+    zip.suffix = vec![0; 3];
+    let bytes = zip.write();
+    let digest = midmirror_mirror::Sha256Digest::of(&bytes).to_hex();
+    site.upstream().replace(upgrade.path, Content::Shared(Arc::from(bytes)));
+    site.configure(&format!(
+        "[[policy.relax]]\nrule = \"trailing-bytes\"\nsha256 = {digest:?}\nreason = \"=seen <b>by hand</b>\"\n"
+    ));
+    let site = site.synced();
+    let found = report(&site, 0, &["--no-record"]);
+    let packages = found["packages"].as_array().unwrap();
+    let relaxed: Vec<&Value> =
+        packages.iter().flat_map(|package| package["relaxed"].as_array().unwrap()).collect();
+    assert_eq!(relaxed.len(), 1, "{found:#}");
+    assert_eq!(relaxed[0]["rule"], "trailing-bytes");
+    let run = site.run(&["audit", "--html", "audit.html", "--csv", "audit.csv"]).expect(0);
+    let _said = run.says("set aside trailing-bytes for mid-upgrade.").says("=seen <b>by hand</b>");
+    let page = fs::read_to_string(site.path("audit.html")).unwrap();
+    assert!(page.contains("rule trailing-bytes was set aside: =seen &lt;b&gt;by hand"), "{page}");
+    assert!(fs::read_to_string(site.path("audit.csv")).unwrap().contains("trailing-bytes: =seen"));
+    // A later audit remembers it.
+    site.run(&["audit"]).expect(0).says("set aside trailing-bytes");
 }

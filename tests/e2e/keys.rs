@@ -202,6 +202,51 @@ fn root_ceremony_of_three_holders_replaces_lost_online_keys_and_enrolled_hosts_g
 }
 
 #[test]
+fn change_that_cannot_be_proposed_leaves_no_key_behind() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let before = names(&site.path("store.keys"));
+    site.run(&["keys", "rotate", "root", "--reason", "drill"]).expect(2).says("--old ID");
+    site.run(&["keys", "rotate", "root", "--old", "00000000", "--reason", "drill"]).expect(2);
+    site.run(&["keys", "rotate", "timestamp", "--reason", " "]).expect(2).says("--reason is empty");
+    assert_eq!(names(&site.path("store.keys")), before);
+}
+
+#[test]
+fn what_is_said_to_be_signed_stays_signed() {
+    let site = Site::new();
+    site.run(&["init"]).expect(0);
+    let holders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    for (holder, name) in holders.iter().zip(["root-1.pem", "root-2.pem", "root-3.pem"]) {
+        hand_over(&site, name, holder);
+    }
+    site.run(&["keys", "renew-root"]).expect(0).says("has 0 of 2");
+    let exported = site.run(&["keys", "export-unsigned", "--output", "next.json"]).expect(0);
+    let digest = line(&exported, "digest").to_owned();
+    let sign = |key: &str, output: &str| {
+        let next = site.path("next.json").display().to_string();
+        let sign =
+            ["keys", "sign", &next, "--key", key, "--key", key, "--output", output, "--digest", &digest];
+        holder_runs(&holders[0], &sign)
+    };
+    assert_eq!(sign("root-1.pem", "s.json").expect(0).stdout.matches("signed   ").count(), 1);
+    sign("root-9.pem", "t.json").expect(2).says("root-9.pem is not there").says("--key");
+    // The second file is none: the first one counts all the same, and the message names the second.
+    let (signed, proposal) = (holders[0].path().join("s.json"), site.path("next.json"));
+    let (signed, proposal) = (signed.display().to_string(), proposal.display().to_string());
+    let import = site.run(&["keys", "import-signature", &signed, &proposal]).expect(2);
+    import.says(&format!("{proposal} cannot be used")).says("is not a signature file");
+    site.run(&["keys", "status"]).expect(0).says("1 signature missing");
+    // As `keys finish` says, and it keeps what the keys here have signed, although they are not enough.
+    site.run(&["keys", "discard"]).expect(0);
+    site.run(&["keys", "renew-root"]).expect(0);
+    fs::copy(holders[1].path().join("root-2.pem"), site.path("store.keys/root-2.pem")).unwrap();
+    site.run(&["keys", "finish"]).expect(2).says("signed   ").says("has 1 of 2");
+    fs::remove_file(site.path("store.keys/root-2.pem")).unwrap();
+    site.run(&["keys", "status"]).expect(0).says("1 signature missing");
+}
+
+#[test]
 fn new_holder_of_a_root_key_sends_its_public_half_only() {
     let site = Site::new();
     site.run(&["init", "--root-keys", "1"]).expect(0);
@@ -285,8 +330,12 @@ fn encrypted_keys_sign_with_their_passphrase_only() {
         .into();
     refresh.expect(0);
     site.run(&["keys", "status"]).expect(0).says("locked").says("NOT ENOUGH");
-    // A key that comes later is encrypted as well.
-    by_variable("correct horse", &["keys", "rotate", "timestamp", "--reason", "drill"]).expect(0);
+    // A key that comes later is encrypted as well, under the passphrase of the others and no other one.
+    let before = names(&site.path("store.keys"));
+    let rotate = ["keys", "rotate", "timestamp", "--reason", "drill"];
+    by_variable("battery staple", &rotate).expect(2).says("does not open");
+    assert_eq!(names(&site.path("store.keys")), before);
+    by_variable("correct horse", &rotate).expect(0);
     let names = names(&site.path("store.keys"));
     let new = names.iter().find(|name| name.starts_with("timestamp-")).unwrap();
     let new = format!("store.keys/{new}");

@@ -48,6 +48,10 @@ mod attacks_weak;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_attacks;
+#[cfg(test)]
+mod audit_removed;
+#[cfg(test)]
 mod changed;
 #[cfg(test)]
 mod damage;

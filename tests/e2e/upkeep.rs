@@ -172,6 +172,16 @@ fn old_builds_make_room_in_two_steps() {
     site.run(&["store", "check", "--full"]).expect(0).says("0 problems");
     fs::write(site.path("bad.txt"), "rm -rf").unwrap();
     site.run(&["store", "prune", "--apply", "bad.txt"]).expect(2).says("line 1");
+    fs::write(site.path("bad.txt"), [0xff; 10]).unwrap();
+    // A host whose record cannot be read may run anything.
+    fs::create_dir(site.path("records")).unwrap();
+    fs::write(site.path("records/2026-11.001.jsonl"), "{\"kind\":\"inst\n").unwrap();
+    site.configure("[serve]\nrecords = \"records\"\n");
+    site.run(&["store", "prune"]).expect(0).says("1 record of hosts could not be read").says("--pin");
+    for unreadable in ["bad.txt", "none.txt", "store"] {
+        let apply = site.run(&["store", "prune", "--apply", unreadable]).expect(2);
+        apply.says(&format!("{unreadable}: ")).says("store prune --plan NEW makes a plan");
+    }
 }
 
 /// sled is only an index: whatever happens to it while a mirror runs, everything still answers.

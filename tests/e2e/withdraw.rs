@@ -264,6 +264,9 @@ fn withdrawal_does_not_wait_for_a_run_that_writes() {
     assert!(until(&plain, core().path, 404).contains(REASON), "the server follows the record");
     drop(lock);
     assert!(targets(&site)["signed"]["targets"].get(core().path).is_some(), "not yet published");
+    // As the hint says: repeated, by the same name.
+    site.run(&["withdraw", name(), "--reason", REASON]).expect(0).says("was withdrawn already");
+    assert!(targets(&site)["signed"]["targets"].get(core().path).is_none());
     // Nor does it wait for the keys.
     let is_jre = |p: &&embedded::EmbeddedPackage| {
         p.path.contains("mid-jre.") && p.path.contains(embedded::new_stamp())
@@ -272,11 +275,19 @@ fn withdrawal_does_not_wait_for_a_run_that_writes() {
     let key = site.path("store.keys/targets.pem");
     let kept = fs::read(&key).unwrap();
     fs::write(&key, "garbage").unwrap();
-    site.run(&["withdraw", jre, "--reason", REASON]).expect(2).says("is recorded").says("targets.pem");
+    site.run(&["withdraw", jre, "--reason", REASON])
+        .expect(2)
+        .says(" is withdrawn, ")
+        .says("which hosts have it")
+        .says("is recorded")
+        .says("targets.pem");
+    site.run(&["withdraw", jre, "--reason", REASON]).expect(2).says("was withdrawn already");
     fs::write(&key, kept).unwrap();
     site.run(&["list", "--history"]).expect(0).says("WITHDRAWN");
     site.run(&["sync", embedded::old_stamp()]).expect(0);
-    assert!(targets(&site)["signed"]["targets"].get(core().path).is_none());
+    assert_eq!(targets(&site)["signed"]["midmirror"]["withdrawn"].as_array().unwrap().len(), 2);
+    site.run(&["withdraw", jre, "--lift", "--reason", "x"]).expect(0).says("no longer withdrawn");
+    site.run(&["withdraw", jre, "--lift", "--reason", "x"]).expect(0).says("was lifted already");
 }
 
 #[test]

@@ -122,6 +122,68 @@ fn package_that_is_not_published_says_so_and_a_damaged_one_is_not_exported() {
 }
 
 #[test]
+fn pruned_package_leaves_evidence_that_can_be_checked() {
+    let site = Site::new().synced();
+    let old = midmirror_fixtures::embedded::old_stamp();
+    site.run(&["sync", old]).expect(0);
+    let pin = midmirror_fixtures::embedded::new_stamp();
+    site.run(&["store", "prune", "--keep", "0", "--pin", pin, "--plan", "plan.txt"]).expect(0);
+    site.run(&["store", "prune", "--apply", "plan.txt"]).expect(0);
+    let name = format!("mid-core.{old}.universal.universal.zip");
+    let run = site.run(&["evidence", "export", &name, "--output", "out"]).expect(0);
+    let _said = run.says("the retention policy has removed its bytes");
+    let folder = site.path("out");
+    assert!(!folder.join("glide").exists());
+    let text = fs::read_to_string(folder.join("README.md")).unwrap();
+    assert!(text.contains("The package itself is not here") && !text.contains("jarsigner -verify"), "{text}");
+    assert!(folder.join("log/entry.tlog-proof").is_file() && folder.join("statement.sig").is_file());
+    for line in possible(&folder) {
+        let run = shell(&folder, &line);
+        assert_eq!(run.code, 0, "{line}\n{}{}", run.stdout, run.stderr);
+    }
+    // Bytes that are only lost are no such package.
+    fs::remove_file(site.blob("mid-core.")).unwrap();
+    let run = site.run(&["evidence", "export", new_core().file_name(), "--output", "lost"]);
+    assert_ne!(run.code, 0);
+    let _said = run.says("has no package with digest");
+}
+
+#[test]
+fn damaged_evidence_is_exported_and_said_to_be_damaged() {
+    let site = Site::new().synced();
+    let digest = site.blob("mid-core.").file_name().unwrap().to_string_lossy().into_owned();
+    let folder = site.path("store/evidence").join(&digest[..2]).join(digest);
+    let mut entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let admission = entries.find(|path| path.is_dir()).unwrap();
+    let statement = PathBuf::from(format!("{}.statement.dsse.json", admission.display()));
+    let export = |folder: &str| site.run(&["evidence", "export", new_core().file_name(), "--output", folder]);
+    for (number, file) in
+        [admission.join("report.json"), admission.join("fetch.json"), statement].iter().enumerate()
+    {
+        let name = file
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let kept = fs::read(file).unwrap();
+        flip_byte(file);
+        let folder = format!("damaged-{number}");
+        let run = export(&folder).expect(11);
+        let _said = run.says(&format!("DAMAGED: {name} is not the one that the log tells of"));
+        let text = fs::read_to_string(site.path(&folder).join("README.md")).unwrap();
+        assert!(text.contains(&format!("- {name} is not the one")), "{text}");
+        overwrite(file, &kept);
+    }
+    let checkpoint = site.path("store/log/checkpoint");
+    let kept = fs::read(&checkpoint).unwrap();
+    fs::remove_file(&checkpoint).unwrap();
+    let _said = export("no-log").expect(11).says("the log is not there");
+    fs::write(&checkpoint, kept).unwrap();
+    export("sound").expect(0);
+}
+
+#[test]
 fn held_package_is_exported_with_what_there_is_of_it() {
     use midmirror_fixtures::upstream::Content;
     let site = Site::new().synced();

@@ -10,7 +10,7 @@ use super::list;
 use crate::context::{self, Context};
 use crate::exit::Exit;
 use crate::failure::coded;
-use crate::output;
+use crate::output::{self, printable};
 
 /// The evidence of packages.
 #[derive(Debug, Subcommand)]
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, command: &EvidenceCommand) -> anyhow::Resul
         now: context::now(),
         log_verifier: LOG_VERIFIER,
     };
-    let files = match export(&inputs) {
+    let made = match export(&inputs) {
         Err(ExportError::NotEmpty { path }) => {
             return Err(coded(
                 Exit::Usage,
@@ -60,10 +60,20 @@ pub(crate) fn run(context: &Context, command: &EvidenceCommand) -> anyhow::Resul
         "{}: admission {}, {} in {}; README.md there says how to check them",
         admission.entry().path.name(),
         admission.number(),
-        output::count(files, "file"),
+        output::count(made.files, "file"),
         arguments.output.display()
     ));
-    Ok(Exit::Done)
+    if !made.has_package {
+        output::note("the package is not among them: the retention policy has removed its bytes");
+    }
+    if made.faults.is_empty() {
+        return Ok(Exit::Done);
+    }
+    for fault in &made.faults {
+        output::note(format!("DAMAGED: {}", printable(fault)));
+    }
+    output::note("the evidence is exported as it is; midmirror audit says what else is wrong with the store");
+    Ok(Exit::StoreDamaged)
 }
 
 fn find(store: &Store, arguments: &ExportArguments) -> anyhow::Result<Admission> {
@@ -74,7 +84,7 @@ fn find(store: &Store, arguments: &ExportArguments) -> anyhow::Result<Admission>
             || entry.path.as_str() == package
             || entry.sha256.to_hex() == package.to_ascii_lowercase()
     };
-    let mut found: Vec<Admission> = store.admissions()?.into_iter().filter(is_meant).collect();
+    let mut found: Vec<Admission> = store.readable_admissions()?.into_iter().filter(is_meant).collect();
     let mut paths: Vec<&str> = found.iter().map(|admission| admission.entry().path.as_str()).collect();
     paths.dedup();
     if let (Some(first), true) = (paths.first(), paths.iter().any(|path| Some(path) != paths.first())) {

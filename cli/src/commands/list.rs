@@ -1,7 +1,8 @@
 //! `midmirror list`: what the catalog holds.
 
-use anyhow::Context as _;
-use midmirror_mirror::catalog::{FolderSource, RoleEnd, TrustInputs, TrustedCatalog, trust_folder};
+use midmirror_mirror::catalog::{
+    FolderSource, RoleEnd, TrustInputs, TrustedCatalog, first_root, trust_folder,
+};
 use midmirror_mirror::store::Store;
 
 use crate::context::{self, Context};
@@ -53,16 +54,13 @@ pub(crate) fn warn_of_expiry(catalog: &TrustedCatalog) {
 
 /// Reads the store's own catalog, with all checks but the memory of earlier versions.
 pub(crate) fn catalog(store: &Store) -> anyhow::Result<TrustedCatalog> {
-    let folder = store.repository_dir();
-    let first_root = folder.join("1.root.json");
-    let root = match std::fs::read(&first_root) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(coded(
+    let root = first_root(store)?.ok_or_else(|| {
+        coded(
             Exit::CatalogNotTrusted,
-            format!("the store has no catalog ({} is not there)", first_root.display()),
+            format!("the store has no catalog ({} has no 1.root.json)", store.repository_dir().display()),
             "midmirror init makes the first one",
-        )),
-        other => other.with_context(|| format!("failed to read {}", first_root.display())),
-    }?;
+        )
+    })?;
     let inputs = TrustInputs { root: &root, state: None, now: context::now(), allow_expired: true };
-    Ok(trust_folder(&FolderSource::new(folder), &inputs)?)
+    Ok(trust_folder(&FolderSource::of(store), &inputs)?)
 }

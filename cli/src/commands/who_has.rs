@@ -6,6 +6,7 @@ use clap::Args;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::hosts::{HostPackage, KnownHosts, known_hosts};
 use midmirror_mirror::package::{PackagePath, split_url};
+use midmirror_mirror::store::NameHistory;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -94,14 +95,10 @@ fn digests(context: &Context, item: &str) -> anyhow::Result<Vec<Sha256Digest>> {
     if let Ok(digest) = item.to_ascii_lowercase().parse() {
         return Ok(vec![digest]);
     }
-    let path = if item.contains("://") { Some(split_url(item)?.1) } else { None };
-    let is_meant = |known: &PackagePath| match &path {
-        Some(path) => known == path,
-        None => known.as_str() == item || known.name().as_str() == item,
-    };
     let histories = context.store()?.name_histories()?;
-    let named = histories.iter().filter(|history| is_meant(&history.path));
-    let digests: Vec<_> = named.flat_map(|history| &history.digests).map(|digest| digest.sha256).collect();
+    let named = named(&histories, item)?;
+    let digests: Vec<_> =
+        named.iter().flat_map(|history| &history.digests).map(|digest| digest.sha256).collect();
     if digests.is_empty() {
         return Err(coded(
             Exit::Usage,
@@ -110,4 +107,14 @@ fn digests(context: &Context, item: &str) -> anyhow::Result<Vec<Sha256Digest>> {
         ));
     }
     Ok(digests)
+}
+
+/// The names that a package name, vendor path or URL stands for.
+pub(super) fn named<'a>(histories: &'a [NameHistory], item: &str) -> anyhow::Result<Vec<&'a NameHistory>> {
+    let path = if item.contains("://") { Some(split_url(item)?.1) } else { None };
+    let is_meant = |known: &PackagePath| match &path {
+        Some(path) => known == path,
+        None => known.as_str() == item || known.name().as_str() == item,
+    };
+    Ok(histories.iter().filter(|history| is_meant(&history.path)).collect())
 }

@@ -9,7 +9,7 @@ use crate::exit::Exit;
 
 use arguments::HostCommand;
 pub(crate) use enrol::read_trust_file;
-pub(crate) use stage::of_trust;
+pub(crate) use stage::{client_of, of_trust};
 
 /// Runs one command; `offline` forbids every access to a mirror.
 pub(crate) fn run(command: HostCommand, offline: bool) -> anyhow::Result<Exit> {

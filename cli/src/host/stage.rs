@@ -7,7 +7,7 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, verify_file};
 use midmirror_mirror::agent::{AgentHome, AgentState, Wanted, inventory, wanted, wanted_for_build};
 use midmirror_mirror::catalog::{StaleAllowance, TrustError};
-use midmirror_mirror::enrol::{Enrolment, HostTruststore};
+use midmirror_mirror::enrol::{Enrolment, HostTruststore, TrustFile};
 use midmirror_mirror::fetch::{ClientConfig, HttpClient, RetryPolicy, Roots};
 use midmirror_mirror::package::{Buildstamp, PackageName};
 use midmirror_mirror::stage::{
@@ -171,7 +171,19 @@ async fn open_source(
             "name the mirror or a folder: --from URL|DIR",
         ));
     };
-    let roots = match enrolment.trust().tls_ca_pem() {
+    let client = client_of(enrolment.trust(), &url, offline, RetryPolicy::default())?;
+    Ok(Source::mirror_accepting(client, &url, enrolment, now, stale).await?)
+}
+
+/// A client that trusts whom a trust file names. Somebody who gives it a plain http address wants that; catalog and signatures
+/// decide.
+pub(crate) fn client_of(
+    trust: &TrustFile,
+    url: &Url,
+    offline: bool,
+    retry: RetryPolicy,
+) -> anyhow::Result<HttpClient> {
+    let roots = match trust.tls_ca_pem() {
         Some(pem) => Roots::Only { pem: pem.as_bytes().to_vec() },
         None => Roots::System { extra_pem: Vec::new() },
     };
@@ -179,16 +191,15 @@ async fn open_source(
         roots,
         proxies: proxies::choose(&Configured::default(), &Environment::read())?,
         offline: context::offline_switch(offline),
-        // Somebody who enrolled a host with a plain http address wants that; catalog and signatures decide.
         plain_http_hosts: (url.scheme() == "http")
             .then(|| url.host_str().map(str::to_owned))
             .flatten()
             .into_iter()
             .collect(),
-        retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..RetryPolicy::default() },
+        retry: RetryPolicy { attempts: 3, jitter_seed: context::jitter_seed(), ..retry },
         ..ClientConfig::default()
     };
-    Ok(Source::mirror_accepting(HttpClient::new(config)?, &url, enrolment, now, stale).await?)
+    Ok(HttpClient::new(config)?)
 }
 
 fn show(report: &StageReport) {

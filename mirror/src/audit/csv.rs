@@ -1,6 +1,9 @@
 //! The packages of a report as CSV (RFC 4180), one line for each admission.
 //!
-//! Attack considered: a cell that a spreadsheet takes for a formula; such a cell begins with an apostrophe.
+//! | attack in names, reasons and texts of packages | defence |
+//! | --- | --- |
+//! | a cell that a spreadsheet takes for a formula | such a cell begins with an apostrophe, also behind spaces and with the wide forms of the signs |
+//! | characters that steer a terminal or turn the direction of text | written as `\\u{…}` |
 
 use super::finding::{PackageAudit, Reading};
 use super::report::AuditReport;
@@ -16,7 +19,9 @@ pub fn csv(report: &AuditReport) -> String {
 
 fn cells(report: &AuditReport, package: &PackageAudit) -> [String; COLUMNS.len()] {
     let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    let accepted = package.accepted.as_ref();
+    let (accepted, removed) = (package.accepted.as_ref(), package.removed.as_ref());
+    let relaxed: Vec<String> =
+        package.relaxed.iter().map(|relaxed| format!("{}: {}", relaxed.rule, relaxed.reason)).collect();
     let (reading, read_at) = match package.reading {
         Reading::Full => ("full", Some(report.audited_at)),
         Reading::Earlier { read_at } => ("earlier", Some(read_at)),
@@ -43,6 +48,11 @@ fn cells(report: &AuditReport, package: &PackageAudit) -> [String; COLUMNS.len()
         reading.to_owned(),
         time(read_at),
         package.reasons.join("; "),
+        time(removed.map(|removed| removed.at)),
+        removed.and_then(|removed| removed.by.clone()).unwrap_or_default(),
+        removed.map(|removed| removed.reason.clone()).unwrap_or_default(),
+        package.at.as_ref().map(|at| at.jarsigner.clone()).unwrap_or_default(),
+        relaxed.join("; "),
     ]
 }
 
@@ -53,17 +63,22 @@ fn line<const N: usize>(cells: [String; N]) -> String {
 }
 
 fn quoted(cell: &str) -> String {
-    let guarded = match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{cell}"),
-        false => cell.to_owned(),
-    };
-    match guarded.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", guarded.replace('"', "\"\"")),
-        false => guarded,
+    let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    let mut shown = String::from(if is_formula { "'" } else { "" });
+    for character in cell.chars() {
+        match character {
+            '\n' | '\t' => shown.push(' '),
+            _ if midmirror_verify::is_hidden_character(character) => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    match shown.contains(['"', ',']) {
+        true => format!("\"{}\"", shown.replace('"', "\"\"")),
+        false => shown,
     }
 }
 
-const COLUMNS: [&str; 20] = [
+const COLUMNS: [&str; 25] = [
     "audited_at",
     "class",
     "name",
@@ -84,6 +99,11 @@ const COLUMNS: [&str; 20] = [
     "reading",
     "read_at",
     "reasons",
+    "removed_at",
+    "removed_by",
+    "removal_reason",
+    "jarsigner_at",
+    "rules_set_aside",
 ];
 
 #[cfg(test)]
@@ -95,6 +115,10 @@ mod tests {
         assert_eq!(quoted("plain text"), "plain text");
         assert_eq!(quoted("CN=\"A, B\""), "\"CN=\"\"A, B\"\"\"");
         assert_eq!(quoted("=cmd()"), "'=cmd()");
-        assert_eq!(quoted("@a\nb"), "\"'@a\nb\"");
+        assert_eq!(quoted("@a\nb"), "'@a b");
+        for formula in ["\t=1", " +1", "\n-1", "\r\n@x", "\u{a0}=1", "＝1", "＠x"] {
+            assert!(quoted(formula).starts_with('\''), "{formula:?}");
+        }
+        assert_eq!(quoted("a\u{1b}[2J\u{202e}b\u{9b}\r"), "a\\u{1b}[2J\\u{202e}b\\u{9b}\\u{d}");
     }
 }

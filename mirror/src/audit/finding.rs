@@ -1,11 +1,16 @@
 //! What an audit has found of one admission, as data.
 
+use std::io;
+
 use jiff::Timestamp;
+use midmirror_verify::{Report, TimestampReport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Basis;
 use crate::Sha256Digest;
-use crate::admit::{Judged, Label};
+use crate::admit::{AdmissionInputs, Examined, Judged, Label, Refusal};
+use crate::catalog::CatalogEntry;
 use crate::package::PackagePath;
 use crate::store::Acceptance;
 
@@ -78,6 +83,26 @@ impl State {
     }
 }
 
+/// The decision that withdrew bytes, or let them make room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Removal {
+    /// When.
+    pub at: Timestamp,
+    /// Who, as far as the program was told.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A rule of the policy that was set aside for these bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Relaxed {
+    /// Its name.
+    pub rule: String,
+    /// Why, in the words of the operator.
+    pub reason: String,
+}
+
 /// One admission.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PackageAudit {
@@ -101,6 +126,12 @@ pub struct PackageAudit {
     pub admitted_at: Timestamp,
     /// The decision that published it, if it took one.
     pub accepted: Option<Acceptance>,
+    /// The decision that withdrew or pruned it.
+    #[serde(default)]
+    pub removed: Option<Removal>,
+    /// The rules that were set aside for it when it was admitted.
+    #[serde(default)]
+    pub relaxed: Vec<Relaxed>,
     /// Subject of the signer certificate.
     pub signer: Option<String>,
     /// Time of the timestamp.
@@ -121,6 +152,68 @@ pub struct PackageAudit {
     pub ends: Vec<End>,
     /// Digest of its report.
     pub report: Option<Sha256Digest>,
+}
+
+impl PackageAudit {
+    /// Of which nothing is known yet but what was recorded.
+    pub(super) fn begin(entry: &CatalogEntry, number: u64, state: State) -> Self {
+        Self {
+            path: entry.path.clone(),
+            number,
+            sha256: entry.sha256,
+            length: entry.length,
+            state,
+            label: entry.label,
+            class: Class::Bad,
+            reasons: Vec::new(),
+            admitted_at: entry.admitted_at,
+            accepted: None,
+            removed: None,
+            relaxed: Vec::new(),
+            signer: entry.signer.clone(),
+            signed_at: entry.signed_at,
+            reading: Reading::None,
+            then: None,
+            now: None,
+            at: None,
+            same_anchors: None,
+            until: None,
+            ends: Vec::new(),
+            report: entry.report,
+        }
+    }
+
+    /// Whether there may be bytes, and they could not be read or fetched.
+    pub fn is_unreadable(&self) -> bool {
+        self.class == Class::NotChecked && self.reading == Reading::None && self.state != State::Pruned
+    }
+
+    /// Bytes with the right digest and no signature in them.
+    pub(super) fn is_pinned(&mut self) {
+        self.class = Class::NotChecked;
+        self.reasons.push(
+            "files of this kind carry no JAR signature: the digest is the one that was admitted, who made the bytes was not \
+             checked"
+                .to_owned(),
+        );
+    }
+
+    /// Judges it as of today, and as of the moment that was asked for.
+    ///
+    /// # Errors
+    /// The parts that tell which package it is cannot be read.
+    pub(super) fn judge_today(&mut self, examined: &mut Examined, basis: &Basis<'_>) -> io::Result<Judged> {
+        let name = self.path.name();
+        let today = basis.judging(basis.now);
+        let now = examined.judge(name, &today)?;
+        self.now = Some(Judgement::of(&now));
+        self.until = Until::of(&now, &today);
+        self.ends = End::of(now.report(), &today);
+        if let Some(at) = basis.at {
+            self.at = Some(Judgement::of(&examined.judge(name, &basis.judging(at))?));
+        }
+        Ok(now)
+    }
 }
 
 /// How bytes were read.
@@ -166,13 +259,18 @@ impl Judgement {
             exit_code: judged.exit_code,
             agent_accepts: judged.agent_accepts,
             agent_reason: judged.agent_reason.clone(),
-            refusals: judged
-                .refusals
-                .iter()
-                .map(|refusal| format!("{} [{}]", refusal.text, refusal.rule))
-                .collect(),
+            refusals: judged.refusals.iter().map(told).collect(),
         }
     }
+}
+
+/// What speaks against a package first.
+pub(super) fn first(judged: &Judged) -> String {
+    judged.refusals.first().map(told).unwrap_or_default()
+}
+
+fn told(refusal: &Refusal) -> String {
+    format!("{} [{}]", refusal.text, refusal.rule)
 }
 
 /// When a verdict changes.
@@ -188,6 +286,20 @@ pub struct Until {
     pub because: String,
 }
 
+impl Until {
+    /// The next change of what is said today.
+    fn of(now: &Judged, inputs: &AdmissionInputs<'_>) -> Option<Self> {
+        let outlook = now.outlook(inputs);
+        let change = outlook.changes().first()?;
+        Some(Self {
+            at: change.at(),
+            exit_code: change.jarsigner().exit_code(),
+            agent_accepts: change.agent_accepts(),
+            because: change.because().to_owned(),
+        })
+    }
+}
+
 /// The end of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct End {
@@ -199,6 +311,45 @@ pub struct End {
     pub sha256: String,
     /// Its end.
     pub at: Timestamp,
+}
+
+impl End {
+    /// When the certificates end that stand for the package.
+    fn of(report: &Report, inputs: &AdmissionInputs<'_>) -> Vec<Self> {
+        let mut ends = Vec::new();
+        let mut anchors = Vec::new();
+        for signer in report.signers() {
+            let timestamp = signer.timestamp();
+            let leaf = signer.leaf().map(|leaf| (EndKind::SignerCertificate, leaf));
+            let authority = timestamp.and_then(|timestamp| timestamp.chain().first());
+            for (kind, certificate) in
+                leaf.into_iter().chain(authority.map(|leaf| (EndKind::TimestampAuthority, leaf)))
+            {
+                ends.push(Self {
+                    kind,
+                    subject: certificate.subject().to_owned(),
+                    sha256: certificate.sha256().to_owned(),
+                    at: certificate.not_after(),
+                });
+            }
+            anchors.extend(signer.validation().anchor());
+            anchors.extend(timestamp.map(TimestampReport::validation).and_then(|found| found.anchor()));
+        }
+        let sets = [Some(inputs.trust), inputs.timestamp_trust];
+        for anchor in sets.into_iter().flatten().flat_map(|set| set.anchors()) {
+            if anchors.iter().any(|used| used.sha256() == anchor.sha256) {
+                ends.push(Self {
+                    kind: EndKind::Anchor,
+                    subject: anchor.subject,
+                    sha256: anchor.sha256,
+                    at: anchor.not_after,
+                });
+            }
+        }
+        ends.sort();
+        ends.dedup();
+        ends
+    }
 }
 
 /// What ends.

@@ -145,7 +145,8 @@ fn changes(page: &mut Page<'_>, report: &AuditReport) {
         None => page.section("What was done, from the beginning"),
     }
     if report.changes.is_empty() {
-        page.put(format_args!("<p>Nothing.</p>\n"));
+        let text = if report.log.sound { "Nothing." } else { "Not known: see what was not checked." };
+        page.put(format_args!("<p>{text}</p>\n"));
         return;
     }
     page.put(format_args!(
@@ -261,14 +262,15 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
     if let Some(signer) = &audit.signer {
         page.put(format_args!("<br>signed by {}", Escaped(signer)));
     }
+    for relaxed in &audit.relaxed {
+        let (rule, reason) = (Escaped(&relaxed.rule), Escaped(&relaxed.reason));
+        page.put(format_args!("<br>rule {rule} was set aside: {reason}"));
+    }
     if let Some(accepted) = &audit.accepted {
-        let by = accepted.by.as_deref().unwrap_or("nobody named");
-        page.put(format_args!(
-            "<br>accepted {} by {}: {}",
-            Second(accepted.at),
-            Escaped(by),
-            Escaped(&accepted.reason)
-        ));
+        decision(page, "accepted", accepted.at, accepted.by.as_deref(), &accepted.reason);
+    }
+    if let Some(removed) = &audit.removed {
+        decision(page, audit.state.as_str(), removed.at, removed.by.as_deref(), &removed.reason);
     }
     page.put(format_args!("{}</td>\n<td>{}", Judged(audit.then.as_ref()), Judged(audit.now.as_ref())));
     if let Some(at) = &audit.at {
@@ -283,6 +285,11 @@ fn row(page: &mut Page<'_>, audit: &PackageAudit) {
         (None, None) => {}
     }
     page.put(format_args!("</td></tr>\n"));
+}
+
+fn decision(page: &mut Page<'_>, what: &str, at: Timestamp, by: Option<&str>, reason: &str) {
+    let (by, reason) = (Escaped(by.unwrap_or("nobody named")), Escaped(reason));
+    page.put(format_args!("<br>{what} {} by {by}: {reason}", Second(at)));
 }
 
 struct Judged<'a>(Option<&'a Judgement>);

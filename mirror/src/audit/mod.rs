@@ -17,6 +17,7 @@ mod changes;
 mod csv;
 mod finding;
 mod html;
+mod package;
 mod packages;
 mod record;
 mod recorded;
@@ -26,36 +27,45 @@ mod report;
 mod tests;
 mod warnings;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use midmirror_verify::{AgentAnchors, TrustStore};
 use thiserror::Error;
 
 use crate::Sha256Digest;
 use crate::admit::{AdmissionInputs, AdmissionPolicy};
-use crate::catalog::TrustError;
-use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check};
+use crate::catalog::{LogEntry, TrustError};
+use crate::store::{CheckDepth, CheckOptions, Problem, Store, StoreError, check_with_evidence};
 
 pub use csv::csv;
-pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, State, Until};
+pub use finding::{Class, End, EndKind, Judgement, PackageAudit, Reading, Relaxed, Removal, State, Until};
 pub use html::html;
-use record::RecordBasis;
 pub use record::{AuditRecord, BlobRecord, RecordError};
 pub use remote::{RemoteInputs, audit_mirror};
+use report::ReadCounts;
 pub use report::{
     AnchorSet, AuditReport, Catalog, CatalogRole, Change, Counts, Fault, Log, NotChecked, PreviousAudit,
     Verdict, Warning,
 };
 
-/// What an audit depends on.
+/// What an audit of a store depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditInputs<'a> {
     /// The store.
     pub store: &'a Store,
-    /// Root metadata that is trusted from the beginning: the content of a trust file that was kept elsewhere, or the first
-    /// one of the store itself.
-    pub root: &'a [u8],
-    /// Whether the root is the store's own: then the catalog vouches for itself, and the report says so.
-    pub root_is_own: bool,
+    /// Root metadata that is trusted from the beginning: the content of a trust file that was kept elsewhere. None: the first one
+    /// of the store itself; then the catalog vouches for itself, and the report says so.
+    pub root: Option<&'a [u8]>,
+    /// What it is judged by.
+    pub basis: Basis<'a>,
+    /// Which bytes are read although the last audit has read them.
+    pub reread: Reread,
+}
+
+/// What an audit judges by, wherever the packages are.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
     /// Trust anchors of today.
     pub trust: &'a TrustStore,
     /// Trust anchors for timestamp authorities, if they are not the same.
@@ -70,10 +80,8 @@ pub struct AuditInputs<'a> {
     pub at: Option<Timestamp>,
     /// Tell what changed since this moment, instead of since the last audit.
     pub since: Option<Timestamp>,
-    /// What the last audit left.
+    /// What the last audit left. Of an audit from afar only its checkpoint counts: what a mirror serves is fetched as a whole.
     pub previous: Option<&'a AuditRecord>,
-    /// Which bytes are read although the last audit has read them.
-    pub reread: Reread,
 }
 
 /// Which bytes are read again that did not change since they were last read.
@@ -135,7 +143,21 @@ pub enum AuditError {
     },
 }
 
-impl<'a> AuditInputs<'a> {
+impl<'a> Basis<'a> {
+    /// With one set of anchors, without an earlier audit.
+    pub fn new(trust: &'a TrustStore, policy: &'a AdmissionPolicy, now: Timestamp) -> Self {
+        Self {
+            trust,
+            timestamp_trust: None,
+            agent_anchors: None,
+            policy,
+            now,
+            at: None,
+            since: None,
+            previous: None,
+        }
+    }
+
     fn judging(&self, at: Timestamp) -> AdmissionInputs<'a> {
         AdmissionInputs {
             timestamp_trust: self.timestamp_trust,
@@ -169,29 +191,28 @@ impl<'a> AuditInputs<'a> {
 /// Only if no report can be made at all; damage is what the report is for.
 pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) -> Result<Audit, AuditError> {
     let store = inputs.store;
-    let mut not_checked = Vec::new();
-    // 1. The catalog.
+    // 1. The catalog, and what the log tells.
     let (catalog, trusted) = catalog::audit_catalog(inputs);
+    let mut not_checked = Vec::new();
+    let (log, events) = catalog::audit_log(inputs, trusted.as_ref(), &mut not_checked);
     // 2. Evidence, statements, log, list; meanwhile 3. the packages: what is hashed of the one fills the gaps of the other.
     let (checked, packages) = std::thread::scope(|scope| {
-        let checking = scope
-            .spawn(|| check(store, trusted.as_ref(), &mut CheckOptions::new(CheckDepth::Fast), &mut |_| {}));
-        let packages = packages::audit_packages(inputs, trusted.as_ref(), progress);
+        let checking = scope.spawn(|| {
+            let mut options = CheckOptions::new(CheckDepth::Fast);
+            check_with_evidence(store, trusted.as_ref(), &mut options, &mut |_| {})
+        });
+        let packages = packages::audit_packages(inputs, trusted.as_ref(), events.as_deref(), progress);
         let checked = checking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (checked, packages)
     });
-    let (checked, packages) = (checked?, packages?);
+    let ((checked, evidence), mut packages) = (checked?, packages?);
+    packages.compare_reports(&evidence);
     let mut faults: Vec<Fault> =
         checked.problems.iter().filter(|problem| !is_told(problem)).map(fault).collect();
-    let (log, events) = catalog::audit_log(inputs, trusted.as_ref(), &mut faults, &mut not_checked);
     catalog::audit_sums(inputs, trusted.as_ref(), &mut faults);
-    // 4. What changed.
-    let (since, changes) = changes::since(inputs.since, inputs.previous, &events);
-    // 5. What runs out.
-    let warnings = warnings::ahead(inputs.now, &catalog, &packages.audits, inputs.trust);
     not_checked.extend(packages.not_checked());
     not_checked.push(report::no_revocation());
-    if inputs.root_is_own {
+    if inputs.root.is_none() {
         not_checked.push(NotChecked {
             what: "whether the catalog is that of the mirror that hosts were enrolled with".to_owned(),
             reason: "it was verified with the first root metadata of the store itself; --trust FILE takes that of a trust \
@@ -199,40 +220,70 @@ pub fn audit(inputs: &AuditInputs<'_>, progress: &mut dyn FnMut(AuditProgress)) 
                 .to_owned(),
         });
     }
-    let counts = Counts::of(&packages.audits, &packages.reading);
-    let verdict = report::verdict(inputs.now, &catalog, &log, &faults, &counts);
-    let report = AuditReport {
-        schema: report::SCHEMA,
-        midmirror: env!("CARGO_PKG_VERSION").to_owned(),
+    let found = Found {
         store: store.id().to_owned(),
         place: store.root_dir().display().to_string(),
-        audited_at: inputs.now,
-        at: inputs.at,
-        verdict,
-        counts,
-        organization: inputs.policy.organization.clone(),
-        anchors: AnchorSet::of(inputs.trust),
-        timestamp_anchors: inputs.timestamp_trust.map(AnchorSet::of),
         catalog,
         log,
+        events,
         faults,
         packages: packages.audits,
-        since,
-        changes,
-        warnings,
+        reading: packages.reading,
         not_checked,
-        previous: inputs.previous.map(PreviousAudit::of),
-    };
-    let json = serde_json::to_vec(&report).map_err(|source| AuditError::Encode { source })?;
-    let basis = RecordBasis {
-        store: store.id(),
-        now: inputs.now,
-        judged_by: inputs.judged_by(),
         checkpoint: store.log().signed_checkpoint().ok().flatten(),
-        previous: inputs.previous,
+        blobs: packages.blobs,
     };
-    let record = AuditRecord::new(basis, &report, Sha256Digest::of(&json), packages.blobs);
-    Ok(Audit { report, record })
+    found.conclude(&inputs.basis)
+}
+
+/// What was found, before 4. what changed and 5. what runs out are added.
+struct Found {
+    store: String,
+    place: String,
+    catalog: Catalog,
+    log: Log,
+    /// None if the log is not what was signed.
+    events: Option<Vec<LogEntry>>,
+    faults: Vec<Fault>,
+    packages: Vec<PackageAudit>,
+    reading: ReadCounts,
+    not_checked: Vec<NotChecked>,
+    /// Of the log, as it stands there.
+    checkpoint: Option<Vec<u8>>,
+    blobs: BTreeMap<Sha256Digest, BlobRecord>,
+}
+
+impl Found {
+    fn conclude(self, basis: &Basis<'_>) -> Result<Audit, AuditError> {
+        let counts = Counts::of(&self.packages, &self.reading);
+        let events = self.events.as_deref().unwrap_or_default();
+        let (since, changes) = changes::since(basis.since, basis.previous, events);
+        let report = AuditReport {
+            schema: report::SCHEMA,
+            midmirror: env!("CARGO_PKG_VERSION").to_owned(),
+            audited_at: basis.now,
+            at: basis.at,
+            verdict: report::verdict(basis.now, &self.catalog, &self.log, &self.faults, &counts),
+            counts,
+            organization: basis.policy.organization.clone(),
+            anchors: AnchorSet::of(basis.trust),
+            timestamp_anchors: basis.timestamp_trust.map(AnchorSet::of),
+            since,
+            changes,
+            warnings: warnings::ahead(basis.now, &self.catalog, &self.packages, basis.trust),
+            previous: basis.previous.map(PreviousAudit::of),
+            store: self.store,
+            place: self.place,
+            catalog: self.catalog,
+            log: self.log,
+            faults: self.faults,
+            packages: self.packages,
+            not_checked: self.not_checked,
+        };
+        let json = serde_json::to_vec(&report).map_err(|source| AuditError::Encode { source })?;
+        let record = AuditRecord::new(basis, &report, Sha256Digest::of(&json), self.checkpoint, self.blobs);
+        Ok(Audit { report, record })
+    }
 }
 
 /// Whether a problem is told with its package, or with the catalog.

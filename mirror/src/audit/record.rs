@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use super::finding::{Class, PackageAudit};
 use super::report::AuditReport;
-use super::{AuditInputs, Reread};
+use super::{AuditInputs, Basis, Reread};
 use crate::Sha256Digest;
 use crate::store::durable::{self, DurableError, FileMode};
 
@@ -38,16 +38,6 @@ pub struct AuditRecord {
     /// Everything besides the bytes that the verdicts depended on.
     judged_by: Sha256Digest,
     blobs: BTreeMap<Sha256Digest, BlobRecord>,
-}
-
-/// What a record is made of besides the report.
-pub(super) struct RecordBasis<'a> {
-    pub(super) store: &'a str,
-    pub(super) now: Timestamp,
-    pub(super) judged_by: Sha256Digest,
-    /// As it stood there.
-    pub(super) checkpoint: Option<Vec<u8>>,
-    pub(super) previous: Option<&'a AuditRecord>,
 }
 
 /// What is remembered of bytes.
@@ -88,13 +78,14 @@ pub enum RecordError {
 
 impl AuditRecord {
     pub(super) fn new(
-        basis: RecordBasis<'_>,
+        basis: &Basis<'_>,
         report: &AuditReport,
         report_sha256: Sha256Digest,
+        checkpoint: Option<Vec<u8>>,
         blobs: BTreeMap<Sha256Digest, BlobRecord>,
     ) -> Self {
         // Only a checkpoint that was verified has given the report its root.
-        let note = basis.checkpoint.filter(|_| report.log.root.is_some());
+        let note = checkpoint.filter(|_| report.log.root.is_some());
         let note = note.and_then(|note| String::from_utf8(note).ok());
         // A log that was cut or rewritten does not become the one to compare with.
         let earlier = basis.previous.filter(|_| note.is_none() || !report.log.problems.is_empty());
@@ -104,12 +95,12 @@ impl AuditRecord {
         };
         Self {
             schema: SCHEMA.to_owned(),
-            store: basis.store.to_owned(),
+            store: report.store.clone(),
             audited_at: basis.now,
             report_sha256,
             checkpoint,
             log_entries,
-            judged_by: basis.judged_by,
+            judged_by: basis.judged_by(),
             blobs,
         }
     }
@@ -171,7 +162,7 @@ impl AuditRecord {
     ) -> Option<&BlobRecord> {
         let Reread::After(age) = inputs.reread else { return None };
         let record = self.blobs.get(&sha256)?;
-        let now = inputs.now;
+        let now = inputs.basis.now;
         let same_file = record.length == metadata.len()
             && record.modified == modified(metadata)
             && record.changed == changed(metadata);
@@ -185,8 +176,8 @@ impl AuditRecord {
         };
         let counts = same_file
             && in_time
-            && inputs.at.is_none()
-            && self.judged_by == inputs.judged_by()
+            && inputs.basis.at.is_none()
+            && self.judged_by == inputs.basis.judged_by()
             && record.audits.iter().all(settled);
         counts.then_some(record)
     }

@@ -1,14 +1,16 @@
 //! What the evidence says of an admission: the verdicts of then, and the anchors of then.
 
+use std::io::Read;
+
 use jiff::Timestamp;
 use midmirror_verify::{AgentAnchors, Outcome, TrustStore};
 use serde::Deserialize;
 
-use super::catalog::reason;
-
-use crate::Sha256Digest;
+use super::Basis;
+use super::finding::Relaxed;
 use crate::admit::{AdmissionPolicy, Judged, Label, RelaxedRule};
 use crate::store::{Admission, Store};
+use crate::{Sha256Digest, error_text};
 
 /// The verdicts of then, as far as they were written down; early versions wrote less.
 #[derive(Debug)]
@@ -29,24 +31,21 @@ pub(super) struct AnchorsThen {
 }
 
 impl Recorded {
-    /// Reads the evidence of an admission; the reason if that is not possible.
+    /// Reads the evidence of an admission; the reason if that is not possible. That its `report.json` is the one that was recorded
+    /// is told by the check of the store, which hashes it.
     pub(super) fn read(store: &Store, admission: &Admission) -> Result<Self, String> {
-        let read = |name: &str| {
-            let document = store.document(admission, name);
-            document.map_err(|error| format!("its {name} cannot be read: {}", reason(&error)))
-        };
-        let report = read("report.json")?;
-        if admission.entry().report != Some(Sha256Digest::of(&report)) {
-            return Err("its report.json is not the one that was recorded".to_owned());
-        }
-        let said =
-            Said::parse(&report).map_err(|error| format!("its report.json cannot be read: {error}"))?;
+        let opened = store.open_document(admission, "report.json").map_err(|error| error.to_string());
+        let said = opened
+            .and_then(Said::read)
+            .map_err(|error| format!("its report.json cannot be read: {error}"))?;
         let judged_at = match &said.earlier_admission {
             Some(then) => Some(then.proof.admitted_at),
             None => said.report.as_ref().map(|report| report.examined_at),
         };
-        let pem =
-            String::from_utf8(read("anchors.pem")?).map_err(|_| "its anchors.pem is no text".to_owned())?;
+        let pem = store
+            .document(admission, "anchors.pem")
+            .map_err(|error| format!("its anchors.pem cannot be read: {}", error_text(&error)))?;
+        let pem = String::from_utf8(pem).map_err(|_| "its anchors.pem is no text".to_owned())?;
         let anchors = AnchorsThen::parse(&pem)?;
         if let Some(set) = said.report.as_ref().and_then(|report| report.trust_store.as_ref())
             && set.sha256 != anchors.signers.digest()
@@ -71,6 +70,11 @@ impl Recorded {
                 .collect(),
             ..AdmissionPolicy::default()
         }
+    }
+
+    /// The rules that were set aside.
+    pub(super) fn relaxed(&self) -> &[Relaxed] {
+        &self.said.relaxed
     }
 
     /// What it says that is not found again.
@@ -140,15 +144,15 @@ impl AnchorsThen {
     }
 
     /// Whether these are the anchors that decide today.
-    pub(super) fn are_those_of(&self, inputs: &super::AuditInputs<'_>) -> bool {
+    pub(super) fn are_those_of(&self, basis: &Basis<'_>) -> bool {
         let agent = |anchors: Option<&AgentAnchors>| match anchors {
             Some(AgentAnchors::Given(store)) => Some(store.digest()),
             _ => None,
         };
-        self.signers.digest() == inputs.trust.digest()
+        self.signers.digest() == basis.trust.digest()
             && self.timestamps.as_ref().map(TrustStore::digest)
-                == inputs.timestamp_trust.map(TrustStore::digest)
-            && agent(self.agent.as_ref()) == agent(inputs.agent_anchors)
+                == basis.timestamp_trust.map(TrustStore::digest)
+            && agent(self.agent.as_ref()) == agent(basis.agent_anchors)
     }
 }
 
@@ -165,7 +169,7 @@ struct Said {
     label: Option<Label>,
     organization: Option<String>,
     #[serde(default)]
-    relaxed: Vec<SaidRelaxed>,
+    relaxed: Vec<Relaxed>,
     #[serde(default)]
     earlier_admission: Option<SaidThen>,
     compat: Option<SaidCompat>,
@@ -174,24 +178,36 @@ struct Said {
 }
 
 impl Said {
-    /// Reads a report. Its entries come last and are by far the most of it; nothing here asks for them.
-    fn parse(report: &[u8]) -> Result<Self, serde_json::Error> {
+    /// Reads a report. Its entries come last and are by far the most of it; nothing here asks for them, and they are not read.
+    fn read(mut report: impl Read) -> Result<Self, String> {
         // No string in JSON has a line break in it, so this can only be the field.
         const ENTRIES: &[u8] = b",\n    \"entries\": [";
-        let cut = report.windows(ENTRIES.len()).position(|window| window == ENTRIES);
-        let begin = cut.and_then(|cut| report.get(..cut)).map(|begin| [begin, b"}}"].concat());
-        match begin.map(|begin| serde_json::from_slice(&begin)) {
-            Some(Ok(said)) => Ok(said),
-            _ => serde_json::from_slice(report),
+        let mut begin = Vec::new();
+        loop {
+            let seen = begin.len();
+            let read = report.by_ref().take(PIECE).read_to_end(&mut begin);
+            read.map_err(|error| error.to_string())?;
+            let from = seen.saturating_sub(ENTRIES.len());
+            let new = begin.get(from..).unwrap_or_default();
+            if let Some(at) = new.windows(ENTRIES.len()).position(|window| window == ENTRIES) {
+                let head = [begin.get(..from + at).unwrap_or_default(), b"}}"].concat();
+                if let Ok(said) = serde_json::from_slice(&head) {
+                    return Ok(said);
+                }
+            }
+            if begin.len() == seen {
+                return serde_json::from_slice(&begin).map_err(|error| error.to_string());
+            }
+            if begin.len() > LONGEST_REPORT {
+                return Err(format!("it has more than {LONGEST_REPORT} bytes"));
+            }
         }
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct SaidRelaxed {
-    rule: String,
-    reason: String,
-}
+const PIECE: u64 = 64 * 1024;
+/// Of reports that are in another form than ours; ours are read as far as their entries.
+const LONGEST_REPORT: usize = 256 << 20;
 
 #[derive(Debug, Deserialize)]
 struct SaidThen {
@@ -262,10 +278,10 @@ mod tests {
              \"2026-07-01T00:00:00Z\",\n    \"entries\": [\n      {{\"name\": \"a\"}}\n    ]\n  }}\n}}\n"
         );
         for text in [report.to_string(), serde_json::to_string_pretty(&report).unwrap(), pretty] {
-            let said = Said::parse(text.as_bytes()).unwrap();
+            let said = Said::read(text.as_bytes()).unwrap();
             assert!(said.admitted && said.sha256 == sha256);
             assert_eq!(said.report.unwrap().examined_at.to_string(), "2026-07-01T00:00:00Z");
         }
-        assert!(Said::parse(b"{}").is_err());
+        assert!(Said::read(&b"{}"[..]).is_err());
     }
 }

@@ -8,23 +8,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use midmirror_verify::{AgentAnchors, Source, TrustStore};
+use midmirror_verify::Source;
 use url::Url;
 
-use super::catalog::{compare_with_earlier, describe, reason};
-use super::finding::{Class, Judgement, PackageAudit, Reading, State};
-use super::packages::{ends, first, until};
-use super::record::{AuditRecord, RecordBasis};
-use super::report::{
-    self, AnchorSet, AuditReport, Catalog, Counts, Fault, Log, NotChecked, PreviousAudit, ReadCounts, count,
-};
-use super::{Audit, AuditError, AuditProgress, changes, warnings};
-use crate::Sha256Digest;
-use crate::admit::{AdmissionInputs, AdmissionPolicy, Examined, Label};
+use super::catalog::{changes_unknown, compare_with_earlier, describe, read_log};
+use super::finding::{Class, Judgement, PackageAudit, Reading, State, first};
+use super::report::{self, Catalog, Fault, Log, NotChecked, ReadCounts, count};
+use super::{Audit, AuditError, AuditProgress, Basis, Found};
+use crate::admit::{Examined, Label};
 use crate::attest::sums;
 use crate::catalog::{CatalogEntry, LogEntry, TrustInputs, TrustedCatalog, trust};
+use crate::error_text;
 use crate::fetch::{Expectation, FetchError, HttpClient};
-use crate::log::{LogFolder, NoteKey, check, files_of};
+use crate::log::{Checkpoint, LogFolder, NoteKey, files_of};
 use crate::plan::PlannedPackage;
 use crate::stage::UrlSource;
 use crate::storage::{FileMode, Memory, Storage};
@@ -42,22 +38,8 @@ pub struct RemoteInputs<'a> {
     pub root: &'a [u8],
     /// A folder for one package at a time, which nobody else writes to.
     pub scratch: &'a Path,
-    /// Trust anchors of today.
-    pub trust: &'a TrustStore,
-    /// Trust anchors for timestamp authorities, if they are not the same.
-    pub timestamp_trust: Option<&'a TrustStore>,
-    /// The authorities that MID Servers trust, if they are not the same.
-    pub agent_anchors: Option<&'a AgentAnchors>,
-    /// What is accepted today.
-    pub policy: &'a AdmissionPolicy,
-    /// The current time.
-    pub now: Timestamp,
-    /// Another moment as of which everything is judged as well.
-    pub at: Option<Timestamp>,
-    /// Tell what changed since this moment, instead of since the last audit.
-    pub since: Option<Timestamp>,
-    /// What the last audit left; only its checkpoint counts: what a mirror serves is fetched as a whole.
-    pub previous: Option<&'a AuditRecord>,
+    /// What it is judged by.
+    pub basis: Basis<'a>,
 }
 
 /// Audits a mirror. Runs on the caller's thread, which is none of the runtime's.
@@ -75,58 +57,35 @@ pub fn audit_mirror(
     let address = |_| AuditError::Address { url: base.to_string() };
     // 1. The catalog.
     let metadata = base.join("repository/").map_err(address)?;
-    let trusting = TrustInputs { root: inputs.root, state: None, now: inputs.now, allow_expired: true };
+    let now = inputs.basis.now;
+    let trusting = TrustInputs { root: inputs.root, state: None, now, allow_expired: true };
     let source = UrlSource::new(inputs.client.clone(), metadata);
     let trusted = inputs.runtime.block_on(trust(&source, &trusting))?;
-    let mut catalog = Catalog {
-        trusted: true,
-        reason: None,
-        trusted_root: Sha256Digest::of(inputs.root),
-        root_is_own: false,
-        newest_root: None,
-        packages: 0,
-        roles: Vec::new(),
-    };
-    describe(&mut catalog, &trusted, inputs.now);
+    let mut catalog = Catalog::not_trusted(inputs.root, false);
+    describe(&mut catalog, &trusted, now);
     // 2. Log and list.
     let mut remote = Remote { inputs, base, faults: Vec::new(), not_checked: what_is_not_served() };
-    let (log, events, checkpoint) = remote.log(&trusted);
+    let mut log = Log::default();
+    let (events, checkpoint) = remote.log(&trusted, &mut log).unzip();
     remote.sums(&trusted);
     // 3. The packages.
-    let (packages, reading) = remote.packages(&trusted, &events, progress);
-    // 4. What changed, and what runs out.
-    let (since, changes) = changes::since(inputs.since, inputs.previous, &events);
-    let warnings = warnings::ahead(inputs.now, &catalog, &packages, inputs.trust);
-    let counts = Counts::of(&packages, &reading);
-    let store = trusted.store().map(|identity| identity.id.clone()).unwrap_or_default();
-    let report = AuditReport {
-        schema: report::SCHEMA,
-        midmirror: env!("CARGO_PKG_VERSION").to_owned(),
-        store: store.clone(),
+    let events = events.flatten();
+    let (packages, reading) = remote.packages(&trusted, events.as_deref().unwrap_or_default(), progress);
+    let found = Found {
+        store: trusted.store().map(|identity| identity.id.clone()).unwrap_or_default(),
         place: remote.base.to_string(),
-        audited_at: inputs.now,
-        at: inputs.at,
-        verdict: report::verdict(inputs.now, &catalog, &log, &remote.faults, &counts),
-        counts,
-        organization: inputs.policy.organization.clone(),
-        anchors: AnchorSet::of(inputs.trust),
-        timestamp_anchors: inputs.timestamp_trust.map(AnchorSet::of),
         catalog,
         log,
+        events,
         faults: remote.faults,
         packages,
-        since,
-        changes,
-        warnings,
+        reading,
         not_checked: remote.not_checked,
-        previous: inputs.previous.map(PreviousAudit::of),
+        checkpoint,
+        // What a mirror serves is fetched as a whole each time.
+        blobs: BTreeMap::new(),
     };
-    let json = serde_json::to_vec(&report).map_err(|source| AuditError::Encode { source })?;
-    let judged_by = Sha256Digest::of(b"");
-    let basis =
-        RecordBasis { store: &store, now: inputs.now, judged_by, checkpoint, previous: inputs.previous };
-    let record = AuditRecord::new(basis, &report, Sha256Digest::of(&json), BTreeMap::new());
-    Ok(Audit { report, record })
+    found.conclude(&inputs.basis)
 }
 
 fn what_is_not_served() -> Vec<NotChecked> {
@@ -144,85 +103,86 @@ struct Remote<'a> {
 }
 
 impl Remote<'_> {
-    fn get(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, String> {
-        let url = self.base.join(name).map_err(|error| error.to_string())?;
-        self.inputs.runtime.block_on(self.inputs.client.get_small(&url, max)).map_err(|error| reason(&error))
+    fn get(&self, name: &str, max: u64) -> Result<Option<Vec<u8>>, Lack> {
+        let url = self.base.join(name).map_err(|error| Lack::Damage(error.to_string()))?;
+        let fetched = self.inputs.runtime.block_on(self.inputs.client.get_small(&url, max));
+        fetched.map_err(|error| match class_of(&error) {
+            Class::NotChecked => Lack::NotFetched(error_text(&error)),
+            _ => Lack::Damage(error_text(&error)),
+        })
     }
 
     fn damage(&mut self, text: String) {
         self.faults.push(Fault { text, damage: true });
     }
 
-    /// Fetches the log into memory and checks every entry and tile of it.
-    fn log(&mut self, catalog: &TrustedCatalog) -> (Log, Vec<LogEntry>, Option<Vec<u8>>) {
-        let mut log = Log { origin: None, entries: 0, root: None, grown_from: None, problems: Vec::new() };
+    /// Fetches the log into memory and checks every entry and tile of it; its entries, if they are what was signed, and its
+    /// checkpoint.
+    fn log(&mut self, catalog: &TrustedCatalog, log: &mut Log) -> Option<(Option<Vec<LogEntry>>, Vec<u8>)> {
         let key = catalog.store().and_then(|identity| NoteKey::new(&identity.log_name(), identity.key).ok());
         let Some(key) = key else {
             let reason = "the catalog is of an early version and names no key of it".to_owned();
             self.not_checked.push(NotChecked { what: "the log".to_owned(), reason });
-            return (log, Vec::new(), None);
+            return None;
         };
         log.origin = Some(key.name().to_owned());
-        let memory = Memory::default();
-        let storage: Arc<dyn Storage> = Arc::new(memory);
-        let folder = LogFolder::in_storage(&storage, "");
-        let note = match self.get("log/checkpoint", 64 * 1024) {
-            Ok(Some(note)) => note,
-            Ok(None) => {
-                self.damage("the log: the mirror has none".to_owned());
-                return (log, Vec::new(), None);
-            }
-            Err(reason) => {
+        let (folder, checkpoint, note) = match self.fetch_log(&key) {
+            Ok(fetched) => fetched,
+            Err(Lack::Damage(reason)) => {
                 self.damage(format!("the log: {reason}"));
-                return (log, Vec::new(), None);
+                self.not_checked.push(changes_unknown());
+                return None;
+            }
+            Err(Lack::NotFetched(reason)) => {
+                let what = "the log: what changed since the last audit, and who approved it".to_owned();
+                self.not_checked.push(NotChecked { what, reason });
+                return None;
             }
         };
-        let kept = storage.create("checkpoint", &note, FileMode::Shared).map_err(|error| reason(&error));
-        let checkpoint = match kept.and_then(|()| folder.checkpoint(&key).map_err(|error| reason(&error))) {
-            Ok(Some(checkpoint)) => checkpoint,
-            Ok(None) => return (log, Vec::new(), None),
-            Err(reason) => {
-                self.damage(format!("the log: {reason}"));
-                return (log, Vec::new(), None);
-            }
-        };
-        if checkpoint.size > MOST_ENTRIES {
-            let reason = format!("it has {} entries, more than are fetched", checkpoint.size);
-            self.not_checked.push(NotChecked { what: "the log".to_owned(), reason });
-            return (log, Vec::new(), None);
+        let (problems, events) = read_log(&folder, &checkpoint, log, &mut self.not_checked);
+        for problem in problems {
+            self.damage(format!("the log: {problem}"));
         }
-        for (name, max) in files_of(checkpoint.size) {
-            let fetched = self.get(&format!("log/{name}"), max);
-            let fetched =
-                fetched.and_then(|bytes| bytes.ok_or_else(|| "the mirror does not have it".to_owned()));
-            let kept = fetched.and_then(|bytes| {
-                storage.create(&name, &bytes, FileMode::Shared).map_err(|error| reason(&error))
-            });
-            if let Err(reason) = kept {
-                self.damage(format!("the log: {name}: {reason}"));
-            }
-        }
-        log.entries = checkpoint.size;
-        log.root = Some(checkpoint.root);
-        let problems = check(&folder, &checkpoint);
-        let sound = problems.is_empty();
-        self.faults.extend(
-            problems.iter().map(|problem| Fault { text: format!("the log: {problem}"), damage: true }),
-        );
         compare_with_earlier(
-            self.inputs.previous,
+            self.inputs.basis.previous,
             (&folder, &checkpoint, &key),
-            &mut log,
+            log,
             &mut self.not_checked,
         );
-        let mut events = Vec::new();
-        let at = folder.at(checkpoint.size);
-        for entry in
-            (0..checkpoint.size.div_ceil(256)).filter(|_| sound).filter_map(|n| at.bundle(n).ok()).flatten()
-        {
-            events.push((count(events.len()), serde_json::from_slice(&entry).map_err(|_| entry)));
+        Some((events, note))
+    }
+
+    /// Fetches the files of the log, and its checkpoint as it stands there.
+    fn fetch_log(&self, key: &NoteKey) -> Result<(LogFolder, Checkpoint, Vec<u8>), Lack> {
+        let damage = |text: &str| Lack::Damage(text.to_owned());
+        let storage: Arc<dyn Storage> = Arc::new(Memory::default());
+        let folder = LogFolder::in_storage(&storage, "");
+        let keep = |name: &str, bytes: &[u8]| {
+            let kept = storage.create(name, bytes, FileMode::Shared);
+            kept.map_err(|error| Lack::NotFetched(error_text(&error)))
+        };
+        let note = self.get("log/checkpoint", 64 * 1024)?.ok_or_else(|| damage("the mirror has none"))?;
+        keep("checkpoint", &note)?;
+        let checkpoint = folder.checkpoint(key).map_err(|error| damage(&error_text(&error)))?;
+        let checkpoint = checkpoint.ok_or_else(|| damage("the mirror has none"))?;
+        if checkpoint.size > MOST_ENTRIES {
+            return Err(Lack::NotFetched(format!(
+                "it has {} entries, more than are fetched",
+                checkpoint.size
+            )));
         }
-        (log, events, Some(note))
+        let mut left = MOST_BYTES;
+        for (name, max) in files_of(checkpoint.size) {
+            let bytes = self.get(&format!("log/{name}"), max)?;
+            let bytes = bytes.ok_or_else(|| damage(&format!("the mirror does not have {name}")))?;
+            left = left.checked_sub(count(bytes.len())).ok_or_else(|| {
+                Lack::NotFetched(format!(
+                    "its files have more than {MOST_BYTES} bytes, more than are fetched"
+                ))
+            })?;
+            keep(&name, &bytes)?;
+        }
+        Ok((folder, checkpoint, note))
     }
 
     /// The signed list names what the catalog names.
@@ -262,7 +222,7 @@ impl Remote<'_> {
                 let event = event.as_ref().ok()?;
                 event.admission().filter(|_| event.sha256() == Some(&entry.sha256))
             });
-            let mut audit = begin(entry, number.max().unwrap_or_default());
+            let mut audit = PackageAudit::begin(entry, number.max().unwrap_or_default(), State::Published);
             self.package(entry, &mut audit);
             if audit.reading == Reading::Full {
                 reading.read += 1;
@@ -288,13 +248,8 @@ impl Remote<'_> {
         let judged = match fetched {
             Ok(_) => self.judge(&file, entry, audit).map_err(|error| error.to_string()),
             Err(error) => {
-                audit.class = match error {
-                    // A mirror does not serve bytes that are not those of its catalog: it answers with 500.
-                    FetchError::NotFound { .. } | FetchError::Status { .. } => Class::Missing,
-                    FetchError::WrongDigest { .. } => Class::Bad,
-                    _ => Class::NotChecked,
-                };
-                Err(reason(&error))
+                audit.class = class_of(&error);
+                Err(error_text(&error))
             }
         };
         if let Err(reason) = judged {
@@ -311,34 +266,16 @@ impl Remote<'_> {
     fn judge(&self, file: &Path, entry: &CatalogEntry, audit: &mut PackageAudit) -> std::io::Result<()> {
         audit.reading = Reading::Full;
         if entry.label == Label::SignatureNotChecked {
-            audit.class = Class::NotChecked;
-            audit.reasons.push(
-                "files of this kind carry no JAR signature: the digest is that of the catalog, who made the bytes was not \
-                 checked"
-                    .to_owned(),
-            );
+            audit.is_pinned();
             return Ok(());
         }
-        let inputs = self.inputs;
-        let judging = |at| AdmissionInputs {
-            timestamp_trust: inputs.timestamp_trust,
-            agent_anchors: inputs.agent_anchors,
-            ..AdmissionInputs::new(inputs.trust, inputs.policy, at)
-        };
+        let basis = &self.inputs.basis;
         let then = entry.first_verified_at().unwrap_or(entry.admitted_at);
-        let earliest = inputs.at.into_iter().fold(inputs.now.min(then), Timestamp::min);
-        let mut examined = Examined::read(Source::open(file)?, &judging(earliest))?;
-        let name = entry.path.name();
-        let today = judging(inputs.now);
-        let now = examined.judge(name, &today)?;
-        let as_then = examined.judge(name, &judging(then))?;
-        audit.now = Some(Judgement::of(&now));
+        let earliest = basis.at.into_iter().fold(basis.now.min(then), Timestamp::min);
+        let mut examined = Examined::read(Source::open(file)?, &basis.judging(earliest))?;
+        let now = audit.judge_today(&mut examined, basis)?;
+        let as_then = examined.judge(entry.path.name(), &basis.judging(then))?;
         audit.then = Some(Judgement::of(&as_then));
-        audit.until = until(&now, &today);
-        audit.ends = ends(now.report(), &today);
-        if let Some(at) = inputs.at {
-            audit.at = Some(Judgement::of(&examined.judge(name, &judging(at))?));
-        }
         audit.class = match () {
             () if now.is_accepted() => Class::Good,
             () if as_then.is_accepted() => Class::ValidWhenAdmittedExpiredSince,
@@ -353,30 +290,25 @@ impl Remote<'_> {
     }
 }
 
-fn begin(entry: &CatalogEntry, number: u64) -> PackageAudit {
-    PackageAudit {
-        path: entry.path.clone(),
-        number,
-        sha256: entry.sha256,
-        length: entry.length,
-        state: State::Published,
-        label: entry.label,
-        class: Class::Bad,
-        reasons: Vec::new(),
-        admitted_at: entry.admitted_at,
-        accepted: None,
-        signer: entry.signer.clone(),
-        signed_at: entry.signed_at,
-        reading: Reading::None,
-        then: None,
-        now: None,
-        at: None,
-        same_anchors: None,
-        until: None,
-        ends: Vec::new(),
-        report: entry.report,
+/// Why something that a mirror should serve could not be had.
+enum Lack {
+    /// It is not there, or not what was signed.
+    Damage(String),
+    /// It may be there.
+    NotFetched(String),
+}
+
+/// What a failed download says of what was to be fetched.
+fn class_of(error: &FetchError) -> Class {
+    match error {
+        // A mirror does not serve bytes that are not those of its catalog: it answers with 503.
+        FetchError::NotFound { .. } | FetchError::Status { .. } => Class::Missing,
+        FetchError::WrongDigest { .. } => Class::Bad,
+        _ => Class::NotChecked,
     }
 }
 
 /// A mirror that is asked for all its entries has perhaps some thousand a year.
 const MOST_ENTRIES: u64 = 1 << 20;
+/// Of a log with a million entries of the usual length.
+const MOST_BYTES: u64 = 1 << 30;

@@ -7,7 +7,7 @@ use midmirror_verify::TrustStore;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Class, EndKind, PackageAudit, Reading, State};
+use super::finding::{Class, EndKind, PackageAudit};
 use super::record::AuditRecord;
 use crate::Sha256Digest;
 
@@ -63,7 +63,7 @@ pub struct AuditReport {
 pub enum Verdict {
     /// Everything is as it was recorded. Signatures may have expired since.
     Good,
-    /// Bytes could not be read, so nothing can be said of them.
+    /// Bytes or the log could not be read, so nothing can be said of them.
     Incomplete,
     /// Bytes are as they were admitted, and would not be admitted today: anchors or policy are others.
     RefusedToday,
@@ -154,6 +154,21 @@ pub struct Catalog {
     pub roles: Vec<CatalogRole>,
 }
 
+impl Catalog {
+    /// Of which nothing has been verified yet.
+    pub(super) fn not_trusted(root: &[u8], root_is_own: bool) -> Self {
+        Self {
+            trusted: false,
+            reason: None,
+            trusted_root: Sha256Digest::of(root),
+            root_is_own,
+            newest_root: None,
+            packages: 0,
+            roles: Vec::new(),
+        }
+    }
+}
+
 /// A role of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CatalogRole {
@@ -168,7 +183,7 @@ pub struct CatalogRole {
 }
 
 /// The log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Log {
     /// Its name, if the catalog names one.
     pub origin: Option<String>,
@@ -176,6 +191,8 @@ pub struct Log {
     pub entries: u64,
     /// Root hash of its tree.
     pub root: Option<Sha256Digest>,
+    /// Whether every entry and hash is what the checkpoint signs. Only then are changes told.
+    pub sound: bool,
     /// Entries that the last audit had seen and that this one compared it with.
     pub grown_from: Option<u64>,
     /// What is wrong with its growth.
@@ -277,9 +294,6 @@ impl Counts {
     pub(super) fn of(audits: &[PackageAudit], reading: &ReadCounts) -> Self {
         let of = |class| count(audits.iter().filter(|audit| audit.class == class).count());
         let blobs: BTreeSet<Sha256Digest> = audits.iter().map(|audit| audit.sha256).collect();
-        let unreadable = |audit: &&PackageAudit| {
-            audit.class == Class::NotChecked && audit.reading == Reading::None && audit.state != State::Pruned
-        };
         Self {
             admissions: count(audits.len()),
             blobs: count(blobs.len()),
@@ -289,7 +303,7 @@ impl Counts {
             bad: of(Class::Bad),
             missing: of(Class::Missing),
             not_checked: of(Class::NotChecked),
-            unreadable: count(audits.iter().filter(unreadable).count()),
+            unreadable: count(audits.iter().filter(|audit| audit.is_unreadable()).count()),
             read: reading.read,
             bytes_read: reading.bytes_read,
             not_read_again: reading.not_read_again,
@@ -313,7 +327,7 @@ pub(super) fn verdict(
         () if !catalog.trusted => Verdict::CatalogNotTrusted,
         () if catalog.roles.iter().any(|role| role.expires <= now) => Verdict::CatalogExpired,
         () if counts.refused_today > 0 => Verdict::RefusedToday,
-        () if counts.unreadable > 0 => Verdict::Incomplete,
+        () if counts.unreadable > 0 || (log.origin.is_some() && !log.sound) => Verdict::Incomplete,
         () => Verdict::Good,
     }
 }

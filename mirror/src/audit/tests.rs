@@ -5,19 +5,11 @@ use crate::catalog::testing::TestCatalog;
 use crate::store::testing::at;
 
 fn run(catalog: &TestCatalog, now: Timestamp, previous: Option<&AuditRecord>) -> Audit {
-    let (trust, policy, root) = (TrustStore::empty("none"), AdmissionPolicy::default(), catalog.root());
+    let (trust, policy) = (TrustStore::empty("none"), AdmissionPolicy::default());
     let inputs = AuditInputs {
         store: &catalog.test.store,
-        root: &root,
-        root_is_own: true,
-        trust: &trust,
-        timestamp_trust: None,
-        agent_anchors: None,
-        policy: &policy,
-        now,
-        at: None,
-        since: None,
-        previous,
+        root: None,
+        basis: Basis { previous, ..Basis::new(&trust, &policy, now) },
         reread: Reread::After(SignedDuration::from_hours(24)),
     };
     audit(&inputs, &mut |_| {}).unwrap()

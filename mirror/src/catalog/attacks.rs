@@ -1,46 +1,25 @@
 //! The TUF attacks that `update` claims to withstand, one test each; the numbers are those of its list.
 //!
-//! Those on packages rather than metadata are tested where packages are: T1, T2 and T10 in `stage::tests`, T3 and T4 in
-//! `tests/net/behaviours.rs`, T11 in `store::check`, T16 and T17 of the log in `log::tests`. What withdrawals add to T5, T6
-//! and T9 stands in `attacks_withdrawn`.
+//! T7, T12 and T13 are in `attacks_root`; what withdrawals add to T5, T6 and T9 in `attacks_withdrawn`. Those on packages
+//! rather than metadata are tested where packages are:
+//!
+//! | | where |
+//! | --- | --- |
+//! | T1, T2 | `stage::tests`: `changed_bytes_of_the_store_are_refused`, `copy_that_is_changed_after_its_check_is_not_staged` |
+//! | T3, T4 | `tests/net/behaviours.rs` |
+//! | T10 | `stage::tests`: `what_the_catalog_does_not_list_is_reported` |
+//! | T11 | `store::check`: `missing_and_shortened_blobs_are_found_at_once` |
+//! | T16, T17 | of the log, `log::tests`: `cut_and_rewritten_logs_are_told_apart` |
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::testing::{TestCatalog, foreign_keys, sign};
+use super::testing::{TestCatalog, reason};
 use super::{Distrust, FolderSource, Role, TrustError, TrustInputs, trust_folder};
 use crate::store::testing::{at, path};
 
 fn days(days: i64) -> Timestamp {
     at(10) + SignedDuration::from_hours(24 * days)
-}
-
-/// Publishes a new root metadata: the current one changed, signed with the given keys.
-fn add_root(
-    catalog: &TestCatalog,
-    version: u64,
-    keys: &[&super::keys::RoleKey],
-    change: impl FnOnce(&mut Value),
-) {
-    let last = std::fs::read(catalog.folder().join(format!("{}.root.json", version - 1))).unwrap();
-    let mut signed = serde_json::from_slice::<Value>(&last).unwrap()["signed"].take();
-    signed["version"] = json!(version);
-    change(&mut signed);
-    std::fs::write(catalog.folder().join(format!("{version}.root.json")), sign(&signed, keys)).unwrap();
-}
-
-/// Adds a key to root metadata and returns its id.
-fn list_key(signed: &mut Value, key: &super::keys::RoleKey) -> Value {
-    let id = hex::encode(&**key.id());
-    signed["keys"][&id] = serde_json::to_value(key.public().key()).unwrap();
-    json!(id)
-}
-
-fn reason(result: Result<super::TrustedCatalog, TrustError>) -> Distrust {
-    match result {
-        Err(TrustError::NotTrusted { reason, .. }) => reason,
-        other => panic!("not refused as expected: {other:?}"),
-    }
 }
 
 #[test]
@@ -137,28 +116,6 @@ fn t5_garbled_memory_is_an_error_and_not_a_new_beginning() {
 }
 
 #[test]
-fn t7_new_timestamp_keys_end_a_fast_forward() {
-    let catalog = TestCatalog::new(1);
-    let good = catalog.save();
-    catalog.resign("timestamp.json", &[catalog.key(Role::Timestamp)], |signed| {
-        signed["version"] = json!(u64::MAX);
-    });
-    assert_eq!(catalog.trust_remembering(at(20)).unwrap().versions().timestamp, u64::MAX);
-    catalog.put_back(&good);
-    assert!(matches!(catalog.trust_remembering(at(30)), Err(TrustError::WentBackwards { .. })));
-    let new = foreign_keys(&catalog.test, "new");
-    let new_key = new.key(Role::Timestamp).unwrap();
-    add_root(&catalog, 2, &[catalog.key(Role::Root)], |signed| {
-        let id = list_key(signed, new_key);
-        signed["roles"]["timestamp"]["keyids"] = json!([id]);
-    });
-    assert!(matches!(reason(catalog.trust_remembering(at(40))), Distrust::TooFewSignatures { valid: 0, .. }));
-    catalog.resign("timestamp.json", &[new_key], |_| {});
-    let versions = catalog.trust_remembering(at(50)).unwrap().versions();
-    assert_eq!((versions.root, versions.timestamp), (2, 1));
-}
-
-#[test]
 fn t8_expired_role_is_named_and_an_auditor_may_look_all_the_same() {
     let catalog = TestCatalog::new(1);
     for (day, role) in [(31, Role::Timestamp), (366, Role::Timestamp), (1900, Role::Root)] {
@@ -201,96 +158,6 @@ fn t9_files_must_be_announced_with_length_and_digest() {
         });
         assert!(matches!(reason(catalog.trust(at(20))), Distrust::NotAnnounced { name: "snapshot.json" }));
     }
-}
-
-#[test]
-fn t12_wrong_root_and_signatures_of_other_roles_are_refused() {
-    let catalog = TestCatalog::new(1);
-    let other = TestCatalog::new(1);
-    let result = catalog.trust_with(&other.root(), None, at(20));
-    assert!(matches!(reason(result), Distrust::TooFewSignatures { role: Role::Timestamp, valid: 0, .. }));
-    catalog.resign("timestamp.json", &[catalog.key(Role::Snapshot)], |_| {});
-    assert!(matches!(reason(catalog.trust(at(20))), Distrust::TooFewSignatures { valid: 0, .. }));
-}
-
-#[test]
-fn t12_threshold_counts_different_keys_only() {
-    let catalog = TestCatalog::new(1);
-    let root_key = catalog.key(Role::Root);
-    let second = foreign_keys(&catalog.test, "second");
-    let second = second.key(Role::Root).unwrap();
-    let two_of_two = |signed: &mut Value| {
-        let id = list_key(signed, second);
-        signed["roles"]["root"]["keyids"].as_array_mut().unwrap().push(id);
-        signed["roles"]["root"]["threshold"] = json!(2);
-    };
-    add_root(&catalog, 2, &[root_key], two_of_two);
-    assert!(matches!(reason(catalog.trust(at(20))), Distrust::TooFewSignatures { needed: 2, valid: 1, .. }));
-    add_root(&catalog, 2, &[root_key, root_key], two_of_two);
-    assert!(matches!(reason(catalog.trust(at(20))), Distrust::Signatures { .. }));
-    add_root(&catalog, 2, &[root_key, second], two_of_two);
-    assert_eq!(catalog.trust(at(20)).unwrap().versions().root, 2);
-}
-
-#[test]
-fn t12_one_key_under_two_names_is_refused() {
-    let catalog = TestCatalog::new(1);
-    let root_key = catalog.key(Role::Root);
-    let mut alias = serde_json::to_value(root_key.public().key()).unwrap();
-    alias["note"] = json!("the same key");
-    let alias_id =
-        serde_json::from_value::<tough::schema::key::Key>(alias.clone()).unwrap().key_id().unwrap();
-    let alias_id = hex::encode(&*alias_id);
-    add_root(&catalog, 2, &[root_key], |signed| {
-        signed["keys"][&alias_id] = alias;
-        signed["roles"]["root"]["keyids"].as_array_mut().unwrap().push(json!(alias_id));
-        signed["roles"]["root"]["threshold"] = json!(2);
-    });
-    let file = catalog.folder().join("2.root.json");
-    let mut document: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let mut signature = document["signatures"][0].clone();
-    signature["keyid"] = json!(alias_id);
-    document["signatures"].as_array_mut().unwrap().push(signature);
-    std::fs::write(&file, serde_json::to_vec(&document).unwrap()).unwrap();
-    assert_eq!(reason(catalog.trust(at(20))), Distrust::KeyTwice { role: Role::Root });
-}
-
-#[test]
-fn t13_root_chain_has_no_gap_and_each_link_is_signed_by_the_one_before() {
-    let catalog = TestCatalog::new(1);
-    let new = foreign_keys(&catalog.test, "new");
-    let (old_key, new_key) = (catalog.key(Role::Root), new.key(Role::Root).unwrap());
-    let rotate = |signed: &mut Value| {
-        let id = list_key(signed, new_key);
-        signed["roles"]["root"]["keyids"] = json!([id]);
-    };
-    add_root(&catalog, 2, &[new_key], rotate);
-    assert!(matches!(reason(catalog.trust(at(20))), Distrust::TooFewSignatures { .. }));
-    add_root(&catalog, 2, &[old_key], rotate);
-    assert!(matches!(reason(catalog.trust(at(20))), Distrust::TooFewSignatures { .. }));
-    add_root(&catalog, 2, &[old_key, new_key], |signed| {
-        rotate(signed);
-        signed["version"] = json!(3);
-    });
-    assert_eq!(reason(catalog.trust(at(20))), Distrust::Version { expected: 2, found: 3 });
-    add_root(&catalog, 2, &[old_key, new_key], rotate);
-    assert_eq!(catalog.trust_remembering(at(20)).unwrap().versions().root, 2);
-    // The replaced key cannot sign a successor of its own any more, even where version 2 is hidden.
-    std::fs::remove_file(catalog.folder().join("2.root.json")).unwrap();
-    assert_eq!(catalog.trust_remembering(at(30)).unwrap().versions().root, 2);
-    add_root(&catalog, 2, &[old_key], |_| {});
-    std::fs::copy(catalog.folder().join("2.root.json"), catalog.folder().join("3.root.json")).unwrap();
-    assert!(matches!(reason(catalog.trust_remembering(at(30))), Distrust::TooFewSignatures { .. }));
-}
-
-#[test]
-fn t13_only_the_last_root_must_be_valid() {
-    let catalog = TestCatalog::new(1);
-    let key = catalog.key(Role::Root);
-    add_root(&catalog, 2, &[key], |signed| signed["expires"] = json!("2026-01-01T00:00:00Z"));
-    assert!(matches!(catalog.trust(at(20)), Err(TrustError::Expired { role: Role::Root, .. })));
-    add_root(&catalog, 3, &[key], |signed| signed["expires"] = json!("2036-01-01T00:00:00Z"));
-    assert_eq!(catalog.trust(at(20)).unwrap().versions().root, 3);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::testing::TestCatalog;
+use super::testing::{TestCatalog, reason};
 use super::{Distrust, Lifetimes, TrustError, TrustedCatalog, publish};
 use crate::Sha256Digest;
 use crate::store::testing::{at, path};
@@ -84,6 +84,31 @@ fn t6_superseded_bytes_do_not_take_the_place_of_withdrawn_ones() {
     decide(&catalog, Act::Lifted, new, 16);
     catalog.publish(at(16));
     assert_eq!(listed(&catalog.trust(at(17)).unwrap()), [Sha256Digest::of(b"old")]);
+}
+
+/// Neither older targets under the new version, nor an older snapshot, nor a list of its own, whoever serves the files.
+#[test]
+fn t9_list_goes_with_the_targets_of_its_version_only() {
+    let catalog = TestCatalog::new(2);
+    let before = catalog.save();
+    decide(&catalog, Act::Withdrawn, package(1), 11);
+    catalog.publish(at(12));
+    let after = catalog.save();
+    let old = |name: &str| before.iter().find(|(file, _)| file.ends_with(name)).unwrap().1.clone();
+    for (new, other) in [("2.targets.json", "1.targets.json"), ("2.snapshot.json", "1.snapshot.json")] {
+        catalog.put_back(&after);
+        assert_eq!(catalog.trust(at(13)).unwrap().withdrawn().len(), 1);
+        std::fs::write(catalog.folder().join(new), old(other)).unwrap();
+        let mixed = reason(catalog.trust(at(13)));
+        assert!(matches!(mixed, Distrust::Length { .. } | Distrust::Digest), "{new}: {mixed:?}");
+    }
+    // Signed by all three keys, and still not for a list that contradicts the targets beside it.
+    catalog.put_back(&before);
+    catalog.forge_targets(|signed| {
+        signed["midmirror"]["withdrawn"] =
+            json!([{"sha256": package(1).to_hex(), "at": "2026-11-30T00:00:00Z", "reason": "notice"}]);
+    });
+    assert!(matches!(reason(catalog.trust(at(13))), Distrust::Withdrawn { .. }));
 }
 
 #[test]

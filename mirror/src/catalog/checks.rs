@@ -6,7 +6,8 @@ use serde::Deserialize;
 use tough::schema::key::Key;
 use tough::schema::{self, Root, Signed, Snapshot};
 
-use super::error::{Distrust, TrustError};
+use super::distrust::Distrust;
+use super::error::TrustError;
 use super::metadata::Role;
 use crate::catalog::CatalogEntry;
 
@@ -43,7 +44,8 @@ pub(super) fn check_root(signed: &Signed<Root>) -> Result<(), Distrust> {
     }
     for role in Role::ALL {
         let keys: Vec<&Key> = root.keys(role.role_type()).collect();
-        let different: BTreeSet<&[u8]> = keys.iter().map(|key| public_bytes(key)).collect();
+        let different: Option<BTreeSet<&[u8]>> = keys.iter().map(|key| secret_behind(key)).collect();
+        let different = different.ok_or(Distrust::KeyForm { role })?;
         if different.len() != keys.len() {
             return Err(Distrust::KeyTwice { role });
         }
@@ -77,11 +79,17 @@ pub(super) fn key_ids(root: &Root, role: Role) -> BTreeSet<Vec<u8>> {
     keys.unwrap_or_default().iter().map(|id| id.to_vec()).collect()
 }
 
-fn public_bytes(key: &Key) -> &[u8] {
+/// What is the same for all public keys that one secret signs for, whatever their ids. Of a point of P-256, which can be
+/// written in several ways, that is the first coordinate (SEC 1, section 2.3.3); none for other ways than two of them.
+fn secret_behind(key: &Key) -> Option<&[u8]> {
     match key {
-        Key::Rsa { keyval, .. } => &keyval.public,
-        Key::Ed25519 { keyval, .. } => &keyval.public,
-        Key::Ecdsa { keyval, .. } | Key::EcdsaOld { keyval, .. } => &keyval.public,
+        Key::Rsa { keyval, .. } => Some(&keyval.public),
+        Key::Ed25519 { keyval, .. } => Some(&keyval.public),
+        Key::Ecdsa { keyval, .. } | Key::EcdsaOld { keyval, .. } => match keyval.public.as_ref() {
+            [4, point @ ..] if point.len() == 64 => point.get(..32),
+            [2 | 3, first @ ..] if first.len() == 32 => Some(first),
+            _ => None,
+        },
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::error::CatalogError;
 use super::event::Event;
 use crate::log::{LogAt, LogError, LogKey, LogWriter, NoteKey};
-use crate::prune::{Pruning, pruning_digest, prunings};
-use crate::store::{Admission, Store};
+use crate::prune::{Pruning, prunings};
+use crate::store::{Admission, Store, records};
 use crate::withdraw::{self, Withdrawal};
 
 /// The log of a store, to be continued.
@@ -81,7 +81,7 @@ impl<'a> Journal<'a> {
         let new = self.withdrawals.iter().filter(|withdrawal| withdrawal.number > self.withdrawn);
         let events: Vec<_> = new
             .filter_map(|withdrawal| {
-                let digest = withdraw::record_digest(self.store, withdrawal.number)?;
+                let digest = records::digest::<Withdrawal>(self.store, withdrawal.number)?;
                 Some(Event::of_withdrawal(withdrawal, digest))
             })
             .collect();
@@ -99,7 +99,7 @@ impl<'a> Journal<'a> {
         let new = self.prunings.iter().filter(|pruning| pruning.number > self.pruned);
         let events: Vec<_> = new
             .filter_map(|pruning| {
-                Some(Event::of_pruning(pruning, pruning_digest(self.store, pruning.number)?))
+                Some(Event::of_pruning(pruning, records::digest::<Pruning>(self.store, pruning.number)?))
             })
             .collect();
         self.append(&events)?;
@@ -213,7 +213,8 @@ const BUNDLE: u64 = 256;
 
 #[cfg(test)]
 mod tests {
-    use super::super::log_check::{LogFault, check_log, read_events};
+    use super::super::log_check::{check_log, read_events};
+    use super::super::log_fault::LogFault;
     use super::super::testing::TestCatalog;
     use super::super::{CatalogError, Lifetimes, SigningKeys, publish};
     use super::*;

@@ -88,9 +88,14 @@ impl Lifetimes {
         }
     }
 
-    /// Whether metadata has less than half of its life left.
+    /// Whether metadata is to be signed anew: it has less than half of its life left. Or more than a whole life, because a
+    /// clock was ahead when it was signed: hosts would take it for good long after nobody renews it any more.
     pub(super) fn is_due(&self, role: Role, left: SignedDuration) -> bool {
-        left < self.of(role).checked_div(2).unwrap_or(SignedDuration::MAX)
+        let life = self.of(role);
+        let is_half_over = left < life.checked_div(2).unwrap_or(SignedDuration::MAX);
+        // Root metadata is for a ceremony, whose date people see and choose.
+        let is_too_long = role != Role::Root && left > life.saturating_add(days(1));
+        is_half_over || is_too_long
     }
 }
 

@@ -15,8 +15,11 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod attacks_root;
+#[cfg(test)]
 mod attacks_withdrawn;
 mod checks;
+mod distrust;
 mod ends;
 mod entry;
 mod error;
@@ -26,6 +29,7 @@ mod journal;
 mod keys;
 mod lifetimes;
 mod log_check;
+mod log_fault;
 mod metadata;
 mod publish;
 mod reading;
@@ -43,19 +47,22 @@ mod trust;
 mod update;
 mod writing;
 
+pub use distrust::Distrust;
 pub use ends::{ExpiryWarning, RoleEnd};
 pub use entry::{CatalogEntry, CatalogVersions, StoreIdentity};
-pub use error::{CatalogError, Distrust, TrustError};
+pub use error::{CatalogError, TrustError};
 pub use event::{Event, WithdrawalEvent};
 pub use export::{ExportError, ExportOptions, Exported, export_tuf};
 pub(crate) use journal::last_admission;
 pub use keys::{
-    KeyAlgorithm, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key, read_private_key,
-    read_public_key, rewrite_key, short, write_new_key,
+    Keeping, KeyAlgorithm, NewKey, NewKeys, Passphrase, PublicKey, RoleKey, SigningKeys, is_encrypted_key,
+    read_private_key, read_public_key, rewrite_key, short, write_new_key,
 };
 pub use lifetimes::{Lifetimes, Profile};
 pub(crate) use log_check::open_earlier;
-pub use log_check::{LogEntry, LogFault, LogReport, check_log, log_of, read_events};
+pub use log_check::{LogEntry, LogReport, check_log, log_of, read_events};
+pub(crate) use log_check::{check_log_with, read_entries, sound_events, store_keys};
+pub use log_fault::LogFault;
 pub use metadata::Role;
 pub use publish::{Publication, PublicationOutcome, publish};
 pub use refresh::{Blocked, Refresh, refresh};
@@ -63,7 +70,7 @@ pub use root::{
     CarriedOut, Holders, KeyChange, KeyChangeError, KeyPlace, KeyRecord, KeyReport, KeysReport, Missing,
     Proposal, RoleReport, RootChange, SignatureFile, carry_out, change_store_key, keys_report,
 };
-pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource};
+pub use source::{BoxFuture, FolderSource, MetadataError, MetadataSource, first_root};
 pub use stale::{AcceptedStale, StaleAllowance, StaleAllowanceError};
 pub use state::remembered_ends;
 pub use statements::{Stated, StatementFault, check_statement};

@@ -20,7 +20,8 @@ use tough::schema::key::Key;
 use tough::schema::{Root, Signature, Signed, Targets};
 
 use super::checks;
-use super::error::{Distrust, TrustError};
+use super::distrust::Distrust;
+use super::error::TrustError;
 use super::metadata::Role;
 use crate::admit::Label;
 use crate::catalog::{CatalogEntry, StoreIdentity};

@@ -249,6 +249,55 @@ mod tests {
     }
 
     #[test]
+    fn what_was_signed_while_the_clock_was_ahead_is_signed_anew_when_it_is_right() {
+        let catalog = TestCatalog::new(1);
+        let before = catalog.trust(at(20)).unwrap().versions();
+        remove(&catalog, "root.pem");
+        assert_eq!(
+            refresh_at(&catalog, days(1000)).renewed,
+            [Role::Targets, Role::Snapshot, Role::Timestamp]
+        );
+        // Valid for three years, which no freeze should be.
+        assert!(catalog.trust(days(900)).is_ok());
+        assert_eq!(refresh_at(&catalog, days(1)).renewed, [Role::Targets, Role::Snapshot, Role::Timestamp]);
+        let after = catalog.trust_remembering(days(2)).unwrap();
+        assert_eq!(after.expiry(Role::Timestamp), days(31));
+        assert_eq!(after.versions().timestamp, before.timestamp + 2, "versions never go back");
+        assert_eq!(refresh_at(&catalog, days(2)).renewed, []);
+    }
+
+    #[test]
+    fn clock_that_goes_back_changes_nothing() {
+        let catalog = TestCatalog::new(1);
+        let before = catalog.save();
+        let done = refresh_at(&catalog, at(10) - SignedDuration::from_mins(10));
+        assert_eq!((done.renewed, done.blocked.len()), (vec![], 0));
+        assert_eq!(catalog.save(), before);
+    }
+
+    #[test]
+    fn expired_root_is_renewed_where_its_keys_are_and_blocks_no_other_role() {
+        let catalog = TestCatalog::new(1);
+        let key = std::fs::read(catalog.test.beside("keys/root.pem")).unwrap();
+        remove(&catalog, "root.pem");
+        let late = refresh_at(&catalog, days(2000));
+        assert_eq!(late.renewed, [Role::Targets, Role::Snapshot, Role::Timestamp]);
+        assert_eq!(
+            late.blocked.iter().map(|b| (b.role, b.is_urgent)).collect::<Vec<_>>(),
+            [(Role::Root, true)]
+        );
+        assert!(matches!(catalog.trust(days(2000)), Err(TrustError::Expired { role: Role::Root, .. })));
+        crate::store::durable::write_new(
+            &catalog.test.beside("keys/root.pem"),
+            &key,
+            crate::store::durable::FileMode::Secret,
+        )
+        .unwrap();
+        assert_eq!(refresh_at(&catalog, days(2001)).renewed, [Role::Root, Role::Timestamp]);
+        assert_eq!(catalog.trust(days(2002)).unwrap().versions().root, 2);
+    }
+
+    #[test]
     fn two_of_three_root_keys_renew_and_one_does_not() {
         let test = crate::store::testing::TestStore::new();
         let wanted = NewKeys { root_keys: 3, algorithm: KeyAlgorithm::EcdsaP256, ..NewKeys::default() };

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::checks::MAX_ROOT_BYTES;
+use super::publish::FIRST_ROOT_FILE;
 use crate::storage::{LocalFolder, Storage, StorageError, below};
 use crate::store::{REPOSITORY, Store};
 
@@ -90,6 +92,18 @@ impl FolderSource {
         }
         Ok(bytes)
     }
+}
+
+/// The first root metadata of a store, which its own catalog can be verified with; none if it has no catalog.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn first_root(store: &Store) -> Result<Option<Vec<u8>>, MetadataError> {
+    let read = store.storage().read(&below(REPOSITORY, FIRST_ROOT_FILE), MAX_ROOT_BYTES);
+    read.map_err(|error| {
+        let (_, path, source) = error.into_parts();
+        MetadataError::File { path, source }
+    })
 }
 
 impl MetadataSource for FolderSource {

@@ -158,7 +158,8 @@ pub fn check_statement(
 
 #[cfg(test)]
 mod tests {
-    use super::super::log_check::{LogFault, check_log};
+    use super::super::log_check::check_log;
+    use super::super::log_fault::LogFault;
     use super::super::testing::TestCatalog;
     use super::*;
     use crate::store::testing::at;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::keys::RoleKey;
 use super::{
-    FolderSource, Lifetimes, Publication, Role, SigningKeys, TrustError, TrustInputs, TrustedCatalog,
-    publish, trust_folder,
+    Distrust, FolderSource, Lifetimes, Publication, Role, SigningKeys, TrustError, TrustInputs,
+    TrustedCatalog, publish, trust_folder,
 };
 use crate::Sha256Digest;
 use crate::store::testing::{TestStore, at, path};
@@ -115,6 +115,14 @@ impl TestCatalog {
             signed["meta"][name]["length"] = json!(bytes.len());
             signed["meta"][name]["hashes"]["sha256"] = json!(Sha256Digest::of(&bytes).to_hex());
         });
+    }
+}
+
+/// Why a catalog was not trusted.
+pub(super) fn reason(result: Result<TrustedCatalog, TrustError>) -> Distrust {
+    match result {
+        Err(TrustError::NotTrusted { reason, .. }) => reason,
+        other => panic!("not refused as expected: {other:?}"),
     }
 }
 

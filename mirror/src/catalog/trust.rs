@@ -2,6 +2,7 @@
 //!
 //! Only this module makes a [`TrustedCatalog`]. The steps stand in `update`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use super::metadata::Role;
 use super::source::{FolderSource, MetadataSource};
 use super::stale::StaleAllowance;
 use super::update::Update;
+use crate::Sha256Digest;
 use crate::catalog::{CatalogEntry, CatalogVersions, StoreIdentity};
 use crate::package::{PackageName, PackagePath};
 use crate::withdraw::WithdrawnPackage;
@@ -142,6 +144,11 @@ impl TrustedCatalog {
     /// The packages that nobody is to get any more, in the order of their digests.
     pub fn withdrawn(&self) -> &[WithdrawnPackage] {
         &self.outcome.withdrawn
+    }
+
+    /// The digests of all packages.
+    pub(crate) fn digests(&self) -> BTreeSet<Sha256Digest> {
+        self.entries().iter().map(|entry| entry.sha256).collect()
     }
 
     /// Finds a package by its vendor path.

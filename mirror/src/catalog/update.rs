@@ -30,7 +30,8 @@ use super::checks::{
     HasSpecification, MAX_ROOT_BYTES, MAX_ROOTS, MAX_SNAPSHOT_BYTES, MAX_TARGETS_BYTES, MAX_TIMESTAMP_BYTES,
     check_root, check_specification, key_ids, length, parse, verify,
 };
-use super::error::{Distrust, TrustError};
+use super::distrust::Distrust;
+use super::error::TrustError;
 use super::metadata::Role;
 use super::reading::VerifiedTargets;
 use super::source::MetadataError;

@@ -3,7 +3,8 @@
 use serde::Serialize as _;
 use serde_json::Value;
 
-use super::{Export, ExportError, ExportInputs, ed25519_pem, object};
+use super::pem::ed25519_pem;
+use super::{Export, ExportError, ExportInputs, object};
 use crate::Sha256Digest;
 use crate::store::REPOSITORY;
 

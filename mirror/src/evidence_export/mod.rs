@@ -19,10 +19,12 @@
 //! `catalog/1.root.json`, which the trust file of every host has, and the trust anchors.
 
 mod catalog_files;
+mod faults;
+mod package;
+mod pem;
 mod readme;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -36,9 +38,12 @@ use thiserror::Error;
 
 use crate::Sha256Digest;
 use crate::attest::sums;
-use crate::catalog::{CatalogError, TrustedCatalog, log_of, read_events};
+use crate::catalog::{CatalogError, LogEntry, TrustedCatalog, log_of, sound_events};
+use crate::prune::Pruned;
 use crate::store::durable::{self, DurableError, FileMode};
 use crate::store::{Admission, STATEMENT_NAME, Store, StoreError};
+
+use pem::{ed25519_pem, pem_text};
 
 /// What an export depends on.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +97,17 @@ pub enum ExportError {
     Write(#[from] DurableError),
 }
 
+/// A folder that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exported {
+    /// How many files there are in it.
+    pub files: usize,
+    /// Whether the package is among them: what was pruned is not.
+    pub has_package: bool,
+    /// What is wrong with the evidence, as the README says too.
+    pub faults: Vec<String>,
+}
+
 /// What is in a folder, as far as its README tells of it.
 #[derive(Debug, Default)]
 struct Contents {
@@ -99,7 +115,9 @@ struct Contents {
     files: BTreeMap<String, Sha256Digest>,
     /// Where the package is.
     package: String,
-    is_jar_signed: bool,
+    has_package: bool,
+    /// What is wrong with the evidence.
+    faults: Vec<String>,
     /// The catalog and `SHA256SUMS` name exactly these bytes.
     is_published: bool,
     signatures: Vec<Signature>,
@@ -128,38 +146,44 @@ struct LogPart {
     key: String,
 }
 
-/// Makes the folder; returns how many files there are in it.
+/// Makes the folder.
 ///
 /// # Errors
-/// The folder is not empty, or something cannot be read or written. What was written until then stays there.
-pub fn export(inputs: &ExportInputs<'_>) -> Result<usize, ExportError> {
+/// The folder is not empty, the bytes are lost or damaged, or something cannot be read or written. What was written until then
+/// stays there.
+pub fn export(inputs: &ExportInputs<'_>) -> Result<Exported, ExportError> {
     let ExportInputs { store, catalog, admission, folder, .. } = *inputs;
     durable::create_folders(folder)?;
     if read(folder, |path| std::fs::read_dir(path)?.next().transpose())?.is_some() {
         return Err(ExportError::NotEmpty { path: folder.to_owned() });
     }
     let entry = admission.entry();
-    let mut contents = Contents { package: entry.path.as_str().to_owned(), ..Contents::default() };
-    contents.is_jar_signed = entry.path.name().is_jar_signed();
-    contents.is_published = catalog.find(&entry.path).is_some_and(|found| found.sha256 == entry.sha256);
+    let events = sound_events(store, catalog);
+    let pruned = match &events {
+        Some(events) => Pruned::logged(store, events),
+        None => Pruned::of(store),
+    };
     // 1. The bytes.
     let place = folder.join(entry.path.as_str());
-    if let Some(parent) = place.parent() {
-        durable::create_folders(parent)?;
+    let mut contents = Contents { package: entry.path.as_str().to_owned(), ..Contents::default() };
+    contents.is_published = catalog.find(&entry.path).is_some_and(|found| found.sha256 == entry.sha256);
+    contents.has_package = package::copy(inputs, &pruned.map_err(StoreError::from)?, &place)?;
+    if contents.has_package {
+        contents.files.insert(contents.package.clone(), entry.sha256);
     }
-    copy_package(store, entry.sha256, &place)?;
-    contents.files.insert(contents.package.clone(), entry.sha256);
     let mut export = Export { folder, contents };
     // 2. What was written down when it was admitted.
-    for name in store.evidence_digests(admission)?.into_keys().filter(|name| name != STATEMENT_NAME) {
-        let bytes = store.document(admission, &name)?;
-        if name == "report.json" {
+    let digests = store.evidence_digests(admission)?;
+    export.contents.faults = faults::faults(inputs, &digests, events.as_deref());
+    for name in digests.keys().filter(|name| *name != STATEMENT_NAME) {
+        let bytes = store.document(admission, name)?;
+        if name == "report.json" && digests.contains_key("anchors.pem") {
             export.anchors(&bytes, &store.document(admission, "anchors.pem")?)?;
         }
         export.put(&format!("evidence/{name}"), &bytes)?;
     }
     // 3. The JAR signature in parts.
-    if export.contents.is_jar_signed {
+    if export.contents.has_package && entry.path.name().is_jar_signed() {
         let source = read(&place, Source::open)?;
         let found = read(&place, |_| detached_signatures(&source, &Limits::default()))?;
         found.iter().try_for_each(|signature| export.signature(signature))?;
@@ -169,7 +193,7 @@ pub fn export(inputs: &ExportInputs<'_>) -> Result<usize, ExportError> {
         export.statement(&statement)?;
     }
     // 5. The log.
-    export.log(inputs)?;
+    export.log(inputs, events.as_deref().unwrap_or_default())?;
     // 6. The catalog.
     let roles = catalog_files::write(inputs, &mut export)?;
     export.contents.roles = roles;
@@ -272,9 +296,8 @@ impl Export<'_> {
         Ok(())
     }
 
-    fn log(&mut self, inputs: &ExportInputs<'_>) -> Result<(), ExportError> {
+    fn log(&mut self, inputs: &ExportInputs<'_>, events: &[LogEntry]) -> Result<(), ExportError> {
         let Ok((log, key)) = log_of(inputs.store, inputs.catalog) else { return Ok(()) };
-        let events = read_events(inputs.store, inputs.catalog)?;
         let number = Some(inputs.admission.number());
         let told =
             events.iter().find(|(_, event)| event.as_ref().is_ok_and(|event| event.admission() == number));
@@ -302,29 +325,16 @@ impl Export<'_> {
     }
 
     /// README and digests come last.
-    fn finish(mut self, inputs: &ExportInputs<'_>) -> Result<usize, ExportError> {
+    fn finish(mut self, inputs: &ExportInputs<'_>) -> Result<Exported, ExportError> {
         let text = readme::readme(inputs, &self.contents);
         self.put("README.md", text.as_bytes())?;
         let files = self.contents.files.iter().map(|(name, digest)| (name.as_str(), *digest));
         let list = sums::list(files);
         self.put(FILES, list.as_bytes())?;
-        Ok(self.contents.files.len())
+        let Contents { files, has_package, faults, .. } = self.contents;
+        // And the list itself.
+        Ok(Exported { files: files.len(), has_package, faults })
     }
-}
-
-/// Copies the bytes with a digest; others are not kept.
-fn copy_package(store: &Store, sha256: Sha256Digest, place: &Path) -> Result<(), ExportError> {
-    if let Some(file) = store.blob_file(&sha256) {
-        return Ok(durable::copy_in(&file, place, FileMode::Shared, sha256)?);
-    }
-    let mut bytes = Vec::new();
-    let mut reader = store.open_blob(&sha256)?;
-    read(place, |_| reader.read_to_end(&mut bytes))?;
-    let found = Sha256Digest::of(&bytes);
-    if found != sha256 {
-        return Err(StoreError::DamagedBlob { path: store.blob_path(&sha256), found }.into());
-    }
-    Ok(durable::write_new(place, &bytes, FileMode::Shared)?)
 }
 
 /// A file of the store; none if there is none.
@@ -334,27 +344,6 @@ fn object(store: &Store, key: &str) -> Result<Option<Vec<u8>>, ExportError> {
 
 fn read<T>(path: &Path, how: impl FnOnce(&Path) -> std::io::Result<T>) -> Result<T, ExportError> {
     how(path).map_err(|source| ExportError::Read { path: path.to_owned(), source })
-}
-
-/// An Ed25519 public key as SubjectPublicKeyInfo (RFC 8410).
-fn ed25519_pem(key: &[u8; 32]) -> String {
-    const HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-    pem_text("PUBLIC KEY", &[HEAD.as_slice(), key].concat())
-}
-
-/// PEM as RFC 7468 wants it.
-fn pem_text(label: &str, der: &[u8]) -> String {
-    let mut text = format!("-----BEGIN {label}-----\n");
-    let encoded = BASE64.encode(der);
-    let mut rest = encoded.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        text.push_str(line);
-        text.push('\n');
-        rest = more;
-    }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
 }
 
 const FILES: &str = "FILES.sha256";

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Contents, ExportInputs, FILES};
+use crate::Sha256Digest;
 use crate::admit::Label;
 
 /// The text; every line of a block `sh` is a command that ends 0.
@@ -32,6 +33,20 @@ pub(super) fn readme(inputs: &ExportInputs<'_>, contents: &Contents) -> String {
          you have from elsewhere: the digest of `catalog/1.root.json`, which the trust file of every host holds, and the \
          trust anchors.\n"
         .to_owned());
+    if !contents.faults.is_empty() {
+        let lines: Vec<String> = contents.faults.iter().map(|fault| format!("- {fault}")).collect();
+        put(format!(
+            "## What is wrong\n\nThe store was damaged when this folder was made; some of the commands below end with an error:\n\n{}\n",
+            lines.join("\n")
+        ));
+    }
+    if !contents.has_package {
+        put(format!(
+            "The package itself is not here: the retention policy of the store has removed its bytes. Whoever has them elsewhere \
+             compares their SHA-256 with the one above, or puts them at `{}`.\n",
+            contents.package
+        ));
+    }
     put(section("Nothing was lost on the way", &[format!("sha256sum --check --strict --quiet {FILES}")]));
     if entry.label == Label::Verified {
         vendor(&mut put, contents, at.as_second());
@@ -40,7 +55,7 @@ pub(super) fn readme(inputs: &ExportInputs<'_>, contents: &Contents) -> String {
              admitted by its digest alone.\n"
             .to_owned());
     }
-    store(&mut put, contents);
+    store(&mut put, contents, entry.sha256);
     catalog(&mut put, contents);
     text
 }
@@ -48,7 +63,7 @@ pub(super) fn readme(inputs: &ExportInputs<'_>, contents: &Contents) -> String {
 /// What the vendor has signed.
 fn vendor(put: &mut impl FnMut(String), contents: &Contents, at: i64) {
     let package = &contents.package;
-    if contents.anchors > 0 {
+    if contents.anchors > 0 && contents.has_package {
         let import = |number: usize| {
             format!(
                 "keytool -importcert -noprompt -alias anchor-{number} -file anchors/{number}.pem -keystore anchors.p12 \
@@ -89,8 +104,12 @@ fn vendor(put: &mut impl FnMut(String), contents: &Contents, at: i64) {
 }
 
 /// What the store has signed.
-fn store(put: &mut impl FnMut(String), contents: &Contents) {
+fn store(put: &mut impl FnMut(String), contents: &Contents, sha256: Sha256Digest) {
     if contents.has_statement {
+        let package = match contents.has_package {
+            true => format!("f(\"{}\")", contents.package),
+            false => format!("\"{sha256}\""),
+        };
         let commands = [
             "openssl pkeyutl -verify -pubin -inkey store-key.pem -rawin -in statement.signed -sigfile statement.sig".to_owned(),
             "python3 -c 'import base64,json; e=json.load(open(\"statement.dsse.json\")); t=e[\"payloadType\"].encode(); \
@@ -99,9 +118,8 @@ fn store(put: &mut impl FnMut(String), contents: &Contents) {
                 .to_owned(),
             format!(
                 "python3 -c 'import hashlib,json; s=json.load(open(\"statement.json\")); f=lambda n: \
-                 hashlib.sha256(open(n,\"rb\").read()).hexdigest(); assert s[\"subject\"][0][\"digest\"][\"sha256\"]==f(\"{}\"); \
+                 hashlib.sha256(open(n,\"rb\").read()).hexdigest(); assert s[\"subject\"][0][\"digest\"][\"sha256\"]=={package}; \
                  assert all(f(\"evidence/\"+n)==d for n,d in s[\"predicate\"][\"evidence\"].items())'",
-                contents.package
             ),
         ];
         put(section("The store states that it admitted the package", &commands));
@@ -139,8 +157,8 @@ fn store(put: &mut impl FnMut(String), contents: &Contents) {
         }
         put(section("The signed list of what is published", &commands));
     }
-    if !contents.is_published {
-        put("The catalog and the list name other bytes, or none, under this name: these are held or were superseded.\n".to_owned());
+    if !contents.is_published && contents.has_package {
+        put("The catalog and the list name other bytes, or none, under this name: these are held or were superseded or withdrawn.\n".to_owned());
     }
 }
 

@@ -32,18 +32,20 @@ const MAX_FILE: u64 = 16 << 20;
 /// How many files are kept.
 const MAX_FILES: usize = 64;
 
-/// The files with records in a folder, oldest first.
+/// The files with records in a folder, oldest first. The server, which may be broken into, writes there; others read: a link
+/// or a pipe is none of them.
 fn files(folder: &std::path::Path) -> std::io::Result<Vec<std::path::PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_ours = name.strip_suffix(".jsonl").is_some_and(|stem| {
             stem.len() >= 11
                 && stem.split(['-', '.']).all(|word| word.bytes().all(|b| b.is_ascii_digit()))
                 && stem.split('.').count() == 2
         });
-        if is_ours {
+        if is_ours && entry.file_type()?.is_file() {
             files.push(path);
         }
     }

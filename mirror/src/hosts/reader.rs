@@ -1,6 +1,6 @@
 //! What the records say together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -59,6 +59,7 @@ pub fn known_hosts(folder: &Path, digests: &[Sha256Digest]) -> Result<KnownHosts
         let path = path.to_owned();
         move |source| HostsError { path, source }
     };
+    let digests: HashSet<&Sha256Digest> = digests.iter().collect();
     let mut known = KnownHosts::default();
     let mut hosts: BTreeMap<_, HostPackage> = BTreeMap::new();
     for path in files(folder).map_err(failed(folder))? {
@@ -111,6 +112,13 @@ mod tests {
         std::fs::write(folder.path().join("2026-11.001.jsonl"), long).unwrap();
         for other in ["notes.txt", "2026-11.jsonl", "2026-11.001.jsonl.bak", "a-b.001.jsonl"] {
             std::fs::write(folder.path().join(other), "{}\n").unwrap();
+        }
+        #[cfg(unix)]
+        {
+            let (pipe, link) = (folder.path().join("2026-11.002.jsonl"), "2026-11.003.jsonl");
+            let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+            rustix::fs::mknodat(rustix::fs::CWD, pipe, kind, mode, 0).unwrap();
+            std::os::unix::fs::symlink("notes.txt", folder.path().join(link)).unwrap();
         }
         let known = known_hosts(folder.path(), &[]).unwrap();
         assert_eq!((known.hosts.len(), known.unreadable), (0, 3));

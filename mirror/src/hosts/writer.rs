@@ -103,13 +103,13 @@ impl Files {
             day.clone_into(&mut self.today);
             self.seen.clear();
         }
-        if self.seen.len() >= MOST_SEEN || !self.seen.insert(key(record)) {
-            // A flood of addresses ends in one record less, not in a full disk.
-            return if self.seen.len() >= MOST_SEEN {
-                Err(io::Error::other("too many hosts today"))
-            } else {
-                Ok(())
-            };
+        let key = key(record);
+        if self.seen.contains(&key) {
+            return Ok(());
+        }
+        // A flood of addresses ends in one record less, not in a full disk.
+        if self.seen.len() >= MOST_SEEN {
+            return Err(io::Error::other("too many hosts today"));
         }
         let month = day.get(..7).unwrap_or_default();
         let mut open = match self.open.take() {
@@ -121,6 +121,8 @@ impl Files {
         open.file.write_all(&line)?;
         open.length = open.length.saturating_add(u64::try_from(line.len()).unwrap_or(u64::MAX));
         self.open = Some(open);
+        // Only now: what the disk refused is tried again with the host's next download.
+        self.seen.insert(key);
         Ok(())
     }
 
@@ -258,5 +260,17 @@ mod tests {
         assert_eq!(lost.load(Ordering::Relaxed), 1);
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(Recorder::start(&file.path().join("below")).is_err());
+    }
+
+    #[test]
+    fn record_that_the_disk_refused_is_written_with_the_next_download_of_that_day() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("records");
+        let mut files =
+            Files { folder: folder.clone(), open: None, today: String::new(), seen: HashSet::new() };
+        assert!(files.add(&record("10.0.0.1", 1)).is_err(), "there is no folder");
+        std::fs::create_dir(&folder).unwrap();
+        files.add(&record("10.0.0.1", 2)).unwrap();
+        assert_eq!(known(&folder).hosts.len(), 1);
     }
 }

@@ -6,7 +6,7 @@ use super::error::LogError;
 use super::folder::{LogFolder, bundles};
 use super::tile::FULL;
 use super::tree;
-use crate::Sha256Digest;
+use crate::{Sha256Digest, error_text};
 
 /// Something is wrong with a log.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub enum LogProblem {
 impl std::fmt::Display for LogProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(error) => write!(f, "{error}"),
+            Self::File(error) => f.write_str(&error_text(error)),
             Self::Entry { index } => {
                 write!(f, "entry {index} was changed: its hash is not the one in the log")
             }

@@ -30,7 +30,6 @@ use crate::store::{Store, StoreError, StoredPackage};
 pub use accept::accept;
 pub use preview::{Preview, PreviewItem, PreviewState, preview};
 pub use run::{import, sync};
-pub use withdraw::{Withdrawn, withdraw};
 
 /// What a connected mirror works with.
 #[derive(Debug, Clone, Copy)]

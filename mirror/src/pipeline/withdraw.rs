@@ -1,47 +1,8 @@
-//! Withdrawing: recorded at once, published as soon as nobody else writes to the store.
+//! What is withdrawn, here or by a mirror that is trusted, counts for every run.
 
-use jiff::Timestamp;
-
-use super::{PipelineError, Site};
+use super::Site;
 use crate::admit::AdmissionPolicy;
-use crate::catalog::{Lifetimes, Publication, SigningKeys, publish};
-use crate::store::{Store, StoreError};
-use crate::withdraw::{self, Act, NewWithdrawal, WithdrawError, Withdrawal};
-
-/// What a withdrawal, or its lifting, did.
-#[derive(Debug)]
-pub struct Withdrawn {
-    /// The record that says so.
-    pub record: Withdrawal,
-    /// Whether it was made now; otherwise this was decided before.
-    pub is_new: bool,
-    /// The catalog that says so; none while another writer is at work, which publishes it at its end.
-    pub publication: Option<Publication>,
-}
-
-/// Records the decision, which a running server follows from then on, and publishes it.
-///
-/// # Errors
-/// The decision cannot be recorded, or the catalog cannot be published; in the second case the record stays.
-pub fn withdraw(
-    store: &Store,
-    keys: &SigningKeys,
-    lifetimes: &Lifetimes,
-    new: &NewWithdrawal,
-    now: Timestamp,
-) -> Result<Withdrawn, PipelineError> {
-    let (record, is_new) = withdraw::record(store, new, now)?;
-    if is_new {
-        let (sha256, reason) = (record.sha256, record.reason.as_str());
-        tracing::info!(%sha256, reason, act = ?record.act, "decision about a package recorded");
-    }
-    let publication = match store.write() {
-        Ok(mut writer) => Some(publish(&mut writer, keys, now, lifetimes)?),
-        Err(StoreError::Busy { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Withdrawn { record, is_new, publication })
-}
+use crate::withdraw::{self, Act, NewWithdrawal, WithdrawError};
 
 /// The policy of a site, with what is withdrawn by now.
 pub(super) fn policy(site: &Site<'_>) -> Result<AdmissionPolicy, WithdrawError> {

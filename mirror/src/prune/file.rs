@@ -51,11 +51,14 @@ pub enum PlanFileError {
         line: usize,
     },
     /// It is too long.
-    #[error("the plan has more than {MAX_BYTES} bytes")]
+    #[error("the plan has more than {} bytes", PlanFile::MAX_BYTES)]
     TooLong,
 }
 
 impl PlanFile {
+    /// A plan is no longer: some 60,000 lines.
+    pub const MAX_BYTES: u64 = 16 << 20;
+
     /// Writes a plan for people.
     pub fn write(store: &str, retention: &Retention, plan: &PrunePlan, now: Timestamp) -> String {
         let policy = serde_json::to_string(retention).unwrap_or_default();
@@ -83,7 +86,7 @@ impl PlanFile {
 
     /// Reads a plan, as it was written or shortened.
     pub fn parse(text: &str) -> Result<Self, PlanFileError> {
-        if text.len() > MAX_BYTES {
+        if u64::try_from(text.len()).map_or(true, |length| length > Self::MAX_BYTES) {
             return Err(PlanFileError::TooLong);
         }
         let mut lines = text.lines();
@@ -126,5 +129,3 @@ fn printable(text: &str) -> String {
 const FIRST: &str = "# midmirror prune plan 1";
 const STORE: &str = "# store ";
 const POLICY: &str = "# policy ";
-/// Some 60,000 lines.
-const MAX_BYTES: usize = 16 << 20;

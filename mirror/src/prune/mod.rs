@@ -15,13 +15,13 @@ mod record;
 
 pub use file::{PlanFile, PlanFileError};
 pub use policy::{Kept, PruneCandidate, PrunePlan, Reason, Retention, plan};
-pub(crate) use record::pruning_digest;
 pub use record::{PruneError, PrunedPackage, Pruning, prunings, record};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Sha256Digest;
-use crate::store::{Admission, Store};
+use crate::catalog::{Event, LogEntry};
+use crate::store::{Admission, Store, records};
 
 /// What is pruned: digests, and the last admission that each pruning was about. Later ones bring the package back.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,26 @@ impl Pruned {
     pub(crate) fn of(store: &Store) -> Result<Self, PruneError> {
         let records = prunings(store)?;
         let packages = records.iter().flat_map(|record| &record.packages);
+        Ok(Self(packages.map(|package| (package.sha256, package.admission)).collect()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads the records of a store that its log tells of. Nothing vouches for others, and nobody removes bytes before the log tells
+    /// of it.
+    pub(crate) fn logged(store: &Store, events: &[LogEntry]) -> Result<Self, PruneError> {
+        let is_logged = |number: u64| {
+            let digest = records::digest::<Pruning>(store, number);
+            events.iter().any(|(_, event)| match event {
+                Ok(Event::Pruned { pruning, record, .. }) => *pruning == number && Some(*record) == digest,
+                _ => false,
+            })
+        };
+        let records = prunings(store)?;
+        let packages =
+            records.iter().filter(|record| is_logged(record.number)).flat_map(|record| &record.packages);
         Ok(Self(packages.map(|package| (package.sha256, package.admission)).collect()))
     }
 

@@ -69,6 +69,8 @@ pub enum Reason {
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::OldBuild { family, newer: 0 } => write!(f, "the NEWEST build of {family}"),
+            Self::OldBuild { family, newer: 1 } => write!(f, "there is 1 newer build of {family}"),
             Self::OldBuild { family, newer } => write!(f, "there are {newer} newer builds of {family}"),
             Self::Unpublished { since } => {
                 write!(f, "the catalog does not name it; admitted last at {since}")

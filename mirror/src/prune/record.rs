@@ -1,15 +1,14 @@
 //! The records of a store.
 
-use std::path::PathBuf;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Sha256Digest;
 use crate::package::PackagePath;
-use crate::storage::{FileMode, StorageError, below};
-use crate::store::{Store, StoreWriter};
+use crate::store::records::{Record, create, next_number, read_all};
+use crate::store::{RecordsError, Store, StoreWriter};
+use crate::withdraw::{MAX_BY, is_text};
 
 /// What was pruned at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,44 +49,28 @@ pub enum PruneError {
         /// How many.
         found: usize,
     },
-    /// A record between others is gone.
-    #[error("{} is missing", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A record is not what it should be.
-    #[error("{} is garbled", path.display())]
-    Garbled {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A record stands under another number.
-    #[error("{} does not belong where it is", path.display())]
-    Misplaced {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A record could not be read.
-    #[error("a record of pruning cannot be read")]
-    Read {
-        /// Why.
-        source: StorageError,
-    },
-    /// A record could not be written.
-    #[error("the pruning cannot be recorded")]
-    Write {
-        /// Why.
-        source: StorageError,
-    },
+    /// The name of who decides is empty, too long, or has characters that cannot be seen.
+    #[error("the name of who decides must have 1 to {MAX_BY} visible characters")]
+    By,
+    /// The records cannot be read or written.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Record for Pruning {
+    const FOLDER: &'static str = PRUNINGS;
+    /// A package takes some 500 bytes.
+    const MAX_BYTES: u64 = 64 << 20;
+
+    fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// Records what is pruned: from the next publication on nobody gets it.
 ///
 /// # Errors
-/// There is too much, or the record cannot be written.
+/// There is too much, the name is not acceptable, or the record cannot be written.
 pub fn record(
     writer: &StoreWriter,
     packages: Vec<PrunedPackage>,
@@ -97,14 +80,12 @@ pub fn record(
     if packages.len() > MAX_PACKAGES {
         return Err(PruneError::TooMany { found: packages.len() });
     }
+    if by.as_deref().is_some_and(|by| !is_text(by, MAX_BY)) {
+        return Err(PruneError::By);
+    }
     let store = writer.store();
-    let number = prunings(store)?.last().map_or(1, |record| record.number.saturating_add(1));
-    let pruning = Pruning { number, at, by, packages };
-    let key = key(number);
-    let mut json = serde_json::to_vec_pretty(&pruning)
-        .map_err(|source| PruneError::Garbled { path: store.storage().place(&key), source })?;
-    json.push(b'\n');
-    store.storage().create(&key, &json, FileMode::ReadOnly).map_err(|source| PruneError::Write { source })?;
+    let pruning = Pruning { number: next_number(&prunings(store)?), at, by, packages };
+    create(store, &pruning)?;
     Ok(pruning)
 }
 
@@ -113,50 +94,10 @@ pub fn record(
 /// # Errors
 /// A record cannot be read, or one between others is gone.
 pub fn prunings(store: &Store) -> Result<Vec<Pruning>, PruneError> {
-    let listed = store.storage().list(PRUNINGS).map_err(|source| PruneError::Read { source })?;
-    let mut numbers: Vec<u64> = Vec::new();
-    for listed in listed {
-        // Unfinished files of somebody who was interrupted have other names.
-        let number = listed.name.strip_suffix(".json").and_then(|number| number.parse().ok());
-        numbers.extend(number.filter(|number| key(*number) == below(PRUNINGS, &listed.name)));
-    }
-    numbers.sort_unstable();
-    let mut records = Vec::new();
-    for (expected, number) in (1_u64..).zip(numbers) {
-        if number != expected {
-            return Err(PruneError::Missing { path: store.storage().place(&key(expected)) });
-        }
-        records.push(read(store, number)?);
-    }
-    Ok(records)
-}
-
-fn read(store: &Store, number: u64) -> Result<Pruning, PruneError> {
-    let key = key(number);
-    let path = store.storage().place(&key);
-    let bytes = store.storage().read(&key, MAX_RECORD).map_err(|source| PruneError::Read { source })?;
-    let bytes = bytes.ok_or_else(|| PruneError::Missing { path: path.clone() })?;
-    let record: Pruning = serde_json::from_slice(&bytes)
-        .map_err(|source| PruneError::Garbled { path: path.clone(), source })?;
-    if record.number != number {
-        return Err(PruneError::Misplaced { path });
-    }
-    Ok(record)
-}
-
-/// The digest of a record as it is on disk; none if it is not there.
-pub(crate) fn pruning_digest(store: &Store, number: u64) -> Option<Sha256Digest> {
-    let bytes = store.storage().read(&key(number), MAX_RECORD).ok().flatten();
-    bytes.map(|bytes| Sha256Digest::of(&bytes))
-}
-
-fn key(number: u64) -> String {
-    below(PRUNINGS, &format!("{number:08}.json"))
+    Ok(read_all(store)?)
 }
 
 /// Where the records are in a store.
 pub(crate) const PRUNINGS: &str = "prunings";
 /// More than any store is to have.
 pub(super) const MAX_PACKAGES: usize = 20_000;
-/// A package takes some 500 bytes.
-const MAX_RECORD: u64 = 64 << 20;

@@ -187,6 +187,11 @@ fn lost_record_stops_publishing() {
     let catalog = site();
     let planned = plan_of(&catalog, &retention(3, &[]), &[], at(20));
     let mut writer = catalog.test.store.write().unwrap();
+    // The name is shown by whoever reads the log.
+    for by in ["", " ", "a\u{1b}[2J", &"x".repeat(101)] {
+        let refused = record(&writer, packages(&planned), Some(by.to_owned()), at(21));
+        assert!(matches!(refused, Err(PruneError::By)), "{by:?}");
+    }
     record(&writer, packages(&planned), None, at(21)).unwrap();
     publish(&mut writer, &catalog.keys, at(22), &Lifetimes::CONNECTED).unwrap();
     let file = catalog.test.store.root_dir().join("prunings/00000001.json");

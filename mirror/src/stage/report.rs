@@ -1,16 +1,14 @@
 //! What staging did.
 
-use std::error::Error as StdError;
-
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::error::PackageError;
 use super::source::Source;
-use crate::Sha256Digest;
 use crate::agent::{RefusedName, Wanted};
 use crate::catalog::AcceptedStale;
 use crate::package::PackageName;
+use crate::{Sha256Digest, error_text};
 
 /// What became of everything a host wants.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -127,12 +125,5 @@ impl StageReport {
 }
 
 fn with_causes<S: Serializer>(error: &PackageError, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    serializer.serialize_str(&text)
+    serializer.serialize_str(&error_text(error))
 }

@@ -1,6 +1,6 @@
 //! Objects as files.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,26 @@ impl LocalFolder {
             durable::create_folders(folder)?;
         }
         Ok(path)
+    }
+
+    /// Opens a regular file: a pipe would wait for a writer, a device may never end.
+    fn open_file(
+        &self,
+        key: &str,
+        look: impl Fn(&Path) -> io::Result<Metadata>,
+    ) -> Result<Option<File>, StorageError> {
+        let path = self.path(key);
+        match look(&path) {
+            Ok(metadata) if metadata.is_file() => {
+                File::open(&path).map(Some).map_err(|e| StorageError::new("open", &path, e))
+            }
+            Ok(_) => {
+                let not_a_file = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+                Err(StorageError::new("open", &path, not_a_file))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(StorageError::new("look at", &path, e)),
+        }
     }
 
     fn recover_below(&self, folder: &str, removed: &mut Vec<PathBuf>) -> Result<(), StorageError> {
@@ -67,13 +87,10 @@ impl Storage for LocalFolder {
     }
 
     fn read(&self, key: &str, max: u64) -> Result<Option<Vec<u8>>, StorageError> {
+        // Links are followed here: metadata may be linked into place.
+        let Some(file) = self.open_file(key, |path| path.metadata())? else { return Ok(None) };
         let path = self.path(key);
         let failed = |source| StorageError::new("read", &path, source);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(failed(e)),
-        };
         let mut bytes = Vec::new();
         file.take(max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > max {
@@ -83,19 +100,8 @@ impl Storage for LocalFolder {
     }
 
     fn open(&self, key: &str) -> Result<Option<Box<dyn Read + Send>>, StorageError> {
-        let path = self.path(key);
-        match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_file() => {
-                let file = File::open(&path).map_err(|e| StorageError::new("open", &path, e))?;
-                Ok(Some(Box::new(file)))
-            }
-            Ok(_) => {
-                let not_a_file = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-                Err(StorageError::new("open", &path, not_a_file))
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(StorageError::new("look at", &path, e)),
-        }
+        let Some(file) = self.open_file(key, |path| path.symlink_metadata())? else { return Ok(None) };
+        Ok(Some(Box::new(file)))
     }
 
     fn look(&self, key: &str) -> Result<Option<Kind>, StorageError> {
@@ -210,7 +216,7 @@ fn read_dir(path: &Path) -> io::Result<Option<std::fs::ReadDir>> {
     }
 }
 
-fn kind(metadata: &std::fs::Metadata) -> Kind {
+fn kind(metadata: &Metadata) -> Kind {
     match metadata {
         metadata if metadata.is_file() => Kind::Object(metadata.len()),
         metadata if metadata.is_dir() => Kind::Folder,

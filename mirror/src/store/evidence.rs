@@ -202,15 +202,19 @@ fn folders_in(store: &Store, folder: &str) -> Result<Vec<String>, StoreError> {
 
 /// Reads a document; that it is not there is an error.
 pub(super) fn read_object(store: &Store, key: &str) -> Result<Vec<u8>, StoreError> {
+    read_at_most(store, key, LONGEST_DOCUMENT)
+}
+
+fn read_at_most(store: &Store, key: &str, longest: u64) -> Result<Vec<u8>, StoreError> {
     let path = store.storage.place(key);
-    let read = store.storage.read(key, LONGEST_DOCUMENT).map_err(StoreError::reading)?;
+    let read = store.storage.read(key, longest).map_err(StoreError::reading)?;
     read.ok_or_else(|| StoreError::file("read", &path)(std::io::ErrorKind::NotFound.into()))
 }
 
 /// Reads one admission and makes sure that it belongs where it stands.
 pub(super) fn read(store: &Store, name: AdmissionName) -> Result<Admission, StoreError> {
     let key = below(&folder(&name.sha256, name.number), ADMISSION_FILE);
-    let (bytes, path) = (read_object(store, &key)?, store.storage.place(&key));
+    let (bytes, path) = (read_at_most(store, &key, LONGEST_RECORD)?, store.storage.place(&key));
     let admission: Admission = serde_json::from_slice(&bytes)
         .map_err(|source| StoreError::Garbled { path: path.clone(), source })?;
     if admission.entry.sha256 != name.sha256 {
@@ -279,6 +283,8 @@ pub(super) const REPORT_FILE: &str = "report.json";
 const FETCH_FILE: &str = "fetch.json";
 /// A report of 50,000 entries has some 40 MB.
 const LONGEST_DOCUMENT: u64 = 1024 * 1024 * 1024;
+/// Ours have some 2 KB; a hostile one is not held in memory by everybody who lists a store.
+const LONGEST_RECORD: u64 = 16 << 20;
 /// From here on a thread of its own is worth it.
 const LARGE: u64 = 4 * 1024 * 1024;
 /// Every file of an admission's folder.

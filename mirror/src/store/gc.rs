@@ -151,7 +151,8 @@ fn old_attempts(quarantine: &Path, before: Timestamp, found: &mut Vec<Garbage>) 
             let modified = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
             changed = changed.max(modified.unwrap_or(Timestamp::MAX));
         }
-        if changed < before && folder.is_dir() && !is_locked(&folder.join("lock")) {
+        let is_folder = folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        if changed < before && is_folder && !is_locked(&folder.join("lock")) {
             found.push(Garbage { kind: GarbageKind::OldAttempt, place: folder, bytes, key: None });
         }
     }
@@ -159,7 +160,9 @@ fn old_attempts(quarantine: &Path, before: Timestamp, found: &mut Vec<Garbage>) 
 }
 
 fn is_locked(lock: &Path) -> bool {
-    std::fs::File::open(lock).is_ok_and(|file| file.try_lock().is_err())
+    // Opening a pipe would wait for whoever writes into it.
+    let is_file = lock.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    is_file && std::fs::File::open(lock).is_ok_and(|file| file.try_lock().is_err())
 }
 
 fn local_entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
@@ -223,5 +226,32 @@ mod tests {
         assert!(test.store.open_blob(&kept).is_ok() && !unadmitted.exists() && !leftover.exists());
         assert_eq!(test.store.admissions().unwrap().len(), 1);
         assert!(test.store.quarantine_dir().join("fetch-at-work/package.part").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_pipes_in_quarantine_are_not_followed_and_not_waited_for() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let elsewhere = test.beside("elsewhere");
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("kept"), b"123").unwrap();
+        let quarantine = test.store.quarantine_dir();
+        std::os::unix::fs::symlink(&elsewhere, quarantine.join("fetch-link")).unwrap();
+        let odd = quarantine.join("fetch-\u{202e}odd\n");
+        std::fs::create_dir(&odd).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, odd.join("inside")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            odd.join("lock"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let removed = writer.collect_garbage(None, Timestamp::MAX).unwrap();
+        assert_eq!(removed.iter().map(|garbage| &garbage.place).collect::<Vec<_>>(), [&odd]);
+        assert!(!odd.exists() && elsewhere.join("kept").exists());
+        assert!(quarantine.join("fetch-link").exists());
     }
 }

@@ -1,11 +1,33 @@
 //! What an audit reads of a store: records as far as they can be read, bytes as they are.
 
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 use super::{Admission, Store, StoreError, blob_key, evidence};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
-use crate::storage::Kind;
+use crate::parallel;
+use crate::storage::{Kind, below};
+
+/// All evidence of a store as far as it can be read, its files hashed once.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// Oldest first.
+    pub(crate) admissions: Vec<Admission>,
+    /// The digests of the files, for each admission; why they cannot be had.
+    pub(crate) digests: BTreeMap<u64, Result<BTreeMap<String, Sha256Digest>, StoreError>>,
+}
+
+impl Evidence {
+    /// Reads it.
+    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+        let admissions = store.readable_admissions()?;
+        let digests =
+            admissions.iter().map(|admission| (admission.number(), store.evidence_digests(admission)));
+        Ok(Self { digests: digests.collect(), admissions })
+    }
+}
 
 impl Store {
     /// Every admission whose record can be read, oldest first. Records that cannot be read are left out; [`check`](super::check())
@@ -15,7 +37,19 @@ impl Store {
     /// The folders of the evidence cannot be read.
     pub fn readable_admissions(&self) -> Result<Vec<Admission>, StoreError> {
         let names = evidence::list(self)?;
-        Ok(names.into_iter().filter_map(|name| evidence::read(self, name).ok()).collect())
+        let read = parallel::map(&names, |name| Ok::<_, StoreError>(evidence::read(self, *name).ok()))?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Opens a document of the evidence of an admission; that it is not there is an error.
+    pub(crate) fn open_document(
+        &self,
+        admission: &Admission,
+        name: &str,
+    ) -> Result<Box<dyn Read + Send>, StoreError> {
+        let key = below(&evidence::folder(&admission.entry().sha256, admission.number()), name);
+        let opened = self.storage.open(&key).map_err(StoreError::reading)?;
+        opened.ok_or_else(|| StoreError::file("read", &self.storage.place(&key))(ErrorKind::NotFound.into()))
     }
 
     /// The admission by which the catalog names these bytes under this path: the newest that is not held.

@@ -11,7 +11,7 @@ use super::index::Index;
 use super::{StoreError, StoreWriter, blob_key, evidence};
 use crate::Sha256Digest;
 use crate::catalog::Event;
-use crate::storage::below;
+use crate::storage::{Kind, below};
 
 /// What a repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -50,11 +50,23 @@ impl StoreWriter {
                     // Bytes that are too short have a wrong digest as well.
                     let is_new =
                         |sha256: &Sha256Digest| repair.set_aside.iter().all(|aside| aside.sha256 != *sha256);
-                    if let Some(sha256) = sha256.filter(is_new) {
+                    // Another repair may have been faster, and the package be fetched anew.
+                    let is_bad = |sha256: &Sha256Digest| self.store().check_blob(sha256).is_err();
+                    if let Some(sha256) = sha256.filter(is_new).filter(is_bad) {
                         self.set_aside(sha256, &mut repair)?;
                     }
                 }
-                Problem::MissingBlob { sha256 } => repair.missing.push(*sha256),
+                Problem::MissingBlob { sha256 } => {
+                    // A link or folder in its place would keep the bytes out.
+                    let is_taken =
+                        self.store().storage.look(&blob_key(sha256)).map_err(StoreError::reading)?;
+                    match is_taken {
+                        // Somebody has brought them since the check.
+                        Some(Kind::Object(_)) => {}
+                        Some(_) => self.set_aside(*sha256, &mut repair)?,
+                        None => repair.missing.push(*sha256),
+                    }
+                }
                 Problem::Leftover { .. } => {}
                 problem if problem.is_damage() => repair.left = repair.left.saturating_add(1),
                 _ => {}
@@ -145,8 +157,38 @@ mod tests {
         assert_eq!(writer.repair(&full(&test)).unwrap(), Repair::default());
 
         overwrite(&blob(1), b"again");
-        let again = writer.repair(&full(&test)).unwrap();
+        let report = full(&test);
+        let again = writer.repair(&report).unwrap();
         assert!(again.set_aside[0].place.ends_with(".2"), "{again:?}");
+        // What a report of yesterday says of bytes that are good again does no harm.
+        test.commit(&mut writer, &path(1), b"package 1");
+        assert_eq!(writer.repair(&report).unwrap(), Repair::default());
+        assert_eq!(full(&test).problems, []);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_stands_in_the_place_of_bytes_is_set_aside_and_not_followed() {
+        let test = TestStore::new();
+        let mut writer = test.store.write().unwrap();
+        let blob =
+            |number: u32| test.store.blob_path(&Sha256Digest::of(format!("package {number}").as_bytes()));
+        for number in 1..=2 {
+            test.commit(&mut writer, &path(number), format!("package {number}").as_bytes());
+            std::fs::remove_file(blob(number)).unwrap();
+        }
+        let elsewhere = test.beside("elsewhere");
+        std::fs::write(&elsewhere, b"package 1").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, blob(1)).unwrap();
+        std::fs::create_dir(blob(2)).unwrap();
+        let repair = writer.repair(&full(&test)).unwrap();
+        assert_eq!((repair.set_aside.len(), repair.missing.len(), repair.left), (2, 2, 0), "{repair:?}");
+        for number in 1..=2 {
+            assert!(blob(number).symlink_metadata().is_err());
+            test.commit(&mut writer, &path(number), format!("package {number}").as_bytes());
+        }
+        assert_eq!(full(&test).problems, []);
+        assert_eq!(std::fs::read(&elsewhere).unwrap(), b"package 1");
     }
 
     #[test]

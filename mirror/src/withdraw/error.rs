@@ -1,10 +1,8 @@
 //! What can go wrong with withdrawals.
 
-use std::path::PathBuf;
-
 use thiserror::Error;
 
-use crate::storage::StorageError;
+use crate::store::RecordsError;
 
 /// A withdrawal could not be recorded, or the records not be read.
 #[derive(Debug, Error)]
@@ -27,36 +25,7 @@ pub enum WithdrawError {
         /// The limit.
         max: usize,
     },
-    /// A record between others is gone.
-    #[error("{} is missing", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A record is not what it should be.
-    #[error("{} is garbled", path.display())]
-    Garbled {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// A record stands under another number.
-    #[error("{} does not belong where it is", path.display())]
-    Misplaced {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A record could not be read.
-    #[error("a withdrawal cannot be read")]
-    Read {
-        /// Why.
-        source: StorageError,
-    },
-    /// A record could not be written.
-    #[error("the withdrawal cannot be recorded")]
-    Write {
-        /// Why.
-        source: StorageError,
-    },
+    /// The records cannot be read or written.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
 }

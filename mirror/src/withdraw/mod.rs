@@ -22,7 +22,7 @@ pub use error::WithdrawError;
 pub use list::{WithdrawnPackage, listed, withdrawn_name};
 pub(crate) use list::{check_list, of_records};
 pub use record::{Act, MAX_BY, MAX_REASON, NewWithdrawal, Withdrawal, record, withdrawals, withdrawn};
-pub(crate) use record::{WITHDRAWALS, record_digest};
+pub(crate) use record::{WITHDRAWALS, is_text};
 
 /// So many digests can be withdrawn at a time, which a catalog of 64 MB holds.
 pub const MAX_WITHDRAWN: usize = 5_000;

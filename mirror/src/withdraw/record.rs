@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_WITHDRAWN, WithdrawError};
 use crate::Sha256Digest;
 use crate::package::PackagePath;
-use crate::storage::{FileMode, below};
-use crate::store::{Store, durable};
+use crate::store::records::{Record, create, next_number, read_all};
+use crate::store::{RecordsError, Store, durable};
 
 /// One decision about some bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,16 @@ pub struct Withdrawal {
     /// The id of the store whose signed catalog said so, if it was learned from another mirror.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned_from: Option<String>,
+}
+
+impl Record for Withdrawal {
+    const FOLDER: &'static str = WITHDRAWALS;
+    /// A record with 16 paths has some 6 KB.
+    const MAX_BYTES: u64 = 1 << 20;
+
+    fn number(&self) -> u64 {
+        self.number
+    }
 }
 
 /// What was decided.
@@ -84,7 +94,7 @@ pub fn record(
     let paths: Vec<PackagePath> =
         paths.iter().filter_map(|path| PackagePath::parse(path).ok()).take(MAX_PATHS).collect();
     if let Some(folder) = store.storage().file(WITHDRAWALS) {
-        durable::create_folders(&folder).map_err(|source| WithdrawError::Write { source })?;
+        durable::create_folders(&folder).map_err(|source| RecordsError::Write { source })?;
     }
     loop {
         let records = withdrawals(store)?;
@@ -97,9 +107,8 @@ pub fn record(
         if new.act == Act::Withdrawn && newest(&records).len() >= MAX_WITHDRAWN {
             return Err(WithdrawError::TooMany { max: MAX_WITHDRAWN });
         }
-        let number = records.last().map_or(1, |record| record.number.saturating_add(1));
         let record = Withdrawal {
-            number,
+            number: next_number(&records),
             act: new.act,
             at,
             sha256: new.sha256,
@@ -108,15 +117,10 @@ pub fn record(
             by: new.by.clone(),
             learned_from: new.learned_from.clone(),
         };
-        let key = key(number);
-        let mut json = serde_json::to_vec_pretty(&record)
-            .map_err(|source| WithdrawError::Garbled { path: store.storage().place(&key), source })?;
-        json.push(b'\n');
-        match store.storage().create(&key, &json, FileMode::Shared) {
-            Ok(()) => return Ok((record, true)),
+        match create(store, &record) {
             // Somebody else was faster; that one is read now.
             Err(error) if error.is_already_there() => {}
-            Err(source) => return Err(WithdrawError::Write { source }),
+            created => return Ok(created.map(|()| (record, true))?),
         }
     }
 }
@@ -126,22 +130,7 @@ pub fn record(
 /// # Errors
 /// A record cannot be read, or one between others is gone.
 pub fn withdrawals(store: &Store) -> Result<Vec<Withdrawal>, WithdrawError> {
-    let listed = store.storage().list(WITHDRAWALS).map_err(|source| WithdrawError::Read { source })?;
-    let mut numbers: Vec<u64> = Vec::new();
-    for listed in listed {
-        // Unfinished files of somebody who was interrupted have other names.
-        let number = listed.name.strip_suffix(".json").and_then(|number| number.parse().ok());
-        numbers.extend(number.filter(|number| key(*number) == below(WITHDRAWALS, &listed.name)));
-    }
-    numbers.sort_unstable();
-    let mut records = Vec::new();
-    for (expected, number) in (1_u64..).zip(numbers) {
-        if number != expected {
-            return Err(WithdrawError::Missing { path: store.storage().place(&key(expected)) });
-        }
-        records.push(read(store, number)?);
-    }
-    Ok(records)
+    Ok(read_all(store)?)
 }
 
 /// What is withdrawn now, by digest.
@@ -152,29 +141,10 @@ pub fn withdrawn(store: &Store) -> Result<BTreeMap<Sha256Digest, Withdrawal>, Wi
     Ok(newest(&withdrawals(store)?))
 }
 
-/// The digest of a record as it is on disk; none if it is not there.
-pub(crate) fn record_digest(store: &Store, number: u64) -> Option<Sha256Digest> {
-    let bytes = store.storage().read(&key(number), MAX_RECORD).ok().flatten();
-    bytes.map(|bytes| Sha256Digest::of(&bytes))
-}
-
 fn newest(records: &[Withdrawal]) -> BTreeMap<Sha256Digest, Withdrawal> {
     let newest: BTreeMap<_, _> = records.iter().map(|record| (record.sha256, record)).collect();
     let withdrawn = newest.into_iter().filter(|(_, record)| record.act == Act::Withdrawn);
     withdrawn.map(|(sha256, record)| (sha256, record.clone())).collect()
-}
-
-fn read(store: &Store, number: u64) -> Result<Withdrawal, WithdrawError> {
-    let key = key(number);
-    let path = store.storage().place(&key);
-    let bytes = store.storage().read(&key, MAX_RECORD).map_err(|source| WithdrawError::Read { source })?;
-    let bytes = bytes.ok_or_else(|| WithdrawError::Missing { path: path.clone() })?;
-    let record: Withdrawal = serde_json::from_slice(&bytes)
-        .map_err(|source| WithdrawError::Garbled { path: path.clone(), source })?;
-    if record.number != number {
-        return Err(WithdrawError::Misplaced { path });
-    }
-    Ok(record)
 }
 
 /// The paths under which a store has admitted a digest. Evidence that cannot be read does not stop a withdrawal.
@@ -184,7 +154,7 @@ fn paths_of(store: &Store, sha256: Sha256Digest) -> Vec<String> {
     of_digest.map(|admission| admission.entry().path.as_str().to_owned()).collect()
 }
 
-pub(super) fn is_text(text: &str, max: usize) -> bool {
+pub(crate) fn is_text(text: &str, max: usize) -> bool {
     let hidden = |c: char| is_hidden_character(c) || matches!(c, '\n' | '\t' | '\r');
     !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(hidden)
 }
@@ -193,14 +163,8 @@ fn check_text(what: &'static str, text: &str, max: usize) -> Result<(), Withdraw
     if is_text(text, max) { Ok(()) } else { Err(WithdrawError::Text { what, max }) }
 }
 
-fn key(number: u64) -> String {
-    below(WITHDRAWALS, &format!("{number:08}.json"))
-}
-
 /// Where the records are in a store.
 pub(crate) const WITHDRAWALS: &str = "withdrawals";
-/// A record with 16 paths has some 6 KB.
-const MAX_RECORD: u64 = 1 << 20;
 /// The longest reason in characters.
 pub const MAX_REASON: usize = 500;
 /// The longest name of who decides, in characters.
@@ -253,22 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn lost_and_garbled_records_are_errors_and_not_liftings() {
+    fn lost_record_is_an_error_and_no_lifting() {
         let test = TestStore::new();
         for bytes in [b"1", b"2", b"3"] {
             record(&test.store, &new(Act::Withdrawn, bytes), at(2)).unwrap();
         }
-        let file = |number| test.store.storage().file(&key(number)).unwrap();
-        let second = file(2);
-        let kept = std::fs::read(&second).unwrap();
-        std::fs::remove_file(&second).unwrap();
-        assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Missing { .. })));
-        std::fs::write(&second, "garbage").unwrap();
-        assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Garbled { .. })));
-        std::fs::write(&second, std::fs::read(file(1)).unwrap()).unwrap();
-        assert!(matches!(withdrawals(&test.store), Err(WithdrawError::Misplaced { .. })));
-        std::fs::write(&second, kept).unwrap();
-        assert_eq!(withdrawals(&test.store).unwrap().len(), 3);
+        std::fs::remove_file(test.store.root_dir().join("withdrawals/00000002.json")).unwrap();
+        let missing = withdrawals(&test.store);
+        assert!(matches!(missing, Err(WithdrawError::Records(RecordsError::Missing { .. }))), "{missing:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The command line of `midmirror audit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -11,8 +11,8 @@ use crate::arguments::TrustSourceArguments;
 /// What to audit, and how to report it.
 #[derive(Debug, Args)]
 pub(crate) struct AuditArguments {
-    /// Judge everything as of this moment as well, besides now and the moment of admission; reads all bytes
-    #[arg(long, value_name = "TIME")]
+    /// Judge everything as of this day or moment as well, besides now and the moment of admission; reads all bytes
+    #[arg(long, value_name = "TIME", value_parser = day_or_moment)]
     pub at: Option<Timestamp>,
     /// Tell what changed since this day or moment, instead of since the last audit
     #[arg(long, value_name = "DATE", value_parser = day_or_moment)]
@@ -42,12 +42,25 @@ pub(crate) struct AuditArguments {
     /// Write the packages as CSV to this file, or to standard output (-)
     #[arg(long, value_name = "FILE|-")]
     pub csv: Option<PathBuf>,
-    /// Write the report as one HTML page, for screen and paper
-    #[arg(long, value_name = "FILE")]
+    /// Write the report as one HTML page, for screen and paper, to this file, or to standard output (-)
+    #[arg(long, value_name = "FILE|-")]
     pub html: Option<PathBuf>,
     /// Where trust anchors come from
     #[command(flatten)]
     pub sources: TrustSourceArguments,
+}
+
+impl AuditArguments {
+    /// How many forms of the report go to standard output, besides the text.
+    pub(super) fn on_stdout(&self) -> usize {
+        let forms = [&self.json, &self.csv, &self.html];
+        forms.into_iter().flatten().filter(|file| is_stdout(file)).count()
+    }
+}
+
+/// Whether a form of the report goes to standard output.
+pub(super) fn is_stdout(file: &Path) -> bool {
+    file == Path::new("-")
 }
 
 /// `2026-11-30`, which begins in UTC, or a moment.
@@ -55,8 +68,10 @@ fn day_or_moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    let day = text.parse::<jiff::civil::Date>().map_err(|error| error.to_string())?;
-    day.to_zoned(TimeZone::UTC).map(|begin| begin.timestamp()).map_err(|error| error.to_string())
+    let day = text.parse::<jiff::civil::Date>().and_then(|day| day.to_zoned(TimeZone::UTC));
+    day.map(|begin| begin.timestamp()).map_err(|_| {
+        "give a day as 2026-11-30 (it begins in UTC) or a moment as 2026-11-30T12:00:00Z".to_owned()
+    })
 }
 
 #[cfg(test)]

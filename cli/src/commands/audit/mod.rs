@@ -7,12 +7,15 @@ mod text;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::trust_sources::Anchors;
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
+use midmirror_mirror::admit::AdmissionPolicy;
 use midmirror_mirror::audit::{
-    self, Audit, AuditInputs, AuditProgress, AuditRecord, RecordError, Reread, Verdict,
+    self, Audit, AuditInputs, AuditProgress, AuditRecord, Basis, RecordError, Reread, Verdict,
 };
-use midmirror_mirror::store::Store;
+use midmirror_mirror::enrol::TrustFile;
+use midmirror_mirror::error_text;
 use midmirror_mirror::store::durable::{self, FileMode};
 
 use crate::context::{self, Context};
@@ -24,6 +27,14 @@ use arguments::AuditArguments;
 
 /// Audits the store.
 pub(crate) fn run(context: &Context, arguments: &AuditArguments) -> anyhow::Result<Exit> {
+    // Before hours of reading, not after.
+    if arguments.on_stdout() > 1 {
+        return Err(coded(
+            Exit::Usage,
+            "only one of --json, --csv and --html can be -",
+            "name a file for the others",
+        ));
+    }
     if let Some(url) = &arguments.url {
         return remote::run(context, arguments, url);
     }
@@ -32,40 +43,45 @@ pub(crate) fn run(context: &Context, arguments: &AuditArguments) -> anyhow::Resu
     let policy = context.config.admission_policy();
     let record = record_file(context, arguments);
     let previous = record.as_deref().map(|file| previous(file, store.id())).transpose()?.flatten();
-    let (root, root_is_own) = root(&store, arguments.trust.as_deref())?;
+    let trust = arguments.trust.as_deref().map(host::read_trust_file).transpose()?;
     let inputs = AuditInputs {
         store: &store,
-        root: &root,
-        root_is_own,
-        trust: &anchors.signers,
-        timestamp_trust: anchors.timestamps.as_ref(),
-        agent_anchors: anchors.agent.as_ref(),
-        policy: &policy,
-        now: whole_second(context::now()),
-        at: arguments.at,
-        since: arguments.since,
-        previous: previous.as_ref(),
+        root: trust.as_ref().map(TrustFile::root),
+        basis: basis(arguments, &anchors, &policy, previous.as_ref()),
         reread: match arguments.full {
             true => Reread::Always,
             false => Reread::After(SignedDuration::from_hours(24 * i64::from(arguments.reread_after))),
         },
     };
-    let mut told = Instant::now();
-    let audit = audit::audit(&inputs, &mut |progress| tell(progress, &mut told))?;
-    write_forms(&audit, arguments)?;
-    if let Some(file) = record {
-        keep(&audit.record, &file);
-    }
-    Ok(exit(audit.report.verdict))
+    let mut told = Told::new();
+    let audit = audit::audit(&inputs, &mut |progress| told.tell(progress))?;
+    finish(&audit, arguments, record.as_deref())
 }
 
-/// Printed and written, each form where it was asked for.
-fn write_forms(audit: &Audit, arguments: &AuditArguments) -> anyhow::Result<()> {
-    let report = &audit.report;
-    let is_stdout = |file: &Option<PathBuf>| file.as_deref() == Some(Path::new("-"));
-    if is_stdout(&arguments.json) && is_stdout(&arguments.csv) {
-        return Err(coded(Exit::Usage, "--json and --csv cannot both be -", "name a file for one of them"));
+/// What is judged by, as the arguments say.
+fn basis<'a>(
+    arguments: &AuditArguments,
+    anchors: &'a Anchors,
+    policy: &'a AdmissionPolicy,
+    previous: Option<&'a AuditRecord>,
+) -> Basis<'a> {
+    let now = context::now();
+    Basis {
+        trust: &anchors.signers,
+        timestamp_trust: anchors.timestamps.as_ref(),
+        agent_anchors: anchors.agent.as_ref(),
+        policy,
+        // Nobody asks for the fractions.
+        now: Timestamp::from_second(now.as_second()).unwrap_or(now),
+        at: arguments.at,
+        since: arguments.since,
+        previous,
     }
+}
+
+/// Prints and writes the report, each form where it was asked for, and keeps the record for the next audit.
+fn finish(audit: &Audit, arguments: &AuditArguments, record: Option<&Path>) -> anyhow::Result<Exit> {
+    let report = &audit.report;
     if let Some(file) = &arguments.json {
         let mut json = serde_json::to_string_pretty(report)?;
         json.push('\n');
@@ -77,14 +93,17 @@ fn write_forms(audit: &Audit, arguments: &AuditArguments) -> anyhow::Result<()> 
     if let Some(file) = &arguments.html {
         write(file, audit::html(report).as_bytes())?;
     }
-    if !is_stdout(&arguments.json) && !is_stdout(&arguments.csv) {
+    if arguments.on_stdout() == 0 {
         text::print(report);
     }
-    Ok(())
+    if let Some(file) = record {
+        keep(&audit.record, file);
+    }
+    Ok(exit(report.verdict))
 }
 
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    if file == Path::new("-") {
+    if arguments::is_stdout(file) {
         output::raw(bytes);
         return Ok(());
     }
@@ -101,20 +120,6 @@ fn exit(verdict: Verdict) -> Exit {
         Verdict::CatalogExpired => Exit::CatalogExpired,
         Verdict::CatalogNotTrusted => Exit::CatalogNotTrusted,
         Verdict::Damaged => Exit::StoreDamaged,
-    }
-}
-
-/// The root metadata that is trusted, and whether it is the store's own.
-fn root(store: &Store, trust: Option<&Path>) -> anyhow::Result<(Vec<u8>, bool)> {
-    if let Some(file) = trust {
-        return Ok((host::read_trust_file(file)?.root().to_vec(), false));
-    }
-    let file = store.repository_dir().join("1.root.json");
-    match std::fs::read(&file) {
-        Ok(root) => Ok((root, true)),
-        // Reported as a catalog that is not trusted.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((Vec::new(), true)),
-        Err(error) => Err(error).with_context(|| format!("failed to read {}", file.display())),
     }
 }
 
@@ -138,17 +143,10 @@ fn previous(file: &Path, store_id: &str) -> anyhow::Result<Option<AuditRecord>> 
     }
 }
 
-/// Nobody asks for the fractions.
-fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 /// An auditor who may only read still has the report.
 fn keep(record: &AuditRecord, file: &Path) {
     if let Err(error) = record.write(file) {
-        let error: &dyn std::error::Error = &error;
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        let text = error_text(&error);
         output::note(format!(
             "note: {text}; the next audit reads every byte again and has no checkpoint to compare with (--record FILE names \
              a place that you can write to)"
@@ -156,9 +154,22 @@ fn keep(record: &AuditRecord, file: &Path) {
     }
 }
 
-fn tell(progress: AuditProgress, told: &mut Instant) {
-    if output::is_terminal() && told.elapsed() >= Duration::from_secs(5) {
-        *told = Instant::now();
-        output::note(format!("audited {} of {}", output::size(progress.done), output::size(progress.total)));
+/// How far it is, every five seconds and only on a terminal.
+struct Told(Instant);
+
+impl Told {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn tell(&mut self, progress: AuditProgress) {
+        if output::is_terminal() && self.0.elapsed() >= Duration::from_secs(5) {
+            self.0 = Instant::now();
+            output::note(format!(
+                "audited {} of {}",
+                output::size(progress.done),
+                output::size(progress.total)
+            ));
+        }
     }
 }

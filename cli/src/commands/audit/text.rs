@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use midmirror_mirror::audit::{AuditReport, Change, Class, PackageAudit, State};
+use midmirror_mirror::audit::{AuditReport, Change, Class, Judgement, PackageAudit, State};
 
 use crate::output::{self, printable};
 
@@ -23,6 +23,14 @@ pub(super) fn print(report: &AuditReport) {
     }
     let expired = report.packages.iter().filter(|audit| audit.class == Class::ValidWhenAdmittedExpiredSince);
     expired.for_each(package);
+    report.packages.iter().filter(|audit| audit.is_unreadable()).for_each(package);
+    at(report);
+    for audit in &report.packages {
+        for relaxed in &audit.relaxed {
+            let (name, rule) = (audit.path.name(), &relaxed.rule);
+            line("set aside", &format!("{rule} for {name} (admission {}): {}", audit.number, relaxed.reason));
+        }
+    }
     for warning in report.warnings.iter().filter(|warning| warning.within_days > 0) {
         let packages = match warning.packages {
             0 => String::new(),
@@ -57,10 +65,32 @@ fn package(audit: &PackageAudit) {
     line(word, &format!("{} (admission {}{state})", audit.path.name(), audit.number));
     line("", &format!("sha256 {}, {}", audit.sha256, audit.class.as_str()));
     audit.reasons.iter().for_each(|reason| line("", reason));
+    if let Some(removed) = &audit.removed {
+        let by = removed.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        line("", &format!("{} at {}{by}: {}", audit.state.as_str(), removed.at, removed.reason));
+    }
+}
+
+/// What would be said at the moment that was asked for, where that is something else than today.
+fn at(report: &AuditReport) {
+    let Some(at) = report.at else { return };
+    let judged: Vec<(&PackageAudit, &Judgement)> =
+        report.packages.iter().filter_map(|audit| Some((audit, audit.at.as_ref()?))).collect();
+    let accepted = judged.iter().filter(|(_, judgement)| judgement.accepted).count();
+    let of = output::count(judged.len(), "judged admission");
+    line("as of", &format!("{at}: this mirror would admit {accepted} of {of}"));
+    for (audit, judgement) in judged.iter().filter(|(_, judgement)| !judgement.accepted) {
+        let reason = judgement.refusals.first().map_or("", String::as_str);
+        line("", &format!("not {} (admission {}): {reason}", audit.path.name(), audit.number));
+    }
 }
 
 /// A line for each decision of a person, a number for the rest.
 fn changes(report: &AuditReport) {
+    // That they are not known is among what was not checked.
+    if !report.log.sound {
+        return;
+    }
     let since = report.since.map_or_else(|| "from the beginning".to_owned(), |at| format!("since {at}"));
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for change in &report.changes {

@@ -3,9 +3,10 @@
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use midmirror_mirror::catalog::{
-    KeyChange, KeyChangeError, Proposal, PublicKey, Role, SignatureFile, SigningKeys, carry_out,
-    is_encrypted_key, read_public_key, short,
+    KeyChange, KeyChangeError, NewKey, Proposal, PublicKey, Role, SignatureFile, SigningKeys, carry_out,
+    read_public_key, short,
 };
 use midmirror_mirror::store::Store;
 
@@ -20,24 +21,32 @@ use crate::passphrase;
 pub(super) fn rotate(context: &Context, arguments: &RotateArguments) -> anyhow::Result<Exit> {
     let role = Role::from(arguments.role);
     let mut site = Site::open(context)?;
-    let key = match &arguments.new_key {
-        Some(file) => brought(context, &mut site, role, file)?,
-        None => site.make_key(context, role, arguments)?,
-    };
-    site.propose(&[KeyChange::Replace { role, key, old: arguments.old.clone() }], &arguments.why.reason)
+    let replace = |key| [KeyChange::Replace { role, key, old: arguments.old.clone() }];
+    if let Some(file) = &arguments.new_key {
+        let key = brought(context, &site, role, file)?;
+        return site.propose(&replace(key), &arguments.why);
+    }
+    let new = NewKey::generate(arguments.algorithm.into())?;
+    // A proposal that cannot be made leaves no key behind.
+    let draft = site.draft(&replace(new.public().clone()), &arguments.why)?;
+    let passphrase =
+        passphrase::for_joining(context.passphrase_file.as_deref(), &site.keys, role == Role::Root)?;
+    let file = site.keys.keep(role, new, passphrase.as_ref())?;
+    output::data(format!("new key  {}", file.display()));
+    site.begin(draft)
 }
 
 /// `keys add-root`.
 pub(super) fn add_root(context: &Context, file: &Path, why: &Why) -> anyhow::Result<Exit> {
     let passphrase = passphrase::for_file(context.passphrase_file.as_deref(), file)?;
     let key = read_public_key(file, passphrase.as_ref())?;
-    Site::open(context)?.propose(&[KeyChange::Add { role: Role::Root, key }], &why.reason)
+    Site::open(context)?.propose(&[KeyChange::Add { role: Role::Root, key }], why)
 }
 
 /// `keys remove-root`.
 pub(super) fn remove_root(context: &Context, id: &str, why: &Why) -> anyhow::Result<Exit> {
     let change = KeyChange::Remove { role: Role::Root, id: id.to_owned() };
-    Site::open(context)?.propose(&[change], &why.reason)
+    Site::open(context)?.propose(&[change], why)
 }
 
 /// `keys threshold`.
@@ -47,12 +56,13 @@ pub(super) fn threshold(
     threshold: NonZeroU64,
     why: &Why,
 ) -> anyhow::Result<Exit> {
-    Site::open(context)?.propose(&[KeyChange::Threshold { role, threshold }], &why.reason)
+    Site::open(context)?.propose(&[KeyChange::Threshold { role, threshold }], why)
 }
 
 /// `keys renew-root`.
 pub(super) fn renew_root(context: &Context) -> anyhow::Result<Exit> {
-    Site::open(context)?.propose(&[KeyChange::Renew], "renewal of the root metadata")
+    let why = Why { reason: "renewal of the root metadata".to_owned() };
+    Site::open(context)?.propose(&[KeyChange::Renew], &why)
 }
 
 /// `keys import-signature`.
@@ -60,12 +70,15 @@ pub(super) fn import(context: &Context, files: &[PathBuf]) -> anyhow::Result<Exi
     let site = Site::open(context)?;
     let mut proposal = site.under_way()?;
     for file in files {
-        let signers = SignatureFile::read(file)?.add_to(&mut proposal)?;
+        let unusable = || format!("nothing was taken of {}", file.display());
+        let signatures = SignatureFile::read(file)?;
+        let signers = signatures.add_to(&mut proposal).with_context(unusable)?;
+        // What is said to be signed is kept, whatever the next file is.
+        proposal.save(site.keys.folder())?;
         let signers: Vec<String> = signers.iter().map(|id| short(id)).collect();
         output::data(format!("signed   {} ({})", signers.join(", "), file.display()));
     }
-    proposal.save(site.keys.folder())?;
-    site.publish_if_signed(&mut proposal)
+    site.publish_if_signed(&proposal)
 }
 
 /// `keys finish`.
@@ -73,6 +86,7 @@ pub(super) fn finish(context: &Context) -> anyhow::Result<Exit> {
     let site = Site::open(context)?;
     let mut proposal = site.under_way()?;
     site.sign(&mut proposal)?;
+    proposal.save(site.keys.folder())?;
     site.carry_out(&proposal)
 }
 
@@ -87,6 +101,13 @@ pub(super) fn discard(context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A change that was not begun yet.
+struct Draft {
+    proposal: Proposal,
+    /// A change was under way that it takes up.
+    voids_earlier: bool,
+}
+
 /// A mirror whose keys are to change.
 struct Site<'a> {
     context: &'a Context,
@@ -99,27 +120,14 @@ impl<'a> Site<'a> {
         Ok(Self { store: context.store()?, keys: context.signing_keys()?, context })
     }
 
-    /// Makes a key beside the others, encrypted if they are.
-    fn make_key(
-        &mut self,
-        context: &Context,
-        role: Role,
-        arguments: &RotateArguments,
-    ) -> anyhow::Result<PublicKey> {
-        let others: Vec<PathBuf> = self.keys.public_keys().map(|(_, path, _)| path.to_owned()).collect();
-        let encrypt = others.iter().any(|path| is_encrypted_key(path)) || self.keys.locked().next().is_some();
-        let passphrase = match encrypt {
-            true => Some(passphrase::for_new_keys(context.passphrase_file.as_deref())?),
-            false => None,
-        };
-        let key = self.keys.add(role, arguments.algorithm.into(), passphrase.as_ref())?;
-        let name = format!("{role}-{}.pem", short(&key.id()));
-        output::data(format!("new key  {}", self.keys.folder().join(name).display()));
-        Ok(key)
+    fn propose(&self, changes: &[KeyChange], why: &Why) -> anyhow::Result<Exit> {
+        self.begin(self.draft(changes, why)?)
     }
 
-    fn propose(&self, changes: &[KeyChange], reason: &str) -> anyhow::Result<Exit> {
-        if reason.trim().is_empty() {
+    /// What is to be proposed, together with what is under way. Nothing is written yet.
+    fn draft(&self, changes: &[KeyChange], why: &Why) -> anyhow::Result<Draft> {
+        let reason = why.reason.trim();
+        if reason.is_empty() {
             return Err(coded(
                 Exit::Usage,
                 "--reason is empty",
@@ -128,22 +136,27 @@ impl<'a> Site<'a> {
         }
         let earlier = Proposal::load(self.keys.folder())?;
         let catalog = crate::commands::list::catalog(&self.store)?;
-        let mut proposal = Proposal::new(
+        let proposal = Proposal::new(
             self.store.id(),
             catalog.root_bytes(),
             earlier.as_ref(),
             changes,
-            reason.trim(),
+            reason,
             context::now(),
             &self.context.lifetimes(&self.store),
         )?;
+        Ok(Draft { proposal, voids_earlier: earlier.is_some() })
+    }
+
+    fn begin(&self, draft: Draft) -> anyhow::Result<Exit> {
+        let Draft { mut proposal, voids_earlier } = draft;
         show(&proposal)?;
         self.sign(&mut proposal)?;
         proposal.save(self.keys.folder())?;
-        if earlier.is_some() {
+        if voids_earlier {
             output::note("together with the change that was under way; what was signed of that is void");
         }
-        self.publish_if_signed(&mut proposal)
+        self.publish_if_signed(&proposal)
     }
 
     fn under_way(&self) -> anyhow::Result<Proposal> {
@@ -153,6 +166,12 @@ impl<'a> Site<'a> {
     }
 
     fn sign(&self, proposal: &mut Proposal) -> anyhow::Result<()> {
+        for file in self.keys.locked_of(Role::Root) {
+            output::note(format!(
+                "{} signs nothing: it is encrypted, and its passphrase was not given",
+                file.display()
+            ));
+        }
         let roots: Vec<_> = self.keys.named(Role::Root).collect();
         for id in proposal.sign(&roots)? {
             output::data(format!("signed   {} (its key is here)", short(&id)));
@@ -160,7 +179,7 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    fn publish_if_signed(&self, proposal: &mut Proposal) -> anyhow::Result<Exit> {
+    fn publish_if_signed(&self, proposal: &Proposal) -> anyhow::Result<Exit> {
         let missing = proposal.missing();
         if missing.is_empty() {
             return self.carry_out(proposal);
@@ -215,7 +234,7 @@ impl<'a> Site<'a> {
 }
 
 /// A key that was made elsewhere. Online keys have to come here as a whole.
-fn brought(context: &Context, site: &mut Site<'_>, role: Role, file: &Path) -> anyhow::Result<PublicKey> {
+fn brought(context: &Context, site: &Site<'_>, role: Role, file: &Path) -> anyhow::Result<PublicKey> {
     let passphrase = passphrase::for_file(context.passphrase_file.as_deref(), file)?;
     let key = read_public_key(file, passphrase.as_ref())?;
     let is_here = site.keys.public_keys().any(|(_, _, known)| known.id() == key.id());

@@ -1,9 +1,12 @@
 //! The part of a ceremony that happens with the holders of root keys: no store, no network.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::Path;
 
-use midmirror_mirror::catalog::{KeyChangeError, Proposal, RoleKey, SignatureFile, read_private_key, short};
+use midmirror_mirror::catalog::{
+    CatalogError, KeyChangeError, Proposal, RoleKey, SignatureFile, read_private_key, short,
+};
 use midmirror_mirror::store::durable::{self, FileMode};
 
 use super::arguments::SignArguments;
@@ -31,24 +34,36 @@ pub(super) fn export(context: &Context, file: &Path) -> anyhow::Result<Exit> {
 
 /// `keys sign`.
 pub(super) fn sign(context: &Context, arguments: &SignArguments) -> anyhow::Result<Exit> {
-    let bytes = read(&arguments.file)?;
-    let proposal = Proposal::parse(&bytes)?;
+    let proposal = Proposal::read(&arguments.file)?;
     show(&proposal)?;
     confirm(&proposal.digest()?.to_hex(), arguments.digest.as_deref())?;
     let mut keys = Vec::new();
     for file in &arguments.keys {
         let passphrase = passphrase::for_file(context.passphrase_file.as_deref(), file)?;
-        keys.push(read_private_key(file, passphrase.as_ref())?);
+        keys.push(read_private_key(file, passphrase.as_ref()).map_err(|error| not_there(error, file))?);
     }
     let keys: Vec<&RoleKey> = keys.iter().collect();
     let signatures = SignatureFile::sign(&proposal, &keys)?;
     write_new(&arguments.output, &signatures.to_json()?)?;
-    for key in keys {
-        output::data(format!("signed   {}", short(&key.public().id())));
+    let signers: BTreeSet<String> = keys.iter().map(|key| short(&key.public().id())).collect();
+    for signer in signers {
+        output::data(format!("signed   {signer}"));
     }
     output::data(format!("file     {}", arguments.output.display()));
     output::note("it holds no secret; on the mirror: midmirror keys import-signature FILE");
     Ok(Exit::Done)
+}
+
+/// The holder of a root key has no folder of keys to be told of.
+fn not_there(error: CatalogError, file: &Path) -> anyhow::Error {
+    match &error {
+        CatalogError::KeyFile { source, .. } if source.kind() == std::io::ErrorKind::NotFound => coded(
+            Exit::Usage,
+            format!("{} is not there", file.display()),
+            "nothing was signed; --key names the private root key of who signs",
+        ),
+        _ => error.into(),
+    }
 }
 
 fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
@@ -60,19 +75,6 @@ fn write_new(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         )),
         written => Ok(written?),
     }
-}
-
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let failed = |source| KeyChangeError::Read { path: file.to_owned(), source };
-    let length = std::fs::metadata(file).map_err(failed)?.len();
-    if length > 1024 * 1024 {
-        return Err(coded(
-            Exit::Usage,
-            format!("{} is too long for a proposal", file.display()),
-            "it is what `midmirror keys export-unsigned` wrote",
-        ));
-    }
-    Ok(std::fs::read(file).map_err(failed)?)
 }
 
 /// Whoever signs has to know what, from another channel than the file.

@@ -15,7 +15,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
     let done = refresh(&mut writer, &keys, context::now(), &lifetimes)?;
     let names: Vec<&str> = done.renewed.iter().map(|role| role.as_str()).collect();
     output::data(match names.as_slice() {
-        [] => "renewed  nothing: no metadata whose keys are here is half over".to_owned(),
+        [] => "renewed  nothing: no metadata whose keys are here is due".to_owned(),
         names => format!("renewed  {}", names.join(", ")),
     });
     for blocked in &done.blocked {

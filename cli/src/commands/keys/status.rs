@@ -34,7 +34,9 @@ pub(super) fn note_holder(context: &Context, id: &str, name: &str) -> anyhow::Re
     let mut holders = Holders::load(keys.folder())?;
     let report = keys_report(&context.store()?, &keys, None, &holders, context::now())?;
     let known = report.history.iter().map(|record| &record.id);
-    let fitting: BTreeSet<&String> = known.filter(|known| id.len() >= 8 && known.starts_with(id)).collect();
+    let beginning = id.to_ascii_lowercase();
+    let fitting: BTreeSet<&String> =
+        known.filter(|known| beginning.len() >= 8 && known.starts_with(&beginning)).collect();
     let (Some(only), 1) = (fitting.first(), fitting.len()) else {
         return Err(coded(
             Exit::Usage,
@@ -54,7 +56,7 @@ fn show(report: &KeysReport, keys: &SigningKeys) {
         output::data(format!("log        {}  Ed25519      {}", short(key), place(report.store_key_is_here)));
     }
     for file in &report.locked {
-        output::data(format!("locked     {file}: encrypted, and its passphrase was not given"));
+        output::data(format!("locked     {file}: encrypted, and not opened: its passphrase was not given"));
     }
     let listed = |id: &str| report.roles.iter().flat_map(|role| &role.keys).any(|key| key.id == id);
     for (_, path, key) in keys.public_keys().filter(|(_, _, key)| !listed(&key.id())) {
@@ -122,10 +124,15 @@ fn advise(report: &KeysReport) {
         }
     }
     if let Some(version) = report.pending_root {
+        let next = match usize::try_from(report.pending_signatures).unwrap_or(usize::MAX) {
+            0 => "signed by enough: midmirror keys finish publishes it".to_owned(),
+            missing => format!(
+                "{} missing: midmirror keys export-unsigned and import-signature, or keys finish where root keys are",
+                output::count(missing, "signature")
+            ),
+        };
         output::note(format!(
-            "a change of keys is under way (root version {version}), {} signatures are missing: midmirror keys finish or \
-             import-signature, or give it up: midmirror keys discard",
-            report.pending_signatures
+            "a change of keys is under way (root version {version}), {next}; midmirror keys discard gives it up"
         ));
     }
 }

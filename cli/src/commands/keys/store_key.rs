@@ -1,6 +1,6 @@
 //! `midmirror keys rotate-store`: another key for the store.
 
-use midmirror_mirror::catalog::{SigningKeys, change_store_key, is_encrypted_key};
+use midmirror_mirror::catalog::{SigningKeys, change_store_key};
 
 use super::arguments::Why;
 use crate::context::{self, Context};
@@ -26,11 +26,7 @@ pub(super) fn rotate(context: &Context, why: &Why) -> anyhow::Result<Exit> {
     // A key that the catalog does not name yet is one whose change was interrupted.
     let is_new = keys.store().is_some_and(|key| Some(*key.public()) != named);
     if !is_new {
-        let others: Vec<_> = keys.public_keys().map(|(_, path, _)| path.to_owned()).collect();
-        let passphrase = match others.iter().any(|path| is_encrypted_key(path)) {
-            true => Some(passphrase::for_new_keys(context.passphrase_file.as_deref())?),
-            false => None,
-        };
+        let passphrase = passphrase::for_joining(context.passphrase_file.as_deref(), &keys, false)?;
         SigningKeys::renew_store_key(&folder, passphrase.as_ref())?;
     }
     let keys = context.signing_keys()?;

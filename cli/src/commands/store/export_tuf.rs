@@ -62,7 +62,6 @@ pub(crate) fn of_export(error: &ExportError) -> Option<(Exit, Option<String>)> {
         ExportError::Moving => {
             return Some((Exit::StoreBusy, Some("try again when the other run has ended".to_owned())));
         }
-        ExportError::Write { .. } => return Some((Exit::Storage, None)),
         // The cause comes next in the chain.
         _ => return None,
     };

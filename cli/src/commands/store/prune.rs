@@ -1,5 +1,6 @@
 //! `midmirror store prune`: a plan first, then what is left of it.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -51,7 +52,6 @@ fn make_plan(context: &Context, arguments: &PruneArguments, file: Option<&Path>)
 
 /// A plan that somebody has shortened is not written over.
 fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write as _;
     let mut new = match std::fs::OpenOptions::new().write(true).create_new(true).open(file) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Err(coded(
@@ -85,18 +85,35 @@ fn hosts(
         );
         return Ok(Vec::new());
     };
-    Ok(known_hosts(folder, digests)?.hosts)
+    let known = known_hosts(folder, digests)?;
+    if known.unreadable > 0 {
+        output::note(format!(
+            "note: {} of hosts could not be read: pin what these hosts may need with --pin",
+            output::count(usize::try_from(known.unreadable).unwrap_or(usize::MAX), "record")
+        ));
+    }
+    Ok(known.hosts)
+}
+
+fn read_plan(file: &Path) -> anyhow::Result<PlanFile> {
+    let unusable = |reason: &dyn std::fmt::Display| {
+        coded(
+            Exit::Usage,
+            format!("{}: {reason}", file.display()),
+            "midmirror store prune --plan NEW makes a plan",
+        )
+    };
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map(|opened| opened.take(PlanFile::MAX_BYTES.saturating_add(1)));
+    opened
+        .and_then(|mut opened| opened.read_to_end(&mut bytes))
+        .map_err(|error| unusable(&format_args!("the plan cannot be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| unusable(&"it is no prune plan, which is UTF-8 text"))?;
+    PlanFile::parse(&text).map_err(|error| unusable(&error))
 }
 
 fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exit> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
-    let wanted = PlanFile::parse(&text).map_err(|error| {
-        coded(
-            Exit::Usage,
-            format!("{}: {error}", file.display()),
-            "midmirror store prune --plan NEW makes a plan",
-        )
-    })?;
+    let wanted = read_plan(file)?;
     let store = context.store()?;
     if wanted.store != store.id() {
         return Err(coded(
@@ -111,9 +128,8 @@ fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exi
     let mut retention = wanted.retention.clone();
     retention.pinned.extend(context.config.retention.pinned.iter().cloned());
     let now = plan(context, &store, &retention)?;
-    let (go, rest): (Vec<_>, Vec<_>) =
-        now.candidates.into_iter().partition(|candidate| wanted.remove.contains(&candidate.sha256));
-    drop(rest);
+    let mut go = now.candidates;
+    go.retain(|candidate| wanted.remove.contains(&candidate.sha256));
     let stays = wanted.remove.len().saturating_sub(distinct(&go));
     if go.is_empty() {
         output::note("nothing to do: no package of the plan is there that may go");
@@ -121,7 +137,7 @@ fn apply(context: &Context, file: &Path, by: Option<&str>) -> anyhow::Result<Exi
     }
     let count = go.len();
     let at = context::now();
-    prune::record(&writer, go.iter().map(pruned).collect(), by.map(str::to_owned), at)?;
+    prune::record(&writer, go.iter().map(pruned).collect(), by.map(|by| by.trim().to_owned()), at)?;
     let publication = publish(&mut writer, &keys, at, &context.lifetimes(&store))?;
     let catalog = list::catalog(&store)?;
     // Nothing else than what was pruned: attempts are younger than the beginning of time.

@@ -24,8 +24,9 @@ mod sealed;
 use std::path::{Path, PathBuf};
 
 use tough::schema::Root;
+use zeroize::Zeroizing;
 
-pub use file::{is_encrypted_key, read_private_key, read_public_key, rewrite_key, write_new_key};
+pub use file::{NewKey, is_encrypted_key, read_private_key, read_public_key, rewrite_key, write_new_key};
 pub use pair::{KeyAlgorithm, PublicKey, RoleKey};
 pub use sealed::Passphrase;
 
@@ -44,6 +45,8 @@ pub struct SigningKeys {
     folder: PathBuf,
     keys: Vec<KeyHere>,
     locked: Vec<Locked>,
+    /// What the others were opened with.
+    passphrase: Option<Passphrase>,
     /// Missing in folders of early versions.
     store: Option<StoreKey>,
     first_root_threshold: Option<u64>,
@@ -56,6 +59,7 @@ struct KeyHere {
     role: Role,
     path: PathBuf,
     key: RoleKey,
+    is_encrypted: bool,
 }
 
 /// An encrypted file that could not be opened.
@@ -92,6 +96,17 @@ impl Default for NewKeys<'_> {
     }
 }
 
+/// How a new key is to be kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Keeping<'a> {
+    /// As a plain file.
+    Plain,
+    /// Under a passphrase of its own.
+    Encrypted,
+    /// Under the one that opened the others.
+    Under(&'a Passphrase),
+}
+
 impl SigningKeys {
     /// Makes new keys in a new or empty folder, one for each role and for the store: all of them or none.
     pub fn create(folder: &Path) -> Result<Self, CatalogError> {
@@ -101,13 +116,13 @@ impl SigningKeys {
     /// Makes new keys in a new or empty folder: all of them or none.
     pub fn create_with(folder: &Path, wanted: &NewKeys<'_>) -> Result<Self, CatalogError> {
         let mut names = match wanted.root_keys {
-            1 => vec!["root.pem".to_owned()],
-            count => (1..=count.min(16)).map(|number| format!("root-{number}.pem")).collect(),
+            0 | 1 => vec!["root.pem".to_owned()],
+            count => (1..=count.clamp(2, 16)).map(|number| format!("root-{number}.pem")).collect(),
         };
         names.extend([Role::Targets, Role::Snapshot, Role::Timestamp].map(|role| format!("{role}.pem")));
         let mut files = Vec::new();
         for name in names {
-            files.push((name, file::private_pem(&pair::generate(wanted.algorithm)?, wanted.passphrase)?));
+            files.push((name, NewKey::generate(wanted.algorithm)?.pem(wanted.passphrase)?));
         }
         files.push((STORE_KEY_FILE.to_owned(), new_store_key(wanted.passphrase)?));
         let files: Vec<(&str, &[u8])> =
@@ -149,10 +164,10 @@ impl SigningKeys {
         let (mut keys, mut locked) = (Vec::new(), Vec::new());
         for (role, path) in key_files(folder)? {
             match open(&path, passphrase)? {
-                Opened::Key(der) => {
+                Opened::Key { der, is_encrypted } => {
                     let malformed = || CatalogError::KeyFormat { path: path.clone() };
                     let key = RoleKey::from_pkcs8(&der).ok_or_else(malformed)?;
-                    keys.push(KeyHere { role, path, key });
+                    keys.push(KeyHere { role, path, key, is_encrypted });
                 }
                 Opened::Locked { was_tried } => locked.push(Locked { role: Some(role), path, was_tried }),
             }
@@ -161,14 +176,15 @@ impl SigningKeys {
         let mut store = None;
         if path.symlink_metadata().is_ok() {
             match open(&path, passphrase)? {
-                Opened::Key(der) => {
+                Opened::Key { der, .. } => {
                     let key = StoreKey::from_pkcs8(&der);
                     store = Some(key.map_err(|_| CatalogError::KeyFormat { path })?);
                 }
                 Opened::Locked { was_tried } => locked.push(Locked { role: None, path, was_tried }),
             }
         }
-        Ok(Self { folder: folder.to_owned(), keys, locked, store, first_root_threshold: None })
+        let (folder, passphrase) = (folder.to_owned(), passphrase.cloned());
+        Ok(Self { folder, keys, locked, passphrase, store, first_root_threshold: None })
     }
 
     /// How many root keys must sign for root metadata, for a catalog that has none yet. If it is not said: more than half
@@ -200,6 +216,12 @@ impl SigningKeys {
             Some(locked) => Err(locked.error()),
             None => Ok(()),
         }
+    }
+
+    /// Files named for a role that could not be opened for want of the passphrase.
+    pub fn locked_of(&self, role: Role) -> impl Iterator<Item = &Path> {
+        let of_role = self.locked.iter().filter(move |locked| locked.role == Some(role));
+        of_role.map(|locked| locked.path.as_path())
     }
 
     /// Encrypted files that could not be opened for want of the passphrase.
@@ -273,20 +295,48 @@ impl SigningKeys {
         self.first_root_threshold.unwrap_or(count / 2 + 1).clamp(1, count.max(1))
     }
 
-    /// Makes a new key for a role, `ROLE-ID.pem` beside the others. It is of no effect until root metadata lists it.
-    pub fn add(
+    /// Keeps a new key for a role, `ROLE-ID.pem` beside the others. It is of no effect until root metadata lists it.
+    /// Returns the file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep(
         &mut self,
         role: Role,
-        algorithm: KeyAlgorithm,
+        new: NewKey,
         passphrase: Option<&Passphrase>,
-    ) -> Result<PublicKey, CatalogError> {
-        let der = pair::generate(algorithm)?;
-        let key = RoleKey::from_pkcs8(&der).ok_or(CatalogError::KeyGeneration)?;
-        let public = key.public().clone();
-        let path = self.folder.join(format!("{role}-{}.pem", short(&public.id())));
-        durable::write_new(&path, file::private_pem(&der, passphrase)?.as_bytes(), FileMode::Secret)?;
-        self.keys.push(KeyHere { role, path, key });
-        Ok(public)
+    ) -> Result<PathBuf, CatalogError> {
+        let path = self.folder.join(format!("{role}-{}.pem", short(&new.public().id())));
+        durable::write_new(&path, new.pem(passphrase)?.as_bytes(), FileMode::Secret)?;
+        let (key, is_encrypted) = (new.into_key(), passphrase.is_some());
+        self.keys.push(KeyHere { role, path: path.clone(), key, is_encrypted });
+        Ok(path)
+    }
+
+    /// How a new key is to be kept because of those it joins: root keys follow root keys, and each holder has a
+    /// passphrase of his own; all others sign unattended, follow one another, and share one. Where there are none of its
+    /// kind here, one encrypted file is enough.
+    ///
+    /// # Errors
+    /// The passphrase that the others share was not given: the new key would be under another one, which nobody gives at
+    /// night.
+    pub fn keeping(&self, is_root: bool) -> Result<Keeping<'_>, CatalogError> {
+        let is_same = |role: Option<Role>| (role == Some(Role::Root)) == is_root;
+        let here = self.keys.iter().map(|key| (is_same(Some(key.role)), key.is_encrypted));
+        let all = here.chain(self.locked.iter().map(|file| (is_same(file.role), true)));
+        let (same, others): (Vec<_>, Vec<_>) = all.partition(|(is_same, _)| *is_same);
+        let is_alone = same.is_empty();
+        let decisive = if is_alone { others } else { same };
+        if !decisive.into_iter().any(|(_, is_encrypted)| is_encrypted) {
+            return Ok(Keeping::Plain);
+        }
+        if is_root || is_alone {
+            return Ok(Keeping::Encrypted);
+        }
+        match self.locked.iter().find(|file| is_same(file.role)) {
+            Some(locked) => Err(locked.error()),
+            None => Ok(self.passphrase.as_ref().map_or(Keeping::Encrypted, Keeping::Under)),
+        }
     }
 }
 
@@ -312,19 +362,19 @@ fn key_files(folder: &Path) -> Result<Vec<(Role, PathBuf)>, CatalogError> {
     Ok(files)
 }
 
-fn new_store_key(passphrase: Option<&Passphrase>) -> Result<String, CatalogError> {
-    file::private_pem(&pair::generate(KeyAlgorithm::Ed25519)?, passphrase)
+fn new_store_key(passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, CatalogError> {
+    NewKey::generate(KeyAlgorithm::Ed25519)?.pem(passphrase)
 }
 
 enum Opened {
-    Key(Vec<u8>),
+    Key { der: Zeroizing<Vec<u8>>, is_encrypted: bool },
     Locked { was_tried: bool },
 }
 
 /// Root keys and online keys may well have different passphrases: one that does not fit is no failure yet.
 fn open(path: &Path, passphrase: Option<&Passphrase>) -> Result<Opened, CatalogError> {
     match file::read(path, passphrase) {
-        Ok(KeyFile::Private(der)) => Ok(Opened::Key(der)),
+        Ok(KeyFile::Private { der, is_encrypted }) => Ok(Opened::Key { der, is_encrypted }),
         Ok(KeyFile::Locked) => Ok(Opened::Locked { was_tried: false }),
         Ok(KeyFile::Public(_)) => Err(CatalogError::KeyFormat { path: path.to_owned() }),
         Err(CatalogError::WrongPassphrase { .. }) => Ok(Opened::Locked { was_tried: true }),

@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519
 use serde::{Deserialize, Serialize};
 use tough::schema::decoded::{Decoded, EcdsaFlex, Hex};
 use tough::schema::key::{EcdsaKey, EcdsaScheme, Ed25519Key, Ed25519Scheme, Key};
+use zeroize::Zeroizing;
 
 use crate::catalog::error::CatalogError;
 
@@ -140,17 +141,17 @@ impl fmt::Debug for RoleKey {
 }
 
 /// Makes a private key: PKCS#8, DER.
-pub(super) fn generate(algorithm: KeyAlgorithm) -> Result<Vec<u8>, CatalogError> {
+pub(super) fn generate(algorithm: KeyAlgorithm) -> Result<Zeroizing<Vec<u8>>, CatalogError> {
     let failed = |_| CatalogError::KeyGeneration;
     match algorithm {
         KeyAlgorithm::Ed25519 => {
             let pair = Ed25519KeyPair::generate().map_err(failed)?;
             let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-            Ok(der.as_ref().to_vec())
+            Ok(der.as_ref().to_vec().into())
         }
         KeyAlgorithm::EcdsaP256 => {
             let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(failed)?;
-            Ok(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
+            Ok(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec().into())
         }
     }
 }

@@ -12,19 +12,22 @@ use pkcs8::der::asn1::OctetString;
 use pkcs8::der::{Decode as _, Encode as _};
 use pkcs8::pkcs5::EncryptionScheme;
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters};
+use zeroize::Zeroizing;
 
 use crate::catalog::error::CatalogError;
 
 /// What opens encrypted key files.
 #[derive(Clone)]
-pub struct Passphrase(Vec<u8>);
+pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {
-    /// A passphrase of 1 to 1,024 bytes; `None` for others. A line end at its end, as editors leave it, does not count.
+    /// A passphrase of 1 to 1,024 bytes on one line; `None` for others. A line end at its end, as editors leave it, does
+    /// not count. Of several lines other programs take the first one only (`openssl -passin file:`), so they are refused.
     pub fn new(text: &[u8]) -> Option<Self> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        (!text.is_empty() && text.len() <= 1024).then(|| Self(text.to_vec()))
+        let is_one_line = !text.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+        (is_one_line && !text.is_empty() && text.len() <= 1024).then(|| Self(text.to_vec().into()))
     }
 }
 
@@ -35,7 +38,11 @@ impl fmt::Debug for Passphrase {
 }
 
 /// Opens EncryptedPrivateKeyInfo, DER, and returns PKCS#8, DER.
-pub(super) fn open(der: &[u8], passphrase: &Passphrase, path: &Path) -> Result<Vec<u8>, CatalogError> {
+pub(super) fn open(
+    der: &[u8],
+    passphrase: &Passphrase,
+    path: &Path,
+) -> Result<Zeroizing<Vec<u8>>, CatalogError> {
     let unreadable = |reason| CatalogError::KeyEncryption { path: path.to_owned(), reason };
     let info = EncryptedPrivateKeyInfo::<OctetString>::from_der(der)
         .map_err(|_| unreadable("it is not PKCS#8 with PBES2 (RFC 8018)"))?;
@@ -47,9 +54,10 @@ pub(super) fn open(der: &[u8], passphrase: &Passphrase, path: &Path) -> Result<V
     if is_too_costly(&parameters.kdf) {
         return Err(unreadable("it asks for more work than any key needs"));
     }
-    let opened =
-        info.decrypt(&passphrase.0).map_err(|_| CatalogError::WrongPassphrase { path: path.to_owned() })?;
-    Ok(opened.as_bytes().to_vec())
+    let opened = info
+        .decrypt(passphrase.0.as_slice())
+        .map_err(|_| CatalogError::WrongPassphrase { path: path.to_owned() })?;
+    Ok(opened.as_bytes().to_vec().into())
 }
 
 /// Encrypts PKCS#8, DER, and returns EncryptedPrivateKeyInfo, DER.
@@ -60,7 +68,7 @@ pub(super) fn seal(der: &[u8], passphrase: &Passphrase) -> Result<Vec<u8>, Catal
     }
     let failed = |_| CatalogError::KeyGeneration;
     let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(ROUNDS, &salt, iv).map_err(failed)?;
-    let encrypted = parameters.encrypt(&passphrase.0, der).map_err(failed)?;
+    let encrypted = parameters.encrypt(passphrase.0.as_slice(), der).map_err(failed)?;
     let encrypted_data = OctetString::new(encrypted).map_err(|_| CatalogError::KeyGeneration)?;
     let info = EncryptedPrivateKeyInfo { encryption_algorithm: parameters.into(), encrypted_data };
     info.to_der().map_err(|_| CatalogError::KeyGeneration)
@@ -99,6 +107,18 @@ mod tests {
         let garbage = open(b"garbage", &passphrase("x"), path);
         assert!(matches!(garbage, Err(CatalogError::KeyEncryption { .. })), "{garbage:?}");
         assert!(Passphrase::new(b"\n").is_none() && Passphrase::new(&[b'x'; 1025]).is_none());
+    }
+
+    #[test]
+    fn passphrase_is_one_line_with_or_without_its_end() {
+        let key = super::super::pair::generate(crate::catalog::KeyAlgorithm::Ed25519).unwrap();
+        let sealed = seal(&key, &passphrase("one line")).unwrap();
+        for text in ["one line", "one line\n", "one line\r\n"] {
+            assert_eq!(open(&sealed, &passphrase(text), Path::new("x.pem")).unwrap(), key, "{text:?}");
+        }
+        for text in ["", "\r\n", "one line\nanother\n", "one line\n\n", "one\rline"] {
+            assert!(Passphrase::new(text.as_bytes()).is_none(), "{text:?}");
+        }
     }
 
     #[test]

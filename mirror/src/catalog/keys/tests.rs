@@ -51,6 +51,47 @@ fn encrypted_keys_are_locked_without_their_passphrase() {
 }
 
 #[test]
+fn new_keys_are_encrypted_as_those_that_they_come_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys");
+    SigningKeys::create(&path).unwrap();
+    let passphrase = Passphrase::new(b"secret").unwrap();
+    rewrite_key(&path.join("root.pem"), None, Some(&passphrase)).unwrap();
+    for given in [None, Some(&passphrase)] {
+        let keys = SigningKeys::load_with(&path, given).unwrap();
+        assert!(matches!(keys.keeping(true), Ok(Keeping::Encrypted)), "root keys are");
+        assert!(matches!(keys.keeping(false), Ok(Keeping::Plain)), "keys that sign unattended are not");
+    }
+    // Those that sign unattended share a passphrase: without it no other key joins them.
+    rewrite_key(&path.join("targets.pem"), None, Some(&passphrase)).unwrap();
+    let keys = SigningKeys::load_with(&path, Some(&passphrase)).unwrap();
+    assert!(matches!(keys.keeping(false), Ok(Keeping::Under(_))));
+    let keys = SigningKeys::load_with(&path, Passphrase::new(b"another").as_ref()).unwrap();
+    assert!(matches!(keys.keeping(false), Err(CatalogError::WrongPassphrase { .. })));
+    assert!(matches!(keys.keeping(true), Ok(Keeping::Encrypted)));
+    for role in [Role::Targets, Role::Snapshot, Role::Timestamp] {
+        std::fs::remove_file(path.join(format!("{role}.pem"))).unwrap();
+    }
+    let keys = SigningKeys::load(&path).unwrap();
+    assert!(matches!(keys.keeping(false), Ok(Keeping::Encrypted)), "nothing else is known");
+}
+
+#[test]
+fn key_pair_is_made_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, public) = (folder.path().join("a.pem"), folder.path().join("a.pem.pub"));
+    std::fs::write(&public, "somebody else's").unwrap();
+    let refused = write_new_key(&file, KeyAlgorithm::Ed25519, None);
+    assert!(matches!(&refused, Err(CatalogError::KeysExist { path }) if *path == public), "{refused:?}");
+    assert!(!file.exists());
+    std::fs::remove_file(&public).unwrap();
+    let made = write_new_key(&file, KeyAlgorithm::Ed25519, None).unwrap();
+    assert_eq!(read_public_key(&public, None).unwrap(), made);
+    assert_eq!(read_public_key(&file, None).unwrap(), made);
+    assert!(matches!(write_new_key(&file, KeyAlgorithm::Ed25519, None), Err(CatalogError::KeysExist { .. })));
+}
+
+#[test]
 fn key_of_the_store_is_made_where_it_is_missing_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys");
@@ -73,4 +114,8 @@ fn keys_are_for_the_owner_only() {
     let open = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(path.join("targets.pem"), open).unwrap();
     assert!(matches!(SigningKeys::load(&path), Err(CatalogError::KeyMode { mode: 0o644, .. })));
+    // What is written over a file that was open to others is not.
+    std::fs::set_permissions(path.join("targets.pem"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    rewrite_key(&path.join("targets.pem"), None, Passphrase::new(b"secret").as_ref()).unwrap();
+    assert_eq!(mode(&path.join("targets.pem")), 0o600);
 }

@@ -48,6 +48,10 @@ pub fn carry_out(
 ) -> Result<CarriedOut, KeyChangeError> {
     let store = writer.store();
     check_place(store, proposal, now)?;
+    let expires = proposal.last().expires;
+    if expires <= now {
+        return Err(KeyChangeError::Expired { expires });
+    }
     let missing = proposal.missing();
     if !missing.is_empty() {
         let missing: Vec<String> = missing

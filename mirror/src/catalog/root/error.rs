@@ -1,6 +1,6 @@
 //! What can go wrong when keys are changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -17,6 +17,14 @@ pub enum KeyChangeError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file was read and is of no use.
+    #[error("{} cannot be used", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<KeyChangeError>,
     },
     /// A file is not what it should be.
     #[error("it is not a {what} of this program: {reason}")]
@@ -90,6 +98,12 @@ pub enum KeyChangeError {
     /// The proposal is of another store.
     #[error("the proposal is for another store or another root than those that are here")]
     Foreign,
+    /// What it leads to would have ended before it begins.
+    #[error("the root metadata of the proposal has expired at {expires}")]
+    Expired {
+        /// When.
+        expires: jiff::Timestamp,
+    },
     /// A signature file is for another proposal.
     #[error("the signatures are for another proposal")]
     OtherProposal,
@@ -114,4 +128,11 @@ pub enum KeyChangeError {
     /// The catalog could not be read or written.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl KeyChangeError {
+    /// Says which file it was.
+    pub(super) fn in_file(path: &Path) -> impl FnOnce(Self) -> Self + '_ {
+        move |error| Self::File { path: path.to_owned(), source: Box::new(error) }
+    }
 }

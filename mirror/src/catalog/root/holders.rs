@@ -14,10 +14,15 @@ pub struct Holders(BTreeMap<String, String>);
 impl Holders {
     /// Reads the note; an empty one if there is none.
     pub fn load(folder: &Path) -> Result<Self, KeyChangeError> {
-        let malformed =
-            |e: serde_json::Error| KeyChangeError::Malformed { what: FILE, reason: e.to_string() };
+        let malformed = |e: serde_json::Error| KeyChangeError::Malformed {
+            what: "note of holders",
+            reason: e.to_string(),
+        };
         match read_limited(&folder.join(FILE)) {
-            Ok(bytes) => Ok(Self(serde_json::from_slice(&bytes).map_err(malformed)?)),
+            Ok(bytes) => {
+                let holders = serde_json::from_slice(&bytes).map(Self).map_err(malformed);
+                holders.map_err(KeyChangeError::in_file(&folder.join(FILE)))
+            }
             Err(KeyChangeError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Self::default())
             }
@@ -36,8 +41,10 @@ impl Holders {
             "" => drop(self.0.remove(id)),
             name => drop(self.0.insert(id.to_owned(), name.chars().take(200).collect())),
         }
-        let malformed =
-            |e: serde_json::Error| KeyChangeError::Malformed { what: FILE, reason: e.to_string() };
+        let malformed = |e: serde_json::Error| KeyChangeError::Malformed {
+            what: "note of holders",
+            reason: e.to_string(),
+        };
         let mut json = serde_json::to_vec_pretty(&self.0).map_err(malformed)?;
         json.push(b'\n');
         durable::replace(&folder.join(FILE), &json, FileMode::Secret)

@@ -12,8 +12,8 @@ use super::chain::{RootChange, ids, threshold};
 use super::change::{self, KeyChange};
 use super::error::KeyChangeError;
 use crate::Sha256Digest;
+use crate::catalog::Distrust;
 use crate::catalog::checks::{check_root, verify};
-use crate::catalog::error::Distrust;
 use crate::catalog::publish::expiry;
 use crate::catalog::{Lifetimes, Role, RoleKey};
 use crate::store::durable::{self, FileMode};
@@ -120,6 +120,9 @@ impl Proposal {
             if Role::ALL.iter().any(unreachable) {
                 return Err(malformed("a role in it could never be signed for"));
             }
+            if !shows_all(before, version) {
+                return Err(malformed("it changes more than keys, thresholds and the end of validity"));
+            }
             before = version;
         }
         Ok(Self { document, current })
@@ -134,10 +137,15 @@ impl Proposal {
         Ok(bytes)
     }
 
+    /// Reads a file, as [`Self::parse`].
+    pub fn read(path: &Path) -> Result<Self, KeyChangeError> {
+        Self::parse(&read_limited(path)?).map_err(KeyChangeError::in_file(path))
+    }
+
     /// The proposal in a folder of keys; none if no change is under way.
     pub fn load(folder: &Path) -> Result<Option<Self>, KeyChangeError> {
-        match read_limited(&folder.join(Self::FILE)) {
-            Ok(bytes) => Self::parse(&bytes).map(Some),
+        match Self::read(&folder.join(Self::FILE)) {
+            Ok(proposal) => Ok(Some(proposal)),
             Err(KeyChangeError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 Ok(None)
             }
@@ -256,6 +264,10 @@ impl Proposal {
             let message = canonical(root)?;
             let mut signatures = Vec::new();
             for key in keys.iter().filter(|key| self.counts(index, &key.public().id())) {
+                let is_same = |known: &Signature| known.keyid == *key.id();
+                if signatures.iter().any(is_same) {
+                    continue;
+                }
                 let sig = key.sign(&message)?.into();
                 signatures.push(Signature { keyid: key.id().clone(), sig });
             }
@@ -331,6 +343,19 @@ fn root_of(text: &str) -> Result<Root, KeyChangeError> {
     let signed: Signed<Root> = serde_json::from_str(text).map_err(|e| malformed(e.to_string()))?;
     check_root(&signed).map_err(|reason| malformed(reason.to_string()))?;
     Ok(signed.signed)
+}
+
+/// Whether a version differs from the one before in nothing but what [`Proposal::changes`] shows.
+fn shows_all(before: &Root, version: &Root) -> bool {
+    let mut same = version.clone();
+    (same.version, same.expires) = (before.version, before.expires);
+    same.keys.clone_from(&before.keys);
+    for (role, listed) in &mut same.roles {
+        let Some(old) = before.roles.get(role) else { return false };
+        // Ids that stand there twice count once, here as everywhere.
+        (listed.keyids, listed.threshold) = (old.keyids.clone(), old.threshold);
+    }
+    same == *before
 }
 
 fn canonical(root: &Root) -> Result<Vec<u8>, KeyChangeError> {

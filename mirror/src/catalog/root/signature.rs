@@ -23,7 +23,7 @@ pub struct SignatureFile {
 }
 
 impl SignatureFile {
-    /// Signs a proposal.
+    /// Signs a proposal, once with each key.
     ///
     /// # Errors
     /// None of the keys is a root key, before or after.
@@ -39,11 +39,17 @@ impl SignatureFile {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, KeyChangeError> {
+        Self::parse(&read_limited(path)?).map_err(KeyChangeError::in_file(path))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, KeyChangeError> {
         let malformed = |reason: String| KeyChangeError::Malformed { what: "signature file", reason };
-        let file: Self =
-            serde_json::from_slice(&read_limited(path)?).map_err(|error| malformed(error.to_string()))?;
+        let file: Self = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         if file.format != FORMAT || file.kind != KIND {
             return Err(malformed("it has another format".to_owned()));
+        }
+        if file.signatures.iter().all(Vec::is_empty) {
+            return Err(malformed("it has no signatures".to_owned()));
         }
         Ok(file)
     }

@@ -38,7 +38,7 @@ pub(crate) async fn overview(
     let mut page = Html::default();
     begin(&mut page, &place);
     page.raw(
-        "<div class=\"title\"><h1>MID Server packages</h1>\n<p>Copies of the vendor’s packages. Each was checked as \
+        "<div class=\"title\"><h1>MID Server packages</h1>\n<p>Copies of the vendor’s packages. What is signed was checked as \
          <code>jarsigner -strict</code> and the MID Server itself check it before it was let in.</p></div>\n",
     );
     condition(&mut page, state);

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::evidence::{self, AdmissionName};
-use super::super::{Admission, BLOBS, EVIDENCE, Store, StoreError, blob, blob_key, durable, statement};
+use super::super::{
+    Admission, BLOBS, EVIDENCE, Evidence, Store, StoreError, blob, blob_key, durable, statement,
+};
 use super::pace::Pace;
 use super::{CheckDepth, CheckOptions, CheckProgress, Problem, count};
-use crate::Sha256Digest;
-use crate::catalog::TrustedCatalog;
-use crate::prune::Pruned;
+use crate::catalog::{CatalogError, LogFault, TrustedCatalog, check_log_with, sound_events};
+use crate::prune::{PruneError, Pruned};
 use crate::storage::{Kind, Listed, below};
+use crate::{Sha256Digest, error_text};
 
 /// Collects problems step by step.
 pub(super) struct Checker<'a> {
@@ -19,33 +21,74 @@ pub(super) struct Checker<'a> {
     expected: BTreeMap<Sha256Digest, u64>,
     /// Of these nobody expects any bytes.
     pruned: BTreeSet<Sha256Digest>,
+    /// Files of the evidence whose problems are told.
+    told: BTreeSet<(u64, &'static str)>,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(store: &'a Store) -> Self {
-        Self { store, problems: Vec::new(), expected: BTreeMap::new(), pruned: BTreeSet::new() }
+        let (expected, pruned, told) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { store, problems: Vec::new(), expected, pruned, told }
     }
 
     pub(super) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }
 
+    /// Compares log, statements and evidence; what is wrong with a file of the evidence is told once.
+    pub(super) fn check_log(&mut self, catalog: &TrustedCatalog, evidence: &Evidence) {
+        match check_log_with(self.store, catalog, None, Some(evidence)) {
+            Ok(report) => {
+                for fault in &report.faults {
+                    if !self.is_told(fault) {
+                        let (reason, damage) = (fault.to_string(), fault.is_damage());
+                        self.problems.push(Problem::Log { reason, damage });
+                    }
+                }
+            }
+            Err(error) => self.problems.push(Problem::Log {
+                reason: error_text(&error),
+                damage: !matches!(error, CatalogError::NoLogKey),
+            }),
+        }
+    }
+
+    fn is_told(&self, fault: &LogFault) -> bool {
+        let any_file = |of: &u64| self.told.iter().any(|(number, _)| number == of);
+        match fault {
+            LogFault::ChangedEvidence { number, file, .. } => {
+                self.told.iter().any(|(told, name)| (told, *name) == (number, file.as_str()))
+            }
+            LogFault::LostEvidence { number, .. } | LogFault::UnreadableEvidence { number, .. } => {
+                any_file(number)
+            }
+            LogFault::Statement { number, fault } => fault.is_of_evidence() && any_file(number),
+            _ => false,
+        }
+    }
+
     /// Reads the evidence of all admissions.
-    pub(super) fn check_evidence(&mut self) -> Result<Vec<Admission>, StoreError> {
-        let mut admissions = Vec::new();
+    pub(super) fn check_evidence(&mut self) -> Result<Evidence, StoreError> {
+        let mut read = Evidence::default();
         for shard in self.folders(EVIDENCE, is_shard)? {
             let of_shard = below(EVIDENCE, &shard);
             for digest in self.folders(&of_shard, |name| is_digest_in(name, &shard))? {
                 let of_digest = below(&of_shard, &digest);
                 for number in self.folders(&of_digest, |name| evidence::parse_number(name).is_some())? {
                     if let (Ok(sha256), Some(number)) = (digest.parse(), evidence::parse_number(&number)) {
-                        admissions.extend(self.check_admission(AdmissionName { number, sha256 })?);
+                        let Some(admission) = self.check_admission(AdmissionName { number, sha256 })? else {
+                            continue;
+                        };
+                        let digests = self.store.evidence_digests(&admission);
+                        self.check_report(&admission, &digests);
+                        read.digests.insert(number, digests);
+                        read.admissions.push(admission);
                     }
                 }
             }
         }
-        admissions.sort_by_key(Admission::number);
-        Ok(admissions)
+        read.admissions.sort_by_key(Admission::number);
+        Ok(read)
     }
 
     fn check_admission(&mut self, name: AdmissionName) -> Result<Option<Admission>, StoreError> {
@@ -57,49 +100,60 @@ impl<'a> Checker<'a> {
         for file in evidence::FILES {
             if !listed.iter().any(|listed| listed.name == file && matches!(listed.kind, Kind::Object(_))) {
                 let path = self.store.storage.place(&below(&folder, file));
+                self.told.insert((name.number, file));
                 self.problems.push(Problem::MissingEvidence { path });
             }
         }
         let admission = match evidence::read(self.store, name) {
             Ok(admission) => admission,
             // Reported as missing already.
-            Err(StoreError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(None);
-            }
+            Err(_) if self.told.contains(&(name.number, evidence::ADMISSION_FILE)) => return Ok(None),
             Err(e) => {
                 let path = self.store.storage.place(&below(&folder, evidence::ADMISSION_FILE));
-                self.problems.push(Problem::WrongEvidence { path, reason: reason(&e) });
+                self.told.insert((name.number, evidence::ADMISSION_FILE));
+                self.problems.push(Problem::WrongEvidence { path, reason: error_text(&e) });
                 return Ok(None);
             }
         };
-        self.check_report(&admission, &folder);
         self.expected.insert(name.sha256, admission.entry().length);
         Ok(Some(admission))
     }
 
-    fn check_report(&mut self, admission: &Admission, folder: &str) {
-        let key = below(folder, evidence::REPORT_FILE);
-        let path = self.store.storage.place(&key);
-        match evidence::read_object(self.store, &key) {
-            Ok(bytes) if admission.entry().report == Some(Sha256Digest::of(&bytes)) => {}
-            Ok(_) => {
-                let reason = "its digest is not the one in admission.json".to_owned();
-                self.problems.push(Problem::WrongEvidence { path, reason });
+    fn check_report(
+        &mut self,
+        admission: &Admission,
+        digests: &Result<BTreeMap<String, Sha256Digest>, StoreError>,
+    ) {
+        let entry = admission.entry();
+        let folder = evidence::folder(&entry.sha256, admission.number());
+        let file = (admission.number(), evidence::REPORT_FILE);
+        let problem = match digests {
+            Ok(found) if found.get(file.1) == entry.report.as_ref() => return,
+            Ok(_) if self.told.contains(&file) => return,
+            Ok(_) => Problem::WrongEvidence {
+                path: self.store.storage.place(&below(&folder, file.1)),
+                reason: "its digest is not the one in admission.json".to_owned(),
+            },
+            // The file is named by the reason.
+            Err(_) if self.told.iter().any(|(number, _)| *number == file.0) => return,
+            Err(error) => {
+                Problem::Unreadable { path: self.store.storage.place(&folder), reason: error_text(error) }
             }
-            Err(StoreError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => self.problems.push(Problem::Unreadable { path, reason: reason(&e) }),
-        }
+        };
+        self.told.insert(file);
+        self.problems.push(problem);
     }
 
     /// Compares the catalog with the admissions, both ways.
-    pub(super) fn check_catalog(
-        &mut self,
-        admissions: &[Admission],
-        catalog: Option<&TrustedCatalog>,
-    ) -> Result<(), StoreError> {
-        let withdrawn = crate::withdraw::withdrawn(self.store)?;
-        self.pruned = Pruned::of(self.store)?.among(admissions);
-        let Some(catalog) = catalog else { return Ok(()) };
+    pub(super) fn check_catalog(&mut self, admissions: &[Admission], catalog: Option<&TrustedCatalog>) {
+        let withdrawn = crate::withdraw::withdrawn(self.store).map_err(StoreError::from);
+        let withdrawn = self.or_told(withdrawn).unwrap_or_default();
+        let pruned = self.pruned(catalog).map_err(StoreError::from);
+        self.pruned = self.or_told(pruned).unwrap_or_default().among(admissions);
+        let Some(catalog) = catalog else { return };
+        // Only what the catalog does not name is ever pruned.
+        let published = catalog.digests();
+        self.pruned.retain(|sha256| !published.contains(sha256));
         let mut newest = BTreeMap::new();
         for admission in admissions.iter().filter(|admission| !admission.is_held()) {
             newest.insert(admission.entry().path.as_str(), admission.entry());
@@ -126,7 +180,23 @@ impl<'a> Checker<'a> {
                 self.problems.push(Problem::NotPublished { package, sha256: entry.sha256 });
             }
         }
-        Ok(())
+    }
+
+    /// What was pruned, as far as the log vouches for it. Without a log that can be read, which is told elsewhere, as the records say.
+    fn pruned(&self, catalog: Option<&TrustedCatalog>) -> Result<Pruned, PruneError> {
+        let pruned = Pruned::of(self.store)?;
+        if pruned.is_empty() {
+            return Ok(pruned);
+        }
+        match catalog.and_then(|catalog| sound_events(self.store, catalog)) {
+            Some(events) => Pruned::logged(self.store, &events),
+            None => Ok(pruned),
+        }
+    }
+
+    /// Records that cannot be read are a problem like others.
+    fn or_told<T>(&mut self, read: Result<T, StoreError>) -> Option<T> {
+        read.map_err(|error| self.problems.push(Problem::Records { reason: error_text(&error) })).ok()
     }
 
     /// Compares the bytes with the admissions, both ways; returns number and length of what is there, and how many were not
@@ -190,7 +260,7 @@ impl<'a> Checker<'a> {
 
     fn check_digest(&mut self, expected: Sha256Digest, read: impl FnMut(u64)) -> bool {
         let path = self.store.blob_path(&expected);
-        let opened = self.store.open_blob(&expected).map_err(|e| reason(&e));
+        let opened = self.store.open_blob(&expected).map_err(|e| error_text(&e));
         match opened.and_then(|mut bytes| blob::digest_of(&mut bytes, read).map_err(|e| e.to_string())) {
             Ok(found) if found == expected => return true,
             Ok(found) => self.problems.push(Problem::WrongDigest { path, found }),
@@ -239,10 +309,4 @@ fn is_shard(name: &str) -> bool {
 
 fn is_digest_in(name: &str, shard: &str) -> bool {
     name.parse::<Sha256Digest>().is_ok() && name.starts_with(shard)
-}
-
-/// An error and its causes in one line.
-fn reason(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -2,19 +2,18 @@
 
 mod checker;
 mod pace;
-pub(crate) use self::pace::Pace;
+mod problem;
 mod session;
 mod text;
-
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub(crate) use self::pace::Pace;
+pub use self::problem::Problem;
 pub use self::session::CheckSession;
-use super::{Store, StoreError};
-use crate::Sha256Digest;
-use crate::catalog::{self, CatalogError, TrustedCatalog};
+use super::{Evidence, Store, StoreError};
+use crate::catalog::TrustedCatalog;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
@@ -80,111 +79,6 @@ impl CheckReport {
     }
 }
 
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", tag = "problem")]
-#[non_exhaustive]
-pub enum Problem {
-    /// Bytes that were admitted are not there.
-    MissingBlob {
-        /// Their digest.
-        sha256: Sha256Digest,
-    },
-    /// A blob has another length than was admitted.
-    WrongLength {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-        /// The length that was admitted.
-        expected: u64,
-        /// Its length.
-        found: u64,
-    },
-    /// A blob does not have the digest in its name.
-    WrongDigest {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-        /// The digest of its bytes.
-        found: Sha256Digest,
-    },
-    /// A file of the evidence is missing.
-    MissingEvidence {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-    },
-    /// A file of the evidence is garbled or is not the one that was admitted.
-    WrongEvidence {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A file or folder could not be read.
-    Unreadable {
-        /// The file or folder.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The catalog names a package that was not admitted as it says.
-    NotAdmitted {
-        /// Its vendor path.
-        package: String,
-        /// Its digest.
-        sha256: Sha256Digest,
-    },
-    /// A package was admitted and is not, or not in its newest form, in the catalog: publish to finish.
-    NotPublished {
-        /// Its vendor path.
-        package: String,
-        /// Its digest.
-        sha256: Sha256Digest,
-    },
-    /// Bytes without evidence: stored and never admitted. The next commit of the same package finishes them.
-    Unadmitted {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-    },
-    /// A temporary file of an interrupted write; the next writer removes it.
-    Leftover {
-        /// The file.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-    },
-    /// The log is not what was signed, or does not tell what the evidence says.
-    Log {
-        /// What is wrong.
-        reason: String,
-        /// Whether something was lost or changed; otherwise it waits for the next publication.
-        damage: bool,
-    },
-    /// A file that does not belong there.
-    Unknown {
-        /// The file or folder.
-        #[serde(serialize_with = "lossy")]
-        path: PathBuf,
-    },
-}
-
-impl Problem {
-    /// Whether something is lost or was changed; the others are only unfinished or superfluous.
-    pub fn is_damage(&self) -> bool {
-        !matches!(
-            self,
-            Self::NotPublished { .. }
-                | Self::Unadmitted { .. }
-                | Self::Leftover { .. }
-                | Self::Log { damage: false, .. }
-                | Self::Unknown { .. }
-        )
-    }
-}
-
 /// Compares blobs, evidence and catalog with each other. The caller has the catalog from `catalog::trust`; without one
 /// it is not compared.
 ///
@@ -195,56 +89,36 @@ pub fn check(
     options: &mut CheckOptions<'_>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
+    Ok(check_with_evidence(store, catalog, options, progress)?.0)
+}
+
+/// Does the same, and hands on the evidence that was read.
+pub(crate) fn check_with_evidence(
+    store: &Store,
+    catalog: Option<&TrustedCatalog>,
+    options: &mut CheckOptions<'_>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<(CheckReport, Evidence), StoreError> {
     let depth = options.depth;
     let mut checker = checker::Checker::new(store);
-    let admissions = checker.check_evidence()?;
-    checker.check_catalog(&admissions, catalog)?;
+    let evidence = checker.check_evidence()?;
+    checker.check_catalog(&evidence.admissions, catalog);
     let (blobs, bytes, read_before) = checker.check_blobs(options, progress)?;
-    let mut problems = checker.into_problems();
     if let Some(catalog) = catalog {
-        check_log(store, catalog, &mut problems);
+        checker.check_log(catalog, &evidence);
     }
+    let mut problems = checker.into_problems();
     problems.sort();
-    Ok(CheckReport {
+    let report = CheckReport {
         depth,
-        admissions: count(admissions.len()),
+        admissions: count(evidence.admissions.len()),
         blobs,
         bytes,
         read_before,
         catalogued: catalog.map_or(0, |catalog| count(catalog.entries().len())),
         problems,
-    })
-}
-
-fn check_log(store: &Store, catalog: &TrustedCatalog, problems: &mut Vec<Problem>) {
-    // What is wrong with the evidence is told already.
-    let told = problems.iter().any(|problem| {
-        matches!(
-            problem,
-            Problem::MissingEvidence { .. } | Problem::WrongEvidence { .. } | Problem::Unreadable { .. }
-        )
-    });
-    match catalog::check_log(store, catalog, None) {
-        Ok(report) => {
-            let new = report.faults.iter().filter(|fault| !(told && fault.is_evidence()));
-            problems.extend(
-                new.map(|fault| Problem::Log { reason: fault.to_string(), damage: fault.is_damage() }),
-            );
-        }
-        Err(CatalogError::Store { .. }) if told => {}
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-            problems.push(Problem::Log {
-                reason: format!("{error}{}", cause.unwrap_or_default()),
-                damage: !matches!(error, CatalogError::NoLogKey),
-            });
-        }
-    }
-}
-
-/// Paths need not be UTF-8, JSON must be.
-fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
+    };
+    Ok((report, evidence))
 }
 
 fn count(length: usize) -> u64 {
@@ -253,7 +127,10 @@ fn count(length: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::Sha256Digest;
     use crate::catalog::testing::TestCatalog;
     use crate::store::testing::{at, path};
 

@@ -37,6 +37,7 @@ impl fmt::Display for Problem {
                 write!(f, "{} was left by an interrupted write; the next write removes it", path.display())
             }
             Self::Log { reason, .. } => write!(f, "the log: {reason}"),
+            Self::Records { reason } => write!(f, "{reason}; bring the folder back from a backup"),
             Self::Unknown { path } => write!(f, "{} does not belong into a store", path.display()),
         }
     }

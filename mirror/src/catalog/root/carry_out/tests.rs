@@ -9,8 +9,8 @@ use serde_json::json;
 use super::*;
 use crate::catalog::testing::TestCatalog;
 use crate::catalog::{
-    Holders, KeyAlgorithm, KeyChange, NewKeys, SignatureFile, check_log, keys_report, publish,
-    read_private_key,
+    Holders, KeyAlgorithm, KeyChange, NewKey, NewKeys, PublicKey, SignatureFile, check_log, keys_report,
+    publish, read_private_key,
 };
 use crate::store::durable::fault;
 use crate::store::testing::{TestStore, at, path};
@@ -51,9 +51,16 @@ fn propose(catalog: &TestCatalog, earlier: Option<&Proposal>, changes: &[KeyChan
     Proposal::new(id, &current, earlier, changes, "drill", at(20), &Lifetimes::CONNECTED).unwrap()
 }
 
+fn new_key(keys: &mut SigningKeys, role: Role, algorithm: KeyAlgorithm) -> PublicKey {
+    let new = NewKey::generate(algorithm).unwrap();
+    let public = new.public().clone();
+    keys.keep(role, new, None).unwrap();
+    public
+}
+
 /// What replaces the key of a role by a new one that is made here.
 fn rotate(keys: &mut SigningKeys, role: Role) -> KeyChange {
-    let key = keys.add(role, KeyAlgorithm::Ed25519, None).unwrap();
+    let key = new_key(keys, role, KeyAlgorithm::Ed25519);
     KeyChange::Replace { role, key, old: None }
 }
 
@@ -182,12 +189,74 @@ fn signatures_of_an_earlier_proposal_do_not_count_for_a_changed_one() {
 }
 
 #[test]
+fn signatures_for_another_store_or_for_an_earlier_version_do_not_count() {
+    let (catalog, other) = (site(KeyAlgorithm::Ed25519), site(KeyAlgorithm::Ed25519));
+    let mut keys = load(&catalog);
+    let changes = [rotate(&mut keys, Role::Timestamp)];
+    let mut first = propose(&catalog, None, &changes);
+    let root = keys.named(Role::Root).next().unwrap();
+    // The same root metadata under the id of another store.
+    let text = catalog.trust(at(20)).unwrap().root_bytes().to_vec();
+    let copied =
+        Proposal::new(other.test.store.id(), &text, None, &changes, "drill", at(20), &Lifetimes::CONNECTED);
+    let foreign = SignatureFile::sign(&copied.unwrap(), &[root]).unwrap();
+    assert!(matches!(foreign.add_to(&mut first), Err(KeyChangeError::OtherProposal)));
+    let earlier = SignatureFile::sign(&first, &[root]).unwrap().to_json().unwrap();
+    sign_here(&mut first, &keys);
+    assert!(matches!(carry(&other, &keys, &first), Err(KeyChangeError::Foreign)));
+    carry(&catalog, &keys, &first).unwrap();
+    // Replayed for what comes next.
+    let mut second = propose(&catalog, None, &[KeyChange::Renew]);
+    let file = catalog.test.beside("replayed.json");
+    std::fs::write(&file, earlier).unwrap();
+    let replayed = SignatureFile::read(&file).unwrap().add_to(&mut second);
+    assert!(matches!(replayed, Err(KeyChangeError::OtherProposal)), "{replayed:?}");
+    assert!(second.missing().iter().all(|missing| missing.have == 0));
+}
+
+/// Holders see keys, thresholds and ends; nothing else may be smuggled in with them.
+#[test]
+fn proposal_that_changes_what_holders_are_not_shown_is_refused() {
+    let catalog = site(KeyAlgorithm::Ed25519);
+    let mut keys = load(&catalog);
+    let changes = [rotate(&mut keys, Role::Timestamp)];
+    let proposal = propose(&catalog, None, &changes).to_json().unwrap();
+    Proposal::parse(&proposal).unwrap();
+    for (field, value) in [
+        ("consistent_snapshot", json!(false)),
+        ("spec_version", json!("1.99.0")),
+        ("x-policy", json!("none")),
+    ] {
+        let mut document: serde_json::Value = serde_json::from_slice(&proposal).unwrap();
+        document["versions"][1]["signed"][field] = value;
+        let refused = Proposal::parse(document.to_string().as_bytes());
+        assert!(matches!(refused, Err(KeyChangeError::Malformed { .. })), "{field}: {refused:?}");
+    }
+}
+
+#[test]
+fn proposal_that_has_expired_is_not_published() {
+    let catalog = site(KeyAlgorithm::Ed25519);
+    let keys = load(&catalog);
+    let current = catalog.trust(at(20)).unwrap().root_bytes().to_vec();
+    let (id, early) = (catalog.test.store.id(), at(20) - SignedDuration::from_hours(24 * 365 * 20));
+    // Made while the clock was wrong.
+    let mut proposal =
+        Proposal::new(id, &current, None, &[KeyChange::Renew], "drill", early, &Lifetimes::CONNECTED)
+            .unwrap();
+    sign_here(&mut proposal, &keys);
+    let refused = carry(&catalog, &keys, &proposal);
+    assert!(matches!(refused, Err(KeyChangeError::Expired { .. })), "{refused:?}");
+    assert_eq!(host_goes_on(&catalog).versions().root, 1);
+}
+
+#[test]
 fn lost_root_key_of_three_is_replaced_by_the_other_two() {
     let catalog = site(KeyAlgorithm::Ed25519);
     let lost = load(&catalog).named(Role::Root).next().unwrap().public().id();
     std::fs::remove_file(folder(&catalog).join("root-1.pem")).unwrap();
     let mut keys = load(&catalog);
-    let key = keys.add(Role::Root, KeyAlgorithm::EcdsaP256, None).unwrap();
+    let key = new_key(&mut keys, Role::Root, KeyAlgorithm::EcdsaP256);
     let new_id = key.id();
     let changes =
         [KeyChange::Remove { role: Role::Root, id: lost.clone() }, KeyChange::Add { role: Role::Root, key }];
@@ -254,7 +323,7 @@ fn every_crash_leaves_a_catalog_that_hosts_accept_and_the_change_can_be_finished
         let mut keys = load(&catalog);
         let mut changes = vec![rotate(&mut keys, Role::Targets)];
         changes.push(rotate(&mut keys, Role::Timestamp));
-        let key = keys.add(Role::Root, KeyAlgorithm::Ed25519, None).unwrap();
+        let key = new_key(&mut keys, Role::Root, KeyAlgorithm::Ed25519);
         changes.push(KeyChange::Add { role: Role::Root, key });
         // The old online keys are lost.
         for name in ["targets.pem", "timestamp.pem"] {

@@ -15,21 +15,23 @@
 //! clients would see the catalog go backwards); files that were changed in DIR (hashed unless they are the store's own
 //! file, and replaced); names of targets are vendor paths, which cannot lead out of DIR.
 
+mod error;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+pub use self::error::ExportError;
 use super::metadata::Role;
 use super::publish::{FIRST_ROOT_FILE, TIMESTAMP_FILE};
 use super::source::FolderSource;
 use super::trust::{TrustInputs, TrustedCatalog, trust_folder};
-use super::{CatalogEntry, CatalogVersions, TrustError};
+use super::{CatalogEntry, CatalogVersions};
 use crate::Sha256Digest;
+use crate::store::Store;
 use crate::store::durable::{self, DurableError, FileMode};
-use crate::store::{Store, StoreError};
 
 /// How to export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,75 +60,6 @@ pub struct Exported {
     pub unlisted: usize,
     /// How many files were removed, because that was asked for.
     pub removed: usize,
-}
-
-/// An export failed; what the folder had before is still in force.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// The folder holds something else.
-    #[error("{} is not empty and is no export of this store", folder.display())]
-    Foreign {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The folder lies in the store, or the store in it.
-    #[error("{} and the store lie in each other", folder.display())]
-    InStore {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The folder has a newer catalog than the store.
-    #[error("{} has version {exported} of timestamp.json, the store has {stored}", folder.display())]
-    WouldGoBackwards {
-        /// The folder.
-        folder: PathBuf,
-        /// The version there.
-        exported: u64,
-        /// The version in the store.
-        stored: u64,
-    },
-    /// A numbered metadata file has other bytes than the one of the store.
-    #[error("{} is not the store's file of that name", path.display())]
-    OtherMetadata {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The catalog was published anew again and again meanwhile.
-    #[error("the catalog changed while it was read")]
-    Moving,
-    /// The catalog of the store, or the one that was exported, cannot be trusted.
-    #[error("the catalog cannot be used")]
-    Catalog {
-        /// Why.
-        #[from]
-        source: TrustError,
-    },
-    /// Bytes are missing or damaged.
-    #[error("the store cannot give {name}")]
-    Store {
-        /// The package.
-        name: String,
-        /// Why.
-        source: StoreError,
-    },
-    /// A file could not be written.
-    #[error("the folder cannot be written")]
-    Write {
-        /// Why.
-        #[from]
-        source: DurableError,
-    },
-    /// A file could not be read or removed.
-    #[error("failed to {operation} {}", path.display())]
-    File {
-        /// What was tried.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// Writes catalog and packages of a store into a folder, or brings an earlier export of it up to date.
@@ -424,7 +357,7 @@ fn names_in(folder: &Path) -> Result<Vec<std::ffi::OsString>, ExportError> {
 }
 
 fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> ExportError + 'a {
-    move |source| ExportError::File { operation, path: path.to_owned(), source }
+    move |source| DurableError::new(operation, path, source).into()
 }
 
 const MARKER_FILE: &str = "midmirror-export.json";
