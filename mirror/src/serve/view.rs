@@ -126,14 +126,11 @@ impl View {
         withdrawn.sort_by_key(|package| std::cmp::Reverse(package.at));
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
         let mut by_digest: HashMap<Sha256Digest, Vec<usize>> = HashMap::new();
+        let mut by_path = HashMap::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             by_digest.entry(entry.sha256).or_default().push(index);
+            by_path.insert(entry.path.as_str().to_owned(), index);
         }
-        let by_path = entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
-            .collect();
         let builds = Builds::of(&entries);
         let packages = entries.into_iter().map(Package::new).collect();
         Self {

@@ -54,17 +54,11 @@ pub(super) fn condition(page: &mut Html, condition: &Condition) {
     if !condition.warnings.is_empty() {
         page.raw("<div class=\"note warn\" role=\"status\">");
         for warning in &condition.warnings {
-            put!(page, "<p>{}</p>", Escaped(&sentence(warning)));
+            let text = warning.strip_prefix("warning: ").or_else(|| warning.strip_prefix("WARNING: "));
+            put!(page, "<p><strong>Warning:</strong> {}</p>", Escaped(text.unwrap_or(warning)));
         }
         page.raw("</div>\n");
     }
-}
-
-/// A warning as a sentence: `warning: the …` becomes `The …`.
-fn sentence(text: &str) -> String {
-    let text = text.strip_prefix("warning: ").or_else(|| text.strip_prefix("WARNING: ")).unwrap_or(text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 const PARTS: [(&str, &str); 4] = [
