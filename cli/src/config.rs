@@ -98,6 +98,8 @@ pub(crate) struct Serve {
     pub access_log: Option<PathBuf>,
     /// How its lines look.
     pub access_log_format: AccessLogFormat,
+    /// Whether what is asked for and not there is fetched, verified and admitted.
+    pub fetch_on_miss: bool,
     /// How fast stored packages are read again while nothing asks for them; 0 for not at all.
     pub scrub_mib_per_second: u32,
     /// From the beginning of one round of that to the beginning of the next.
@@ -189,6 +191,7 @@ impl Default for Serve {
             records: None,
             access_log: None,
             access_log_format: AccessLogFormat::Json,
+            fetch_on_miss: false,
             scrub_mib_per_second: 20,
             scrub_every_hours: 24,
             connections: 4096,

@@ -14,7 +14,7 @@ use crate::failure::BadConfiguration;
 use crate::passphrase;
 
 /// Configuration with the command line applied.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) config: Config,
     /// What on the command line forbids every access to an upstream.

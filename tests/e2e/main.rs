@@ -76,6 +76,8 @@ mod log;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
+mod on_demand;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod overlap;

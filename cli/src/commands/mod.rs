@@ -14,6 +14,7 @@ pub(crate) mod jarsigner;
 pub(crate) mod keys;
 pub(crate) mod list;
 mod log;
+mod on_demand;
 pub(crate) mod outcomes;
 pub(crate) mod plan;
 mod schema;

@@ -31,6 +31,9 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
     serve.plain_listen =
         config.serve.plain_listen.as_deref().map(|text| address(text, "serve.plain_listen")).transpose()?;
     settings(&mut serve, config);
+    if config.serve.fetch_on_miss {
+        serve.on_demand = Some(super::on_demand::start(context)?);
+    }
     let root = super::list::catalog(&store)?.root_bytes().to_vec();
     let served = ServedStore::trusting(&store, root, context::now);
     block_on(async {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_log::AccessLogConfig;
+use super::on_demand::OnDemand;
 use super::scrub::ScrubConfig;
 
 /// Where and how the server listens.
@@ -28,6 +29,8 @@ pub struct ServeConfig {
     pub public_url: Option<String>,
     /// A file with one line per request; without it requests are told in the program's own log.
     pub access_log: Option<AccessLogConfig>,
+    /// Fetches what is asked for and not there.
+    pub on_demand: Option<OnDemand>,
     /// How stored files are read again while nothing asks for them.
     pub scrub: ScrubConfig,
     /// Bounds for what clients may take up.
@@ -45,6 +48,7 @@ impl ServeConfig {
             records: None,
             public_url: None,
             access_log: None,
+            on_demand: None,
             scrub: ScrubConfig::default(),
             limits: ServeLimits::default(),
         }

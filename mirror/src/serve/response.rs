@@ -28,8 +28,13 @@ pub(crate) fn too_often() -> Response<ResponseBody> {
 
 /// The answer for what cannot be served until somebody has put it right.
 pub(crate) fn unavailable(message: &str) -> Response<ResponseBody> {
+    come_back(message, 60)
+}
+
+/// The answer for what may be there after some seconds.
+pub(crate) fn come_back(message: &str, seconds: u16) -> Response<ResponseBody> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, message);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("60"));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 

@@ -64,7 +64,8 @@ impl Server {
         let tls = Arc::new(RwLock::new(server_config(&config.tls)?));
         let published = Published::load(Arc::new(store)).await?;
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
-        let site = Arc::new(Site::new(published, config.check_blobs, recorder, config.public_url));
+        let site = Site::new(published, config.check_blobs, recorder, config.public_url);
+        let site = Arc::new(site.fetching(config.on_demand));
         let lost = site.metrics().lost_lines.clone();
         let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;
         let (log, log_writer) = log.unzip();

@@ -32,8 +32,9 @@ use super::conditions::decide;
 use super::desk::Desk;
 use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels, State};
+use super::on_demand::{OnDemand, Told};
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, document, options, text, unavailable};
+use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
 use super::small_files::SmallFile;
 use super::view::{Published, View};
 use crate::Sha256Digest;
@@ -49,6 +50,7 @@ pub(crate) struct Site {
     pub(super) blobs: BlobCheck,
     pub(super) buffers: Buffers,
     recorder: Option<Recorder>,
+    on_demand: Option<OnDemand>,
     metrics: Arc<Metrics>,
 }
 
@@ -80,12 +82,18 @@ impl Site {
     ) -> Self {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
         let (blobs, metrics) = (BlobCheck::new(check_blobs), Arc::new(Metrics::new()));
-        Self { published, desk, blobs, buffers: Buffers::default(), recorder, metrics }
+        let buffers = Buffers::default();
+        Self { published, desk, blobs, buffers, recorder, on_demand: None, metrics }
     }
 
     /// The time of this machine.
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.published.store().now()
+    }
+
+    /// Has what is asked for and not there fetched.
+    pub(crate) fn fetching(self, on_demand: Option<OnDemand>) -> Self {
+        Self { on_demand, ..self }
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
@@ -200,7 +208,18 @@ impl Site {
         });
         match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
             Some(said) => text(StatusCode::NOT_FOUND, said),
-            None => text(StatusCode::NOT_FOUND, "not mirrored here"),
+            None => self.fetch(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here")),
+        }
+    }
+
+    /// Has a package fetched, if that is wanted and the path is one of the vendor's.
+    fn fetch(&self, path: &str) -> Option<Response<ResponseBody>> {
+        let path = PackagePath::parse(path.strip_prefix('/')?).ok()?;
+        match self.on_demand.as_ref()?.ask(&path) {
+            Told::Coming => Some(come_back("being fetched and verified; please ask again", 30)),
+            Told::Failed => Some(come_back("could not be fetched just now; please ask again", 60)),
+            Told::Full => Some(come_back("too much is being fetched; please ask again", 120)),
+            Told::Absent => None,
         }
     }
 
