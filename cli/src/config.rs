@@ -9,7 +9,7 @@ use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::admit::policy::{DEFAULT_ORGANIZATION, is_relaxable};
 use midmirror_mirror::admit::{AdmissionPolicy, PinnedDigest, RelaxedRule};
 use midmirror_mirror::catalog::Profile;
-use midmirror_mirror::serve::AccessLogFormat;
+use midmirror_mirror::serve::{AccessLogFormat, CertificateNeed};
 use serde::Deserialize;
 
 use crate::arguments::MAX_EVERY;
@@ -116,6 +116,14 @@ pub(crate) struct Serve {
     pub key: Option<PathBuf>,
     /// The CA that hosts need to trust, PEM; becomes part of trust files.
     pub ca: Option<PathBuf>,
+    /// Revocation list that is served as `/tls/ca.crl`: PEM with one or more, or DER.
+    pub crl: Option<PathBuf>,
+    /// Authorities of client certificates, PEM; none are asked for without it.
+    pub client_ca: Option<PathBuf>,
+    /// Names in client certificates that are let in; all that the authorities vouch for if empty.
+    pub client_names: Vec<String>,
+    /// What client certificates are needed for.
+    pub client_needed_for: CertificateNeed,
     /// The address that hosts use, for instance `https://mirror.example:8443`.
     pub public_url: Option<String>,
 }
@@ -200,6 +208,10 @@ impl Default for Serve {
             certificate: None,
             key: None,
             ca: None,
+            crl: None,
+            client_ca: None,
+            client_names: Vec::new(),
+            client_needed_for: CertificateNeed::Packages,
             public_url: None,
         }
     }
@@ -271,6 +283,8 @@ impl Config {
             &mut self.serve.certificate,
             &mut self.serve.key,
             &mut self.serve.ca,
+            &mut self.serve.crl,
+            &mut self.serve.client_ca,
             &mut self.policy.agent_cacerts,
         ];
         optional.into_iter().flatten().for_each(join);
@@ -321,6 +335,11 @@ impl Config {
         }
         if self.serve.certificate.is_some() != self.serve.key.is_some() {
             bail!("serve.certificate and serve.key belong together");
+        }
+        if !self.serve.client_names.is_empty() && self.serve.client_ca.is_none() {
+            bail!(
+                "serve.client_names needs serve.client_ca: without it no client is asked for a certificate"
+            );
         }
         if self.serve.connections == 0 {
             bail!("serve.connections must be 1 or more");

@@ -17,6 +17,8 @@ use crate::passphrase;
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) config: Config,
+    /// Where it was read.
+    file: Option<PathBuf>,
     /// What on the command line forbids every access to an upstream.
     offline: Option<String>,
     /// Has the passphrase of encrypted keys.
@@ -50,7 +52,17 @@ impl Context {
             config.store = std::path::absolute(&store)
                 .with_context(|| format!("failed to find the store {}", store.display()))?;
         }
-        Ok(Self { config, offline: offline_switch(offline), passphrase_file: None, stop: None })
+        Ok(Self { config, file, offline: offline_switch(offline), passphrase_file: None, stop: None })
+    }
+
+    /// Reads the configuration again; the store stays the one that is open.
+    pub(crate) fn reread(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.file {
+            Some(file) => Config::read(file)?,
+            None => Config::default(),
+        };
+        config.store.clone_from(&self.config.store);
+        Ok(config)
     }
 
     /// The same with a file that opens encrypted keys.

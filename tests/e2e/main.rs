@@ -90,9 +90,13 @@ mod run_report;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod serve_life;
+#[cfg(test)]
 mod signer_policy;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod tls_client;
 #[cfg(test)]
 mod trust_sets;
 #[cfg(test)]

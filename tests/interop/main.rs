@@ -28,6 +28,8 @@ mod pages;
 #[cfg(test)]
 mod python_tuf;
 #[cfg(test)]
+mod revocation;
+#[cfg(test)]
 mod sha256sum;
 #[path = "../e2e/site.rs"]
 #[expect(dead_code, reason = "the end-to-end tests use all of it")]

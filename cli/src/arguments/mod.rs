@@ -286,10 +286,28 @@ pub(crate) struct ServeArguments {
     /// HTTPS address instead of the configured one
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Make a private CA and a server certificate for --host, then end
-    #[arg(long, requires = "hosts")]
+    /// Make TLS files for --host, then end: with --csr a key and a request for your own PKI, which is the better choice where
+    /// there is one; without it a private CA and a server certificate
+    #[arg(long, requires = "hosts", conflicts_with = "renew_tls")]
     pub init_tls: bool,
-    /// Names or addresses that hosts use for this mirror
+    /// With --init-tls: a certificate signing request for your own PKI
+    #[arg(long, requires = "init_tls")]
+    pub csr: bool,
+    /// Make a new server certificate and key under the private CA, whose key is needed for it (--ca-key), then end. A server
+    /// that runs takes them up by itself
+    #[arg(long)]
+    pub renew_tls: bool,
+    /// With --renew-tls: the server's key has leaked; name its certificate in the revocation list
+    #[arg(long, requires = "renew_tls")]
+    pub revoke: bool,
+    /// With --renew-tls: the private CA's key [default: ca-key.pem beside the certificate]
+    #[arg(long, value_name = "FILE", requires = "renew_tls")]
+    pub ca_key: Option<PathBuf>,
+    /// Where hosts get the private CA's revocation list, for the certificate
+    /// [default: http://HOST:PORT/tls/ca.crl with the port of serve.plain_listen, if that is configured]
+    #[arg(long, value_name = "URL")]
+    pub crl_url: Option<String>,
+    /// Names or addresses that hosts use for this mirror; with --renew-tls those of the old certificate if none is given
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
 }

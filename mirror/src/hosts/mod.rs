@@ -10,7 +10,8 @@
 //! (1 GiB); the oldest goes first. Recording never fails or slows a download: what the queue cannot take is counted as lost
 //! and said in the log of the server.
 //!
-//! Nothing here is proof: a host is the address its connection came from (behind a proxy, the proxy), and no header counts.
+//! A host is the name in its client certificate, if the server asks for one: that its authority vouches for. Else it is the
+//! address its connection came from (behind a proxy, the proxy), which is no proof; no header counts.
 //! A host that broke off within the last buffers is recorded all the same: rather one too many is warned.
 //!
 //! Attacks and accidents considered: a torn last line after a power cut (the next record begins a new line, the reader

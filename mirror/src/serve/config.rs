@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access_log::AccessLogConfig;
+use super::clients::ClientCertificates;
 use super::on_demand::OnDemand;
 use super::scrub::ScrubConfig;
 
@@ -14,8 +15,8 @@ use super::scrub::ScrubConfig;
 pub struct ServeConfig {
     /// Address for HTTPS; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Certificate chain and key.
-    pub tls: TlsMaterial,
+    /// Certificate chain and key, and what goes with them.
+    pub tls: TlsSettings,
     /// Address for plain HTTP, if wanted: vendor paths and the signed catalog only. The instance hands out an http
     /// address as a second choice; signatures and digests still decide.
     pub plain_listen: Option<SocketAddr>,
@@ -42,7 +43,7 @@ impl ServeConfig {
     pub fn new(listen: SocketAddr, tls: TlsMaterial) -> Self {
         Self {
             listen,
-            tls,
+            tls: TlsSettings::from(tls),
             plain_listen: None,
             check_blobs: true,
             records: None,
@@ -55,8 +56,26 @@ impl ServeConfig {
     }
 }
 
+/// All that can be replaced while the server runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Certificate chain and key.
+    pub material: TlsMaterial,
+    /// Revocation lists of the authority that has issued the certificate: PEM with one or more of which the one of the day is
+    /// served, or one in DER. Served as `/tls/ca.crl`, also without TLS.
+    pub crls: Option<Vec<u8>>,
+    /// Which client certificates are asked for; none if nothing is said.
+    pub clients: Option<ClientCertificates>,
+}
+
+impl From<TlsMaterial> for TlsSettings {
+    fn from(material: TlsMaterial) -> Self {
+        Self { material, crls: None, clients: None }
+    }
+}
+
 /// A certificate chain and its key, as PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsMaterial {
     /// The server's certificate, followed by intermediate certificates if there are any.
     pub cert_pem: Vec<u8>,

@@ -46,6 +46,41 @@ pub enum ServeError {
         /// The library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The key is that of another authority than the certificate.
+    #[error("the key does not belong to the authority's certificate")]
+    OtherAuthority,
+    /// The authority's certificate has ended.
+    #[error("the authority has ended ({ended}); hosts need a new one")]
+    AuthorityEnded {
+        /// When.
+        ended: jiff::Timestamp,
+    },
+    /// The authority's name constraints do not allow a certificate for this name.
+    #[error("the authority cannot vouch for {name}: it is bound to the names it was made for")]
+    NotVouched {
+        /// The name.
+        name: String,
+        /// What a client would say.
+        source: rustls::Error,
+    },
+    /// A certificate is PEM, but its content cannot be read.
+    #[error("the certificate cannot be read")]
+    Unreadable {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A revocation list cannot be read.
+    #[error("the revocation list cannot be read")]
+    RevocationList {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The authorities for client certificates cannot be used.
+    #[error("the authorities for client certificates cannot be used")]
+    ClientAuthorities {
+        /// The TLS library's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The access log cannot be written.
     #[error("failed to open the access log {}", path.display())]
     AccessLog {

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
     problem: Gauge,
     published: Gauge,
     expires: Family<RoleLabels, Gauge>,
+    certificate_expires: Gauge,
 }
 
 /// The labels of a request.
@@ -102,6 +103,8 @@ pub(crate) struct State<'a> {
     /// When the catalog on disk was published.
     pub(crate) published: Option<jiff::Timestamp>,
     pub(crate) ends: &'a [crate::catalog::RoleEnd],
+    /// When the first certificate of the server's chain ends.
+    pub(crate) certificate_end: jiff::Timestamp,
 }
 
 impl Metrics {
@@ -124,6 +127,7 @@ impl Metrics {
             problem: Gauge::default(),
             published: Gauge::default(),
             expires: Family::default(),
+            certificate_expires: Gauge::default(),
             registry: Registry::default(),
         };
         let of = &metrics;
@@ -184,6 +188,12 @@ impl Metrics {
             Unit::Seconds,
             of.expires.clone(),
         );
+        registry.register_with_unit(
+            "certificate_expires_timestamp",
+            "When the first certificate of the server's chain ends, since 1970",
+            Unit::Seconds,
+            of.certificate_expires.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -196,6 +206,7 @@ impl Metrics {
             let role = RoleLabels { role: end.role.as_str() };
             self.expires.get_or_create(&role).set(end.expires.as_second());
         }
+        self.certificate_expires.set(state.certificate_end.as_second());
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _written = encode(&mut text, &self.registry);

@@ -7,8 +7,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use http::header::{RANGE, USER_AGENT};
@@ -20,20 +20,23 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_rustls::TlsAcceptor;
 
 use super::access_log::{AccessLog, Line};
 use super::addresses::{AddressLimits, Addresses, Connected};
-use super::config::{ServeConfig, ServeLimits, TlsMaterial};
+use super::config::{ServeConfig, ServeLimits};
+use super::control::ServerControl;
 use super::error::ServeError;
+use super::handshake::shake_hands;
 use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
+use super::peer::{ClientName, Peer};
 use super::quiet::QuietLimit;
 use super::response::{overloaded, too_often};
 use super::scrub;
 use super::site::{Channel, Site};
-use super::tls::server_config;
+use super::sockets::{Sockets, listen};
+use super::tls::{self, TlsState};
 use super::view::{Published, ServedStore};
 use super::watched::{Watched, WatchedBody};
 use crate::hosts::Recorder;
@@ -47,11 +50,10 @@ pub struct Server;
 pub struct RunningServer {
     local_addr: SocketAddr,
     plain_addr: Option<SocketAddr>,
-    tls: Arc<RwLock<Arc<rustls::ServerConfig>>>,
+    control: ServerControl,
     listeners: Vec<JoinHandle<()>>,
     /// Threads that write what has happened; they end when the last connection has ended.
     writers: Vec<std::thread::JoinHandle<()>>,
-    log: Option<AccessLog>,
 }
 
 impl Server {
@@ -61,10 +63,20 @@ impl Server {
         store: ServedStore,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<RunningServer, ServeError> {
-        let tls = Arc::new(RwLock::new(server_config(&config.tls)?));
-        let published = Published::load(Arc::new(store)).await?;
+        Self::start_on(Sockets::default(), config, store, shutdown).await
+    }
+
+    /// The same on sockets that listen already.
+    pub async fn start_on(
+        sockets: Sockets,
+        config: ServeConfig,
+        store: ServedStore,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<RunningServer, ServeError> {
+        let tls = Arc::new(TlsState::new(&config.tls)?);
+        let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
-        let site = Site::new(published, config.check_blobs, recorder, config.public_url);
+        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), config.public_url);
         let site = Arc::new(site.fetching(config.on_demand));
         let lost = site.metrics().lost_lines.clone();
         let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;
@@ -93,14 +105,21 @@ impl Server {
             limits: config.limits,
         });
         let (stop, stopped) = watch::channel(());
-        let (listener, local_addr) = listen(config.listen).await?;
-        let secure = Listener { shared: shared.clone(), tls: Some(tls.clone()), stopped: stopped.clone() };
+        let (listener, local_addr) = listen(sockets.secure, config.listen).await?;
+        let (probe, probes) = mpsc::channel(1);
+        let secure =
+            Listener { shared: shared.clone(), tls: Some(tls.clone()), stopped: stopped.clone(), probes };
+        let mut control =
+            ServerControl { tls, published, log: log.as_ref().map(AccessLog::reopener), probes: vec![probe] };
         let mut listeners = vec![tokio::spawn(secure.run(listener))];
         let mut plain_addr = None;
-        if let Some(address) = config.plain_listen {
-            let (listener, address) = listen(address).await?;
+        let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
+        if let Some((socket, address)) = plain.or(config.plain_listen.map(|address| (None, address))) {
+            let (listener, address) = listen(socket, address).await?;
             plain_addr = Some(address);
-            let plain = Listener { shared, tls: None, stopped };
+            let (probe, probes) = mpsc::channel(1);
+            control.probes.push(probe);
+            let plain = Listener { shared, tls: None, stopped, probes };
             listeners.push(tokio::spawn(plain.run(listener)));
         }
         tokio::spawn(async move {
@@ -110,7 +129,7 @@ impl Server {
         });
         tracing::info!(address = %local_addr, plain = plain_addr.map(|a| a.to_string()), "listening");
         let writers = records.into_iter().chain(log_writer).collect();
-        Ok(RunningServer { local_addr, plain_addr, tls, listeners, writers, log })
+        Ok(RunningServer { local_addr, plain_addr, control, listeners, writers })
     }
 }
 
@@ -125,18 +144,9 @@ impl RunningServer {
         self.plain_addr
     }
 
-    /// Uses another certificate for connections from now on; those that are open keep theirs.
-    pub fn replace_tls(&self, material: &TlsMaterial) -> Result<(), ServeError> {
-        let config = server_config(material)?;
-        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = config;
-        Ok(())
-    }
-
-    /// Opens the access log again, after it was moved away.
-    pub fn reopen_log(&self) {
-        if let Some(log) = &self.log {
-            log.reopen();
-        }
+    /// For replacing what can be replaced.
+    pub fn control(&self) -> ServerControl {
+        self.control.clone()
     }
 
     /// Waits until the shutdown has begun and every request has ended or its time is over.
@@ -147,7 +157,6 @@ impl RunningServer {
             }
         }
         // What waits for the disk is written; a disk that hangs does not keep the server from ending.
-        drop(self.log);
         let end = Instant::now() + WRITERS_TIME;
         while self.writers.iter().any(|writer| !writer.is_finished()) && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -181,8 +190,10 @@ impl Drop for Admission {
 
 struct Listener {
     shared: Arc<Shared>,
-    tls: Option<Arc<RwLock<Arc<rustls::ServerConfig>>>>,
+    tls: Option<Arc<TlsState>>,
     stopped: watch::Receiver<()>,
+    /// Answered by the loop that takes connections: it lives.
+    probes: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 impl Listener {
@@ -194,6 +205,10 @@ impl Listener {
                 accepted = listener.accept() => accepted,
                 _ = self.stopped.changed() => break,
                 Some(_) = connections.join_next() => continue,
+                Some(probe) = self.probes.recv() => {
+                    let _asked_no_more = probe.send(());
+                    continue;
+                }
             };
             match accepted {
                 Ok((tcp, peer)) => {
@@ -227,23 +242,32 @@ impl Listener {
         watcher: Watcher,
     ) -> impl Future<Output = ()> + Send + use<> {
         let shared = self.shared.clone();
-        let tls = self.tls.as_ref().map(|tls| tls.read().unwrap_or_else(PoisonError::into_inner).clone());
+        let tls = self.tls.as_ref().map(|tls| tls.current());
         async move {
             // Small answers must not wait for more to send.
             let _ = tcp.set_nodelay(true);
-            let stream = QuietLimit::new(tcp, shared.limits.idle_time);
             let Some(tls) = tls else {
-                return shared.serve(stream, peer, Channel::Plain, admission, watcher).await;
+                let stream = QuietLimit::new(tcp, shared.limits.idle_time);
+                let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
+                return shared.serve(stream, peer, admission, watcher).await;
             };
-            let handshake = TlsAcceptor::from(tls).accept(stream);
+            let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
             let count = |outcome| {
                 let labels = HandshakeLabels { outcome };
                 shared.site.metrics().handshakes.get_or_create(&labels).inc();
             };
             match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
-                Ok(Ok(stream)) => {
+                Ok(Ok(Some(stream))) => {
                     count("done");
-                    shared.serve(stream, peer, Channel::Secure, admission, watcher).await;
+                    let (_, session) = stream.get_ref();
+                    let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
+                    drop(tls);
+                    let peer = Peer { address: peer, channel: Channel::Secure, certificate };
+                    shared.serve(stream, peer, admission, watcher).await;
+                }
+                Ok(Ok(None)) => {
+                    count("plain-http");
+                    tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port");
                 }
                 Ok(Err(error)) => {
                     count("failed");
@@ -278,21 +302,20 @@ impl Shared {
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self: Arc<Self>,
         stream: S,
-        peer: SocketAddr,
-        channel: Channel,
+        peer: Peer,
         admission: Admission,
         watcher: Watcher,
     ) {
         let builder = connection_builder(&self.limits);
-        let (this, admission) = (self, Arc::new(admission));
-        let of_connection = admission.clone();
+        let (this, admission, address) = (self, Arc::new(admission), peer.address);
+        let (of_connection, peer) = (admission.clone(), Arc::new(peer));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (this, admission) = (this.clone(), of_connection.clone());
-            async move { Ok::<_, Infallible>(this.answer(&request, peer, channel, &admission).await) }
+            let (this, peer, admission) = (this.clone(), peer.clone(), of_connection.clone());
+            async move { Ok::<_, Infallible>(this.answer(&request, &peer, &admission).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(peer = %peer, error = %error, "connection ended with an error");
+            tracing::debug!(peer = %address, error = %error, "connection ended with an error");
         }
         // The place is free again only now.
         drop(admission);
@@ -301,8 +324,7 @@ impl Shared {
     async fn answer(
         &self,
         request: &Request<Incoming>,
-        peer: SocketAddr,
-        channel: Channel,
+        peer: &Peer,
         admission: &Admission,
     ) -> Response<WatchedBody> {
         let started = Instant::now();
@@ -310,20 +332,22 @@ impl Shared {
         let mut response = match &admission.connected {
             None => overloaded(),
             Some(connected) if !connected.may_ask() => too_often(),
-            Some(_) => self.site.answer(request, peer.ip(), channel).await,
+            Some(_) => self.site.answer(request, peer).await,
         };
         let id = self.ids.next();
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
+        let client = response.extensions().get::<ClientName>().map(|client| client.name.clone());
         let status = response.status().as_u16();
         let labels = RequestLabels { method: KnownMethod::of(request.method()), status };
         metrics.requests.get_or_create(&labels).inc();
         metrics.seconds.observe(started.elapsed().as_secs_f64());
         let length = http_body::Body::size_hint(response.body()).exact();
         tracing::info!(
-            peer = %peer,
+            peer = %peer.address,
             id,
+            client = client.as_deref(),
             method = %request.method(),
             path = request.uri().path(),
             status,
@@ -334,11 +358,12 @@ impl Shared {
         let line = self.log.as_ref().map(|_| Line {
             time: self.site.now(),
             id,
-            peer: peer.ip().to_canonical(),
+            peer: peer.address.ip().to_canonical(),
+            client,
             method: request.method().as_str().to_owned(),
             target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
             version: version_text(request.version()),
-            tls: channel == Channel::Secure,
+            tls: peer.channel == Channel::Secure,
             status,
             sent: 0,
             length,
@@ -399,13 +424,6 @@ fn connection_builder(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(limits.idle_time / 3)
         .keep_alive_timeout(limits.idle_time / 3);
     builder
-}
-
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let failed = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
 }
 
 /// For records of downloads and lines of the log that wait for the disk at the end.

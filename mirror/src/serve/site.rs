@@ -9,6 +9,7 @@
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
 //! /api/v1/…                                 for programs, see `api`
+//! /tls/ca.crl                               the revocation list of the private authority
 //! /healthz, /readyz, /metrics               for monitoring
 //! /, /package/DIGEST, /style.css, /icon.svg pages for people, see `page`
 //! /evidence/DIGEST/NUMBER/NAME              documents of published packages, see `evidence`
@@ -19,7 +20,6 @@
 //! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
 
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
@@ -33,9 +33,12 @@ use super::desk::Desk;
 use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels, State};
 use super::on_demand::{OnDemand, Told};
+use super::peer::{ClientName, Peer};
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
+use super::revocation;
 use super::small_files::SmallFile;
+use super::tls::TlsState;
 use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
@@ -44,7 +47,7 @@ use crate::package::PackagePath;
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
-    pub(super) published: Published,
+    pub(super) published: Arc<Published>,
     /// For pages and API.
     pub(super) desk: Arc<Desk>,
     pub(super) blobs: BlobCheck,
@@ -52,6 +55,7 @@ pub(crate) struct Site {
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     metrics: Arc<Metrics>,
+    tls: Arc<TlsState>,
 }
 
 /// Where a request came in.
@@ -68,6 +72,7 @@ enum Target {
     Package(Arc<View>, usize),
     Small(SmallFile),
     Front(FrontTarget),
+    RevocationList,
     Health,
     Ready,
     Metrics,
@@ -75,15 +80,16 @@ enum Target {
 
 impl Site {
     pub(crate) fn new(
-        published: Published,
+        published: Arc<Published>,
         check_blobs: bool,
         recorder: Option<Recorder>,
+        tls: Arc<TlsState>,
         public_url: Option<String>,
     ) -> Self {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
-        let (blobs, metrics) = (BlobCheck::new(check_blobs), Arc::new(Metrics::new()));
-        let buffers = Buffers::default();
-        Self { published, desk, blobs, buffers, recorder, on_demand: None, metrics }
+        let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
+        let metrics = Arc::new(Metrics::new());
+        Self { published, desk, blobs, buffers, recorder, on_demand: None, metrics, tls }
     }
 
     /// The time of this machine.
@@ -130,15 +136,19 @@ impl Site {
         })
     }
 
-    /// Answers one request of a peer.
-    pub(crate) async fn answer<B>(
-        &self,
-        request: &Request<B>,
-        peer: IpAddr,
-        channel: Channel,
-    ) -> Response<ResponseBody> {
-        let mut response = self.respond(request, peer, channel).await;
-        if channel == Channel::Secure && request.uri().path().starts_with(API) {
+    /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
+    pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
+        let mut response = match self.tls.admit(peer, request.uri().path()) {
+            Ok(client) => {
+                let mut response = self.respond(request, peer, client.as_ref()).await;
+                if let Some(client) = client {
+                    response.extensions_mut().insert(client);
+                }
+                response
+            }
+            Err(said) => text(StatusCode::FORBIDDEN, said),
+        };
+        if peer.channel == Channel::Secure && request.uri().path().starts_with(API) {
             response = as_problem(response);
         }
         let headers = response.headers_mut();
@@ -153,8 +163,8 @@ impl Site {
     async fn respond<B>(
         &self,
         request: &Request<B>,
-        peer: IpAddr,
-        channel: Channel,
+        peer: &Peer,
+        client: Option<&ClientName>,
     ) -> Response<ResponseBody> {
         let path = request.uri().path();
         // RFC 9112, section 3.2
@@ -167,11 +177,11 @@ impl Site {
         if *request.method() == Method::OPTIONS && path == "*" {
             return options();
         }
-        if let Some(path) = path.strip_prefix(API).filter(|_| channel == Channel::Secure) {
+        if let Some(path) = path.strip_prefix(API).filter(|_| peer.channel == Channel::Secure) {
             return self.api(request, path).await;
         }
-        let Some(target) = self.find(path, channel).await else {
-            return self.not_found(path);
+        let Some(target) = self.find(path, peer.channel).await else {
+            return self.not_found(request.method(), path);
         };
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -184,23 +194,27 @@ impl Site {
         }
         match target {
             Target::Package(view, index) => match view.packages().get(index) {
-                Some(package) => self.package(request, peer, package).await,
+                Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Small(file) => self.small_file(request, &file).await,
+            Target::Front(target) => self.front(request, target).await,
+            Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
+                Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
+                None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
+            },
             Target::Health => self.health(request).await,
             Target::Ready => self.ready(request),
             Target::Metrics => {
                 let text = self.metrics_text().await;
                 document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
             }
-            Target::Front(target) => self.front(request, target).await,
         }
     }
 
     /// What a person is to read who looks at why an agent got nothing. 404 as for all that is not here: it is what agents
     /// know from the vendor's host, and 410 would tell them nothing more.
-    fn not_found(&self, path: &str) -> Response<ResponseBody> {
+    fn not_found(&self, method: &Method, path: &str) -> Response<ResponseBody> {
         let view = self.published.view();
         let vendor = path.strip_prefix('/').map(|path| match path.strip_prefix("repository/targets/") {
             Some(target) => without_digest(target),
@@ -208,7 +222,11 @@ impl Site {
         });
         match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
             Some(said) => text(StatusCode::NOT_FOUND, said),
-            None => self.fetch(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here")),
+            None => {
+                let wanted =
+                    matches!(*method, Method::GET | Method::HEAD).then(|| self.fetch(path)).flatten();
+                wanted.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here"))
+            }
         }
     }
 
@@ -235,6 +253,8 @@ impl Site {
             return self.find_package(path, None).await;
         }
         match path {
+            // RFC 5280, section 8: over https it could not be had before it is had.
+            revocation::PATH => Some(Target::RevocationList),
             _ if channel == Channel::Plain => None,
             "healthz" => Some(Target::Health),
             "readyz" => Some(Target::Ready),
@@ -273,7 +293,8 @@ impl Site {
     async fn package<B>(
         &self,
         request: &Request<B>,
-        peer: IpAddr,
+        peer: &Peer,
+        client: Option<&ClientName>,
         package: &Package,
     ) -> Response<ResponseBody> {
         let entry = &package.entry;
@@ -297,7 +318,7 @@ impl Site {
             // Of a range only the one with the last byte counts: whoever has that has the others, or will not use them.
             let is_last = first.saturating_add(length) == entry.length;
             let delivery = is_last.then(|| Delivery {
-                record: self.recorder.clone().map(|recorder| (recorder, self.delivered(peer, entry))),
+                record: self.recorder.clone().map(|recorder| (recorder, self.delivered(peer, client, entry))),
                 count: self
                     .metrics
                     .downloads
@@ -307,13 +328,15 @@ impl Site {
         })
     }
 
-    /// What is recorded of a package that was sent. An IPv4 address stays one on a listener for both.
-    fn delivered(&self, peer: IpAddr, entry: &CatalogEntry) -> HostRecord {
+    /// What is recorded of a package that was sent: the name in the client certificate, else the address. An IPv4 address
+    /// stays one on a listener for both.
+    fn delivered(&self, peer: &Peer, client: Option<&ClientName>, entry: &CatalogEntry) -> HostRecord {
+        let address = || peer.address.ip().to_canonical().to_string();
         HostRecord {
             kind: RecordKind::Downloaded,
             at: self.published.store().now(),
-            host: peer.to_canonical().to_string(),
-            certificate: None,
+            host: client.map_or_else(address, |client| client.name.clone()),
+            certificate: client.map(|client| client.subject.clone()),
             sha256: entry.sha256,
             path: Some(entry.path.clone()),
         }
@@ -354,13 +377,18 @@ impl Site {
             problem: self.problem().is_some(),
             published: self.published.published_at(),
             ends: view.ends(),
+            certificate_end: self.tls.current().ends(),
         })
     }
 
     async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
         self.published.newest().await;
         match self.problem() {
-            None => document(request, "ok\n".into(), PLAIN_TEXT, "no-store", &[]),
+            None => {
+                let warning = self.tls.warning(self.now());
+                let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
+                document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
+            }
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
     }

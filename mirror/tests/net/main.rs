@@ -36,6 +36,8 @@ mod serve;
 #[cfg(test)]
 mod speed;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod tools;
 #[cfg(test)]
 mod trust;

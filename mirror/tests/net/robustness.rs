@@ -107,7 +107,7 @@ async fn certificate_can_be_replaced_while_serving() {
         key_pem: new.server_key_pem.clone().into_bytes(),
     };
     let mut old = mirror.connect(&[b"http/1.1"]).await;
-    mirror.server.as_ref().unwrap().replace_tls(&material).unwrap();
+    assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material.into()).unwrap());
     mirror.tls = new;
     assert_eq!(mirror.get("/healthz").await.status, 200);
     old.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();

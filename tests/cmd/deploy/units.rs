@@ -49,7 +49,7 @@ fn systemd_finds_no_fault_in_the_units() {
         return skip("no systemd-analyze");
     }
     expect(host.root("install -d /usr/share/doc/midmirror"), 0);
-    for unit in files(".service").iter().chain(&files(".timer")) {
+    for unit in files(".service").iter().chain(&files(".timer")).chain(&files(".socket")) {
         let said = expect(host.root(&format!("systemd-analyze verify --man=no {}", unit.display())), 0);
         assert_eq!(said, "", "{}", unit.display());
     }

@@ -20,8 +20,8 @@ pub(super) fn usage(page: &mut Html, base: &str) {
          the MID Server, keep a copy of <code>cacerts</code>, and in the folder of the agent:</p>\n\
          <pre class=\"command\">jre/bin/keytool -importcert -noprompt -alias midmirror -file ca.pem -keystore jre/lib/security/cacerts</pre>\n\
          <p>The password is <code>changeit</code> unless it was changed. Look again after each upgrade: a new Java runtime \
-         comes with a new <code>cacerts</code>. On the instance, a certificate check policy for this host checks chain and \
-         host name, and no revocation.</p></li>\n\
+         comes with a new <code>cacerts</code>. On the instance, the certificate check policy for this host has to fit: \
+         chain and host name are checked, revocation only where the authority offers a list and agents are content with it.</p></li>\n\
          <li><p>Or without either: <code>midmirror-import</code> on the host verifies catalog and packages, and puts them \
          where the agent looks first. The trust file comes from whoever runs this mirror:</p>\n\
          <pre class=\"command\">midmirror-import enrol --trust trust.json</pre>\n\
