@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod aria2c;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod curl;
 #[cfg(test)]
 mod evidence;
@@ -21,6 +23,8 @@ mod log;
 mod openssl;
 #[cfg(test)]
 mod outlook;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod python_tuf;
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub struct ServeConfig {
     pub check_blobs: bool,
     /// Folder for records of what hosts have downloaded, see [`hosts`](crate::hosts); none without it.
     pub records: Option<PathBuf>,
+    /// The address of this server as hosts know it, for instance `https://mirror.example:8443`; the page shows it in commands.
+    /// Without it the page shows the address that its reader used.
+    pub public_url: Option<String>,
     /// A file with one line per request; without it requests are told in the program's own log.
     pub access_log: Option<AccessLogConfig>,
     /// Fetches what is asked for and not there.
@@ -44,6 +47,7 @@ impl ServeConfig {
             plain_listen: None,
             check_blobs: true,
             records: None,
+            public_url: None,
             access_log: None,
             on_demand: None,
             scrub: ScrubConfig::default(),

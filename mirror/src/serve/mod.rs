@@ -5,16 +5,23 @@
 
 mod access_log;
 mod addresses;
+mod api;
 mod authority;
 mod blob_check;
 mod body;
+mod builds;
 mod certificate;
 mod clients;
 mod conditions;
 mod config;
 mod control;
+mod desk;
 mod error;
+mod evidence;
+mod filter;
+mod front;
 mod handshake;
+mod log_state;
 mod metrics;
 mod on_demand;
 mod page;

@@ -22,15 +22,27 @@ pub(crate) struct Representation {
 }
 
 impl Representation {
-    fn new(sha256: &Sha256Digest, length: u64, content_type: &'static str, cache: &'static str) -> Self {
-        let etag = format!("\"sha256-{sha256}\"");
+    /// Something whose digest is known.
+    pub(crate) fn new(
+        sha256: &Sha256Digest,
+        length: u64,
+        content_type: &'static str,
+        cache: &'static str,
+    ) -> Self {
+        let mut this = Self::file(&format!("sha256-{sha256}"), length, content_type, cache);
+        // RFC 9530; of the whole, also in a 206
+        insert(&mut this.headers, REPR_DIGEST, &format!("sha-256=:{}:", STANDARD.encode(sha256.as_bytes())));
+        this
+    }
+
+    /// Something that has a tag of its own.
+    pub(crate) fn file(tag: &str, length: u64, content_type: &'static str, cache: &'static str) -> Self {
+        let etag = format!("\"{tag}\"");
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
         insert(&mut headers, ETAG, &etag);
-        // RFC 9530; of the whole, also in a 206
-        insert(&mut headers, REPR_DIGEST, &format!("sha-256=:{}:", STANDARD.encode(sha256.as_bytes())));
         Self { etag, last_modified: None, length, headers }
     }
 

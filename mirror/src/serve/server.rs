@@ -76,7 +76,7 @@ impl Server {
         let tls = Arc::new(TlsState::new(&config.tls)?);
         let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
-        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone());
+        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), config.public_url);
         let site = Arc::new(site.fetching(config.on_demand));
         let lost = site.metrics().lost_lines.clone();
         let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;

@@ -8,15 +8,16 @@
 //!                                           digests of the packages, signed for minisign and signify
 //! /repository/targets/FOLDER/DIGEST.NAME    packages, as TUF clients ask for them (consistent snapshots); also
 //!                                           DIGEST.FOLDER/NAME, as those made with tough do
-//! /api/v1/packages                          the list as JSON
+//! /api/v1/…                                 for programs, see `api`
 //! /tls/ca.crl                               the revocation list of the private authority
 //! /healthz, /readyz, /metrics               for monitoring
-//! /, /style.css                             the list for people
+//! /, /package/DIGEST, /style.css, /icon.svg pages for people, see `page`
+//! /evidence/DIGEST/NUMBER/NAME              documents of published packages, see `evidence`
 //! ```
 //!
 //! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
 //! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
-//! is sent back but its `Host`, which is checked first.
+//! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use std::sync::Arc;
 use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
+use super::api::as_problem;
 use super::blob_check::{BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
+use super::desk::Desk;
+use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels, State};
 use super::on_demand::{OnDemand, Told};
-use super::page;
 use super::peer::{ClientName, Peer};
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
@@ -44,9 +47,11 @@ use crate::package::PackagePath;
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
-    published: Arc<Published>,
-    blobs: BlobCheck,
-    buffers: Buffers,
+    pub(super) published: Arc<Published>,
+    /// For pages and API.
+    pub(super) desk: Arc<Desk>,
+    pub(super) blobs: BlobCheck,
+    pub(super) buffers: Buffers,
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     metrics: Arc<Metrics>,
@@ -66,13 +71,11 @@ pub(crate) enum Channel {
 enum Target {
     Package(Arc<View>, usize),
     Small(SmallFile),
-    Packages,
+    Front(FrontTarget),
     RevocationList,
     Health,
     Ready,
     Metrics,
-    Page,
-    Style,
 }
 
 impl Site {
@@ -81,10 +84,12 @@ impl Site {
         check_blobs: bool,
         recorder: Option<Recorder>,
         tls: Arc<TlsState>,
+        public_url: Option<String>,
     ) -> Self {
+        let desk = Arc::new(Desk::new(published.store().store(), public_url));
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
         let metrics = Arc::new(Metrics::new());
-        Self { published, blobs, buffers, recorder, on_demand: None, metrics, tls }
+        Self { published, desk, blobs, buffers, recorder, on_demand: None, metrics, tls }
     }
 
     /// The time of this machine.
@@ -143,6 +148,9 @@ impl Site {
             }
             Err(said) => text(StatusCode::FORBIDDEN, said),
         };
+        if peer.channel == Channel::Secure && request.uri().path().starts_with(API) {
+            response = as_problem(response);
+        }
         let headers = response.headers_mut();
         headers.insert(SERVER, HeaderValue::from_static("midmirror"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -169,8 +177,11 @@ impl Site {
         if *request.method() == Method::OPTIONS && path == "*" {
             return options();
         }
+        if let Some(path) = path.strip_prefix(API).filter(|_| peer.channel == Channel::Secure) {
+            return self.api(request, path).await;
+        }
         let Some(target) = self.find(path, peer.channel).await else {
-            return self.not_found(path);
+            return self.not_found(request.method(), path);
         };
         match *request.method() {
             Method::GET | Method::HEAD => {}
@@ -187,10 +198,7 @@ impl Site {
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Small(file) => self.small_file(request, &file).await,
-            Target::Packages => {
-                let view = self.published.newest().await;
-                document(request, page::json(&view), "application/json", "no-cache", &[])
-            }
+            Target::Front(target) => self.front(request, target).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
                 Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
@@ -201,21 +209,12 @@ impl Site {
                 let text = self.metrics_text().await;
                 document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
             }
-            Target::Style => {
-                document(request, page::STYLE.into(), "text/css; charset=utf-8", "no-cache", &[])
-            }
-            Target::Page => {
-                let view = self.published.newest().await;
-                let problem = self.problem().or_else(|| self.published.warning());
-                let html = page::html(&view, host(request), problem.as_deref());
-                document(request, html, "text/html; charset=utf-8", "no-cache", &page::HEADERS)
-            }
         }
     }
 
     /// What a person is to read who looks at why an agent got nothing. 404 as for all that is not here: it is what agents
     /// know from the vendor's host, and 410 would tell them nothing more.
-    fn not_found(&self, path: &str) -> Response<ResponseBody> {
+    fn not_found(&self, method: &Method, path: &str) -> Response<ResponseBody> {
         let view = self.published.view();
         let vendor = path.strip_prefix('/').map(|path| match path.strip_prefix("repository/targets/") {
             Some(target) => without_digest(target),
@@ -223,7 +222,11 @@ impl Site {
         });
         match vendor.as_deref().and_then(|path| view.withdrawn(path)) {
             Some(said) => text(StatusCode::NOT_FOUND, said),
-            None => self.fetch(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here")),
+            None => {
+                let wanted =
+                    matches!(*method, Method::GET | Method::HEAD).then(|| self.fetch(path)).flatten();
+                wanted.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not mirrored here"))
+            }
         }
     }
 
@@ -253,13 +256,10 @@ impl Site {
             // RFC 5280, section 8: over https it could not be had before it is had.
             revocation::PATH => Some(Target::RevocationList),
             _ if channel == Channel::Plain => None,
-            "" => Some(Target::Page),
-            "style.css" => Some(Target::Style),
             "healthz" => Some(Target::Health),
             "readyz" => Some(Target::Ready),
             "metrics" => Some(Target::Metrics),
-            "api/v1/packages" => Some(Target::Packages),
-            _ => None,
+            _ => FrontTarget::at(path).map(Target::Front),
         }
     }
 
@@ -409,31 +409,11 @@ fn without_digest(target: &str) -> String {
     split_digest(file).map_or_else(|| target.to_owned(), |(_, name)| format!("{folder}/{name}"))
 }
 
-/// The name under which the client knows this server, if it looks like one.
-fn host<B>(request: &Request<B>) -> Option<&str> {
-    let authority = request.uri().authority().map(|authority| authority.as_str());
-    let host = authority.or_else(|| request.headers().get(HOST)?.to_str().ok())?;
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
-    (!host.is_empty() && host.len() <= 255 && host.bytes().all(allowed)).then_some(host)
-}
-
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;
 
 /// A catalog of 10,000 packages has some 5 MB.
 const LARGEST_METADATA: u64 = 64 << 20;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_hosts_are_not_repeated() {
-        let request = |host: &str| Request::builder().uri("/").header(HOST, host).body(()).unwrap();
-        assert_eq!(host(&request("mirror.example:8443")), Some("mirror.example:8443"));
-        assert_eq!(host(&request("[::1]:8443")), Some("[::1]:8443"));
-        for odd in ["", "a b", "<script>", "mirror.example/x", "a\"b"] {
-            assert_eq!(host(&request(odd)), None, "{odd}");
-        }
-    }
-}
+/// What paths of the API begin with.
+const API: &str = "/api/v1/";

@@ -3,7 +3,7 @@
 //! Attacks considered: a path that leads out of the store (requests are looked up in the view and nowhere else); a
 //! catalog that is spoilt while the server runs (the last good view stays, `/healthz` says so, the log says why).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -12,10 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::builds::Builds;
 use super::error::ServeError;
 use super::representation::Package;
 use crate::Sha256Digest;
-use crate::catalog::{CatalogEntry, FolderSource, RoleEnd, TrustInputs, trust_folder};
+use crate::catalog::{
+    CatalogEntry, CatalogVersions, FolderSource, RoleEnd, StoreIdentity, TrustInputs, trust_folder,
+};
 use crate::store::Store;
 use crate::withdraw::{self, WithdrawnPackage};
 
@@ -26,7 +29,7 @@ pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
 pub type LoadCatalog = dyn Fn() -> Result<LoadedCatalog, LoadError> + Send + Sync;
 
 /// A catalog that is to be served.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LoadedCatalog {
     /// The packages.
     pub entries: Vec<CatalogEntry>,
@@ -36,6 +39,10 @@ pub struct LoadedCatalog {
     pub expires: jiff::Timestamp,
     /// When its roles end, for warnings in time; may be empty.
     pub ends: Vec<RoleEnd>,
+    /// The versions of its metadata files, to be shown.
+    pub versions: Option<CatalogVersions>,
+    /// The store and the key that signs its log; without it nothing is shown of the log.
+    pub store: Option<StoreIdentity>,
 }
 
 /// What the server may see of a store: the catalog's folder, the catalog, and blobs that the catalog names.
@@ -55,13 +62,14 @@ impl ServedStore {
             let inputs = TrustInputs { root: &root, state: None, now: clock(), allow_expired: true };
             let catalog = trust_folder(&source, &inputs)?;
             let (expires, ends) = (catalog.expires(), catalog.ends());
+            let (versions, identity) = (Some(catalog.versions()), catalog.store().cloned());
             let recorded = withdraw::withdrawn(&of)?;
             let mut entries = catalog.entries().to_vec();
             entries.retain(|entry| !recorded.contains_key(&entry.sha256));
             let mut withdrawn = withdraw::of_records(&recorded, str::to_owned);
             withdrawn
                 .extend(catalog.withdrawn().iter().filter(|w| !recorded.contains_key(&w.sha256)).cloned());
-            Ok(LoadedCatalog { entries, withdrawn, expires, ends })
+            Ok(LoadedCatalog { entries, withdrawn, expires, ends, versions, store: identity })
         })
     }
 
@@ -77,6 +85,10 @@ impl ServedStore {
     /// The time of this machine.
     pub(crate) fn now(&self) -> jiff::Timestamp {
         (self.clock)()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -97,25 +109,42 @@ impl ServedStore {
 pub(crate) struct View {
     packages: Vec<Package>,
     by_path: HashMap<String, usize>,
-    digests: HashSet<Sha256Digest>,
+    by_digest: HashMap<Sha256Digest, Vec<usize>>,
+    builds: Builds,
     withdrawn: HashMap<String, String>,
+    withdrawals: Vec<WithdrawnPackage>,
     expires: Option<jiff::Timestamp>,
     ends: Vec<RoleEnd>,
+    versions: Option<CatalogVersions>,
+    identity: Option<StoreIdentity>,
 }
 
 impl View {
-    fn new(catalog: LoadedCatalog) -> Self {
-        let LoadedCatalog { mut entries, withdrawn, expires, ends } = catalog;
-        let withdrawn = said_of(&withdrawn);
+    pub(crate) fn new(catalog: LoadedCatalog) -> Self {
+        let LoadedCatalog { mut entries, mut withdrawn, expires, ends, versions, store } = catalog;
+        let texts = said_of(&withdrawn);
+        withdrawn.sort_by_key(|package| std::cmp::Reverse(package.at));
         entries.sort_by(|a, b| a.path.as_str().cmp(b.path.as_str()));
-        let by_path = entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| (entry.path.as_str().to_owned(), index))
-            .collect();
-        let digests = entries.iter().map(|entry| entry.sha256).collect();
+        let mut by_digest: HashMap<Sha256Digest, Vec<usize>> = HashMap::new();
+        let mut by_path = HashMap::with_capacity(entries.len());
+        for (index, entry) in entries.iter().enumerate() {
+            by_digest.entry(entry.sha256).or_default().push(index);
+            by_path.insert(entry.path.as_str().to_owned(), index);
+        }
+        let builds = Builds::of(&entries);
         let packages = entries.into_iter().map(Package::new).collect();
-        Self { packages, by_path, digests, withdrawn, expires: Some(expires), ends }
+        Self {
+            packages,
+            by_path,
+            by_digest,
+            builds,
+            withdrawn: texts,
+            withdrawals: withdrawn,
+            expires: Some(expires),
+            ends,
+            versions,
+            identity: store,
+        }
     }
 
     /// Looks up a vendor path, letter by letter.
@@ -123,9 +152,25 @@ impl View {
         self.by_path.get(path).copied()
     }
 
+    /// The packages with these bytes, usually one; none if nothing published has them.
+    pub(crate) fn with_digest(&self, sha256: &Sha256Digest) -> impl Iterator<Item = &CatalogEntry> {
+        let indexes = self.by_digest.get(sha256).map_or(&[][..], Vec::as_slice);
+        indexes.iter().filter_map(|index| self.entry(*index))
+    }
+
+    /// One package.
+    pub(crate) fn entry(&self, index: usize) -> Option<&CatalogEntry> {
+        self.packages.get(index).map(|package| &package.entry)
+    }
+
+    /// The packages by builds.
+    pub(crate) fn builds(&self) -> &Builds {
+        &self.builds
+    }
+
     /// Whether a package has these bytes.
     pub(crate) fn names(&self, sha256: &Sha256Digest) -> bool {
-        self.digests.contains(sha256)
+        self.by_digest.contains_key(sha256)
     }
 
     /// What is to be said to those who ask for a withdrawn package.
@@ -133,9 +178,14 @@ impl View {
         self.withdrawn.get(path).map(String::as_str)
     }
 
-    /// When each role of the catalog ends.
-    pub(crate) fn ends(&self) -> &[RoleEnd] {
-        &self.ends
+    /// The same for those who ask for the bytes by their digest.
+    pub(crate) fn withdrawn_digest(&self, sha256: &Sha256Digest) -> Option<String> {
+        self.withdrawals.iter().find(|package| package.sha256 == *sha256).map(said)
+    }
+
+    /// All withdrawals, the newest first.
+    pub(crate) fn withdrawals(&self) -> &[WithdrawnPackage] {
+        &self.withdrawals
     }
 
     /// Whether there has ever been a catalog.
@@ -146,23 +196,43 @@ impl View {
     pub(crate) fn packages(&self) -> &[Package] {
         &self.packages
     }
+
+    /// When importers will begin to refuse the catalog; none if there is no catalog.
+    pub(crate) fn expires(&self) -> Option<jiff::Timestamp> {
+        self.expires
+    }
+
+    /// When each role ends.
+    pub(crate) fn ends(&self) -> &[RoleEnd] {
+        &self.ends
+    }
+
+    pub(crate) fn versions(&self) -> Option<CatalogVersions> {
+        self.versions
+    }
+
+    /// The store that the catalog is of, and its key.
+    pub(crate) fn identity(&self) -> Option<&StoreIdentity> {
+        self.identity.as_ref()
+    }
 }
 
 /// The newest withdrawal of each path, in words.
 fn said_of(withdrawn: &[WithdrawnPackage]) -> HashMap<String, String> {
     let mut in_order: Vec<&WithdrawnPackage> = withdrawn.iter().collect();
     in_order.sort_by_key(|package| package.at);
-    let mut said = HashMap::new();
+    let mut texts = HashMap::new();
     for package in in_order {
         for path in &package.paths {
-            let text = format!(
-                "withdrawn from this mirror on {}: {} (sha256 {})",
-                package.at, package.reason, package.sha256
-            );
-            said.insert(path.as_str().to_owned(), text);
+            texts.insert(path.as_str().to_owned(), said(package));
         }
     }
-    said
+    texts
+}
+
+fn said(package: &WithdrawnPackage) -> String {
+    let WithdrawnPackage { at, reason, sha256, .. } = package;
+    format!("withdrawn from this mirror on {at}: {reason} (sha256 {sha256})")
 }
 
 /// The current view and what is needed to replace it.
@@ -234,11 +304,6 @@ impl Published {
                 "the catalog has expired on {expired}; importers refuse it until it is published again"
             ))
         })
-    }
-
-    /// What people should know before it becomes a problem.
-    pub(crate) fn warning(&self) -> Option<String> {
-        RoleEnd::worst_text(&self.view().ends, (self.store.clock)())
     }
 
     /// When the catalog on disk was published, as far as the disk says.

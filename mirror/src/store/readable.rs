@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Admission, Store, StoreError, blob_key, evidence};
 use crate::Sha256Digest;
+use crate::catalog::CatalogEntry;
 use crate::parallel;
 use crate::storage::{Kind, below};
 
@@ -49,6 +50,20 @@ impl Store {
         let key = below(&evidence::folder(&admission.entry().sha256, admission.number()), name);
         let opened = self.storage.open(&key).map_err(StoreError::reading)?;
         opened.ok_or_else(|| StoreError::file("read", &self.storage.place(&key))(ErrorKind::NotFound.into()))
+    }
+
+    /// The admission by which the catalog names these bytes under this path: the newest that is not held.
+    ///
+    /// # Errors
+    /// The evidence of these bytes cannot be read.
+    pub(crate) fn admission_of(&self, entry: &CatalogEntry) -> Result<Option<Admission>, StoreError> {
+        for name in evidence::list_of(self, &entry.sha256)?.into_iter().rev() {
+            let admission = evidence::read(self, name)?;
+            if !admission.is_held() && admission.entry().path == entry.path {
+                return Ok(Some(admission));
+            }
+        }
+        Ok(None)
     }
 
     /// The length of the bytes with a digest; none if there are none.

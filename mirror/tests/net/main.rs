@@ -16,6 +16,8 @@ mod monitoring;
 #[cfg(test)]
 mod nginx;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod proxy;

@@ -60,7 +60,7 @@ impl Mirror {
             put(&store, DEB, b"not a real package", Label::SignatureNotChecked),
         ];
         let expires = "2999-01-01T00:00:00Z".parse().unwrap();
-        let catalog = LoadedCatalog { entries, withdrawn: Vec::new(), expires, ends: Vec::new() };
+        let catalog = LoadedCatalog { entries, expires, ..LoadedCatalog::default() };
         let catalog = Arc::new(Mutex::new(catalog));
         publish(&store, "1");
         std::fs::write(store.repository_dir().join("1.root.json"), "{\"root\": 1}").unwrap();

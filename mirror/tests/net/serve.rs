@@ -71,8 +71,8 @@ async fn page_and_list_show_the_packages_and_escape_names() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
     let text = page.text();
-    assert!(text.contains("mid.install_server.base_uri = https://localhost"));
-    assert!(text.contains(&format!("<a href=\"/{CORE}\">")));
+    assert!(text.contains("<pre class=\"command\">https://localhost</pre>"));
+    assert!(text.contains(&format!("<a href=\"{CORE}\" download>")));
     assert!(text.contains("signature not checked"));
     assert!(text.contains("CN=&lt;b&gt;&quot;Evil&quot; &amp; Sons") && !text.contains("<b>"));
     let list = mirror.get("/api/v1/packages").await;

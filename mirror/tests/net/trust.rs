@@ -20,8 +20,7 @@ async fn published() -> (Mirror, Vec<u8>, UrlSource) {
     drop(writer);
     let root = std::fs::read(store.repository_dir().join("1.root.json")).unwrap();
     let served = ServedStore::trusting(&store, root.clone(), Timestamp::now);
-    let unused =
-        LoadedCatalog { entries: Vec::new(), withdrawn: Vec::new(), expires: at(0), ends: Vec::new() };
+    let unused = LoadedCatalog { expires: at(0), ..LoadedCatalog::default() };
     let mirror = Mirror::serve(folder, store, Arc::new(Mutex::new(unused)), served, |_| {}).await;
     let client = HttpClient::new(ClientConfig {
         roots: Roots::Only { pem: mirror.tls.ca_pem.clone().into_bytes() },

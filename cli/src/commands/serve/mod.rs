@@ -85,6 +85,7 @@ pub(crate) fn run(context: &Context, arguments: &ServeArguments) -> anyhow::Resu
 fn others(serve: &mut ServeConfig, config: &Config) {
     let of = &config.serve;
     serve.records.clone_from(&of.records);
+    serve.public_url.clone_from(&of.public_url);
     serve.access_log =
         of.access_log.clone().map(|file| AccessLogConfig { file, format: of.access_log_format });
     serve.scrub = ScrubConfig {
