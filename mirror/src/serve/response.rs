@@ -28,7 +28,7 @@ pub(crate) fn too_often() -> Response<ResponseBody> {
 
 /// The answer for what cannot be served until somebody has put it right.
 pub(crate) fn unavailable(message: &str) -> Response<ResponseBody> {
-    come_back(message, 60)
+    come_back(message, 10)
 }
 
 /// The answer for what may be there after some seconds.
