@@ -26,9 +26,10 @@ pub(crate) fn too_often() -> Response<ResponseBody> {
     response
 }
 
-/// The answer for what cannot be served until somebody has put it right.
+/// The answer for what cannot be served until somebody has put it right. Nobody knows when that is, so there is no
+/// `Retry-After`: clients would wait for it in vain.
 pub(crate) fn unavailable(message: &str) -> Response<ResponseBody> {
-    come_back(message, 10)
+    text(StatusCode::SERVICE_UNAVAILABLE, message)
 }
 
 /// The answer for what may be there after some seconds.
