@@ -126,6 +126,8 @@ pub(crate) struct Serve {
     pub client_needed_for: CertificateNeed,
     /// The address that hosts use, for instance `https://mirror.example:8443`.
     pub public_url: Option<String>,
+    /// A path below which everything is answered as well.
+    pub prefix: Option<String>,
 }
 
 /// One thing to keep up with.
@@ -213,6 +215,7 @@ impl Default for Serve {
             client_names: Vec::new(),
             client_needed_for: CertificateNeed::Packages,
             public_url: None,
+            prefix: None,
         }
     }
 }

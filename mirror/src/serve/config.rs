@@ -28,6 +28,8 @@ pub struct ServeConfig {
     /// The address of this server as hosts know it, for instance `https://mirror.example:8443`; the page shows it in commands.
     /// Without it the page shows the address that its reader used.
     pub public_url: Option<String>,
+    /// A path below which everything is answered as well, for instance `/midmirror`.
+    pub prefix: Option<String>,
     /// A file with one line per request; without it requests are told in the program's own log.
     pub access_log: Option<AccessLogConfig>,
     /// Fetches what is asked for and not there.
@@ -48,6 +50,7 @@ impl ServeConfig {
             check_blobs: true,
             records: None,
             public_url: None,
+            prefix: None,
             access_log: None,
             on_demand: None,
             scrub: ScrubConfig::default(),

@@ -81,6 +81,12 @@ pub enum ServeError {
         /// The TLS library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The prefix is none.
+    #[error("the prefix {text:?} is not /WORD or /WORD/WORD…, with letters, digits and -._~ only")]
+    Prefix {
+        /// What was given.
+        text: String,
+    },
     /// The access log cannot be written.
     #[error("failed to open the access log {}", path.display())]
     AccessLog {

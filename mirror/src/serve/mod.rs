@@ -26,6 +26,7 @@ mod metrics;
 mod on_demand;
 mod page;
 mod peer;
+mod prefix;
 mod quiet;
 mod representation;
 mod response;

@@ -31,6 +31,7 @@ use super::error::ServeError;
 use super::handshake::shake_hands;
 use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
 use super::peer::{ClientName, Peer};
+use super::prefix::Prefix;
 use super::quiet::QuietLimit;
 use super::response::{overloaded, too_often};
 use super::scrub;
@@ -77,7 +78,8 @@ impl Server {
         let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
         let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), config.public_url);
-        let site = Arc::new(site.fetching(config.on_demand));
+        let prefix = config.prefix.as_deref().map(Prefix::parse).transpose()?;
+        let site = Arc::new(site.fetching(config.on_demand).below(prefix));
         let lost = site.metrics().lost_lines.clone();
         let log = config.access_log.as_ref().map(|log| AccessLog::start(log, lost)).transpose()?;
         let (log, log_writer) = log.unzip();

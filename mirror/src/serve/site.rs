@@ -34,6 +34,7 @@ use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels, State};
 use super::on_demand::{OnDemand, Told};
 use super::peer::{ClientName, Peer};
+use super::prefix::{Placed, Prefix};
 use super::representation::Package;
 use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
 use super::revocation;
@@ -54,6 +55,7 @@ pub(crate) struct Site {
     pub(super) buffers: Buffers,
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
+    prefix: Option<Prefix>,
     metrics: Arc<Metrics>,
     tls: Arc<TlsState>,
 }
@@ -89,12 +91,17 @@ impl Site {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
         let metrics = Arc::new(Metrics::new());
-        Self { published, desk, blobs, buffers, recorder, on_demand: None, metrics, tls }
+        Self { published, desk, blobs, buffers, recorder, on_demand: None, prefix: None, metrics, tls }
     }
 
     /// The time of this machine.
     pub(crate) fn now(&self) -> jiff::Timestamp {
         self.published.store().now()
+    }
+
+    /// Answers below a prefix as well.
+    pub(crate) fn below(self, prefix: Option<Prefix>) -> Self {
+        Self { prefix, ..self }
     }
 
     /// Has what is asked for and not there fetched.
@@ -136,8 +143,17 @@ impl Site {
         })
     }
 
-    /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
+    /// Answers one request of a peer, below the prefix as at the root.
     pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
+        match self.prefix.as_ref().map_or(Placed::Root, |prefix| prefix.place(request)) {
+            Placed::Root => self.answer_at_root(request, peer).await,
+            Placed::Below(request) => self.answer_at_root(&request, peer).await,
+            Placed::Bare(response) => *response,
+        }
+    }
+
+    /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
+    async fn answer_at_root<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
         let mut response = match self.tls.admit(peer, request.uri().path()) {
             Ok(client) => {
                 let mut response = self.respond(request, peer, client.as_ref()).await;

@@ -176,3 +176,39 @@ async fn http2_sends_the_same_bytes() {
         assert!(response.into_body().collect().await.unwrap().to_bytes() == expected);
     }
 }
+
+#[tokio::test]
+async fn everything_is_below_the_prefix_as_well() {
+    let mirror = Mirror::start_with(|config| config.prefix = Some("/midmirror".to_owned())).await;
+    let range = [("Range", "bytes=5-9")];
+    for path in
+        [format!("/{CORE}"), format!("/midmirror/{CORE}"), format!("/midmirror/repository/targets/{CORE}")]
+    {
+        let answer = mirror.ask("GET", &path, &range).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (206, &core_bytes()[5..=9]), "{path}");
+    }
+    for (path, status) in [
+        ("/midmirror/", 200),
+        ("/midmirror/?q=mid-core", 200),
+        ("/midmirror/style.css", 200),
+        ("/midmirror/healthz", 200),
+        ("/midmirror/api/v1/packages", 200),
+        ("/midmirror/repository/1.root.json", 200),
+        ("/midmirror/nothing", 404),
+        ("/midmirror/midmirror/", 404),
+        ("/other/", 404),
+    ] {
+        assert_eq!(mirror.get(path).await.status, status, "{path}");
+    }
+    let bare = mirror.get("/midmirror").await;
+    assert_eq!((bare.status, bare.header("location")), (308, Some("/midmirror/")));
+    // Links of the page lead to places below the prefix.
+    let page = mirror.get("/midmirror/").await;
+    let links = page.text().split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let links: Vec<&str> = links.filter(|link| !link.starts_with('#')).collect();
+    assert!(links.len() > 5, "{links:?}");
+    for link in links {
+        assert!(!link.starts_with('/') && !link.contains("://"), "{link}");
+        assert_eq!(mirror.get(&format!("/midmirror/{link}")).await.status, 200, "{link}");
+    }
+}

@@ -210,6 +210,7 @@ async fn packages_are_for_listed_client_certificates_and_recorded_under_their_na
     let mirror = Mirror::start_with(|config| {
         config.tls.clients = Some(asking(&authority, CertificateNeed::Packages));
         config.records = Some(records.path().to_owned());
+        config.prefix = Some("/m".to_owned());
     })
     .await;
     let (listed, other) = (authority.issue("mid-01.example"), authority.issue("mid-02.example"));
@@ -228,6 +229,9 @@ async fn packages_are_for_listed_client_certificates_and_recorded_under_their_na
         assert_eq!((refused.status, refused.text().contains("not let in")), (403, true));
         let without = get(None, &package).await.unwrap();
         assert_eq!((without.status, without.text().contains("is needed")), (403, true));
+        // Nor by the prefix.
+        assert_eq!(get(None, &format!("/m{package}")).await.unwrap().status, 403);
+        assert_eq!(get(Some(&listed), &format!("/m{package}")).await.unwrap().status, 200);
         for open in ["/healthz", "/", "/repository/timestamp.json"] {
             assert_eq!(get(None, open).await.unwrap().status, 200, "{open}");
         }

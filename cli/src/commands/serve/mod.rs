@@ -86,6 +86,7 @@ fn others(serve: &mut ServeConfig, config: &Config) {
     let of = &config.serve;
     serve.records.clone_from(&of.records);
     serve.public_url.clone_from(&of.public_url);
+    serve.prefix.clone_from(&of.prefix);
     serve.access_log =
         of.access_log.clone().map(|file| AccessLogConfig { file, format: of.access_log_format });
     serve.scrub = ScrubConfig {
