@@ -162,6 +162,8 @@ pub(crate) fn operator() -> Option<String> {
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
+        // A host that takes a large file as fast as it goes keeps a thread busy: the others are looked after this often.
+        .event_interval(4)
         .enable_all()
         .build()
         .context("failed to start the asynchronous runtime")?

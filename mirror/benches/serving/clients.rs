@@ -76,6 +76,8 @@ pub(crate) async fn download(port: u16, config: &Arc<ClientConfig>, wanted: Want
     let (mut buffer, mut begun, mut left, mut plain) = (vec![0; 64 * 1024], Vec::new(), 0_usize, 0_usize);
     loop {
         let read = tcp.read(&mut buffer).await?;
+        // Other clients of this process are not to wait for it.
+        tokio::task::yield_now().await;
         let mut bytes = buffer.get(..read).unwrap_or_default();
         if bytes.is_empty() {
             break;

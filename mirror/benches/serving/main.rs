@@ -33,7 +33,11 @@ fn main() -> Outcome<()> {
     }
     let folder = tempfile::tempdir()?;
     prepare(folder.path())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .event_interval(4)
+        .enable_all()
+        .build()?;
     runtime.block_on(compare(folder.path(), &arguments))
 }
 

@@ -103,10 +103,8 @@ pub(crate) fn serve(folder: &Path, port: u16) -> Outcome<()> {
     config.limits.connections_per_address = 0;
     config.limits.idle_time = Duration::from_secs(600);
     config.limits.header_time = Duration::from_secs(600);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::env::var("X_W").ok().and_then(|w| w.parse().ok()).unwrap_or(1))
-        .enable_all()
-        .build()?;
+    // As the program has it: as many threads as processors that it may use.
+    let runtime = tokio::runtime::Builder::new_multi_thread().event_interval(4).enable_all().build()?;
     runtime.block_on(async {
         Server::start(config, served, std::future::pending()).await?.wait().await;
         Ok(())

@@ -38,6 +38,8 @@ pub(crate) struct FilePart {
     position: u64,
     remaining: u64,
     buffers: Buffers,
+    /// Pieces that were taken since others had their turn.
+    in_a_row: u8,
     /// A read from the disk, by somebody else.
     reading: Option<JoinHandle<io::Result<Buffer>>>,
     /// Told when the last byte was taken.
@@ -55,7 +57,7 @@ pub(crate) struct Delivery {
 impl FilePart {
     pub(crate) fn new(file: Arc<File>, first: u64, length: u64, buffers: Buffers) -> Self {
         buffers.parts.fetch_add(1, Ordering::Relaxed);
-        Self { file, position: first, remaining: length, buffers, reading: None, delivery: None }
+        Self { file, position: first, remaining: length, buffers, in_a_row: 0, reading: None, delivery: None }
     }
 
     /// Has the delivery recorded when the last byte was taken by the connection.
@@ -68,6 +70,13 @@ impl FilePart {
         if self.remaining == 0 {
             return Poll::Ready(None);
         }
+        if self.in_a_row == IN_A_ROW {
+            // Others have their turn, also if this client takes all at once.
+            self.in_a_row = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.in_a_row += 1;
         let read = match &mut self.reading {
             Some(reading) => {
                 let read = ready!(Pin::new(reading).poll(context));
@@ -264,6 +273,9 @@ fn read_cached(_file: &File, _space: &mut [u8], _position: u64) -> io::Result<us
 
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
 pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// Pieces that are sent before other connections have their turn: a tenth of a millisecond or so.
+const IN_A_ROW: u8 = 2;
 
 /// Answers at a time from which on pieces are smaller.
 const MANY: usize = 100;
