@@ -128,6 +128,8 @@ pub(crate) struct Serve {
     pub public_url: Option<String>,
     /// A path below which everything is answered as well.
     pub prefix: Option<String>,
+    /// Whether the vendor's paths with `latest` lead to the newest package in the catalog.
+    pub latest: bool,
 }
 
 /// One thing to keep up with.
@@ -216,6 +218,7 @@ impl Default for Serve {
             client_needed_for: CertificateNeed::Packages,
             public_url: None,
             prefix: None,
+            latest: false,
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Desk {
     evidence: EvidenceReader,
     log: Arc<LogState>,
     public_url: Option<String>,
+    resolves_latest: bool,
     /// Of the API.
     description: Vec<u8>,
     turns: Arc<Semaphore>,
@@ -46,11 +47,12 @@ impl Condition {
 }
 
 impl Desk {
-    pub(crate) fn new(store: &Store, public_url: Option<String>) -> Self {
+    pub(crate) fn new(store: &Store, public_url: Option<String>, resolves_latest: bool) -> Self {
         Self {
             evidence: EvidenceReader::new(store),
             log: Arc::new(LogState::new(store.log())),
             public_url,
+            resolves_latest,
             description: openapi::description(),
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
         }
@@ -79,6 +81,11 @@ impl Desk {
     /// What `/api/v1/openapi.json` says.
     pub(crate) fn description(&self) -> &[u8] {
         &self.description
+    }
+
+    /// Whether paths with `latest` lead to packages here.
+    pub(crate) fn resolves_latest(&self) -> bool {
+        self.resolves_latest
     }
 
     /// The address of this server for commands: as configured, else as the reader knows it.

@@ -21,6 +21,7 @@ mod evidence;
 mod filter;
 mod front;
 mod handshake;
+mod latest;
 mod log_state;
 mod metrics;
 mod on_demand;

@@ -27,6 +27,7 @@ use super::access_log::{AccessLog, Line};
 use super::addresses::{AddressLimits, Addresses, Connected};
 use super::config::{ServeConfig, ServeLimits};
 use super::control::ServerControl;
+use super::desk::Desk;
 use super::error::ServeError;
 use super::handshake::shake_hands;
 use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
@@ -77,7 +78,8 @@ impl Server {
         let tls = Arc::new(TlsState::new(&config.tls)?);
         let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
-        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), config.public_url);
+        let desk = Desk::new(published.store().store(), config.public_url, config.latest);
+        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), desk);
         let prefix = config.prefix.as_deref().map(Prefix::parse).transpose()?;
         let site = Arc::new(site.fetching(config.on_demand).below(prefix));
         let lost = site.metrics().lost_lines.clone();

@@ -1,7 +1,7 @@
 //! From a request to a response.
 //!
 //! ```text
-//! /glide/distribution/builds/package/…      packages, under the vendor's paths
+//! /glide/distribution/builds/package/…      packages, under the vendor's paths; with `latest`, see `latest`
 //! /repository/N.root.json, N.targets.json, N.snapshot.json, timestamp.json      the signed catalog
 //! /log/checkpoint, /log/tile/…              the log, as C2SP tlog-tiles
 //! /SHA256SUMS, /SHA256SUMS.minisig, /midmirror.pub
@@ -44,7 +44,7 @@ use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
 use crate::hosts::{HostRecord, RecordKind, Recorder};
-use crate::package::PackagePath;
+use crate::package::{LatestPath, PackagePath};
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
@@ -72,6 +72,7 @@ pub(crate) enum Channel {
 /// What a path stands for.
 enum Target {
     Package(Arc<View>, usize),
+    Latest(LatestPath),
     Small(SmallFile),
     Front(FrontTarget),
     RevocationList,
@@ -86,9 +87,9 @@ impl Site {
         check_blobs: bool,
         recorder: Option<Recorder>,
         tls: Arc<TlsState>,
-        public_url: Option<String>,
+        desk: Desk,
     ) -> Self {
-        let desk = Arc::new(Desk::new(published.store().store(), public_url));
+        let desk = Arc::new(desk);
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
         let metrics = Arc::new(Metrics::new());
         Self { published, desk, blobs, buffers, recorder, on_demand: None, prefix: None, metrics, tls }
@@ -147,7 +148,7 @@ impl Site {
     pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
         match self.prefix.as_ref().map_or(Placed::Root, |prefix| prefix.place(request)) {
             Placed::Root => self.answer_at_root(request, peer).await,
-            Placed::Below(request) => self.answer_at_root(&request, peer).await,
+            Placed::Below(request, prefix) => prefix.lead_below(self.answer_at_root(&request, peer).await),
             Placed::Bare(response) => *response,
         }
     }
@@ -213,6 +214,7 @@ impl Site {
                 Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
+            Target::Latest(path) => self.latest(&path).await,
             Target::Small(file) => self.small_file(request, &file).await,
             Target::Front(target) => self.front(request, target).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
@@ -266,6 +268,9 @@ impl Site {
             return Some(Target::Small(file));
         }
         if path.starts_with(PackagePath::PREFIX) {
+            if let Some(latest) = LatestPath::parse(path) {
+                return Some(Target::Latest(latest));
+            }
             return self.find_package(path, None).await;
         }
         match path {

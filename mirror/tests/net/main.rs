@@ -10,6 +10,8 @@ mod client;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod latest;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod monitoring;

@@ -1,7 +1,7 @@
 //! `/api/v1`: the same as the pages, for programs. Described by `/api/v1/openapi.json` (`openapi`).
 //!
 //! ```text
-//! packages, packages/DIGEST, builds, builds/STAMP, catalog, log, withdrawn, health, openapi.json
+//! packages, packages/DIGEST, builds, builds/STAMP, latest, catalog, log, withdrawn, health, openapi.json
 //! ```
 //!
 //! Attacks considered: as for the pages; parameters that are not known are errors, none is repeated in the answer; lists have
@@ -21,9 +21,10 @@ use super::desk::{Condition, Desk};
 use super::filter::{BUILDS, LIST, PAGES, ParameterError, Parameters, part};
 use super::view::View;
 use crate::Sha256Digest;
+use crate::package::LatestPath;
 use answers::{
-    Admission, BuildDetail, BuildList, BuildSummary, Catalog, Extent, Health, Log, Package, PackageDetail,
-    PackageDetails, PackageList, RoleState, Status, WithdrawnList,
+    Admission, BuildDetail, BuildList, BuildSummary, Catalog, Extent, Health, LatestList, LatestPackage, Log,
+    Package, PackageDetail, PackageDetails, PackageList, RoleState, Status, WithdrawnList,
 };
 use details::Report;
 
@@ -34,6 +35,7 @@ pub(crate) enum Route {
     Package(Sha256Digest),
     Builds,
     Build(String),
+    Latest,
     Catalog,
     Log,
     Withdrawn,
@@ -54,6 +56,7 @@ impl Route {
         Some(match path {
             "packages" => Self::Packages,
             "builds" => Self::Builds,
+            "latest" => Self::Latest,
             "catalog" => Self::Catalog,
             "log" => Self::Log,
             "withdrawn" => Self::Withdrawn,
@@ -94,6 +97,7 @@ pub(crate) async fn answer(
         Route::Package(sha256) => json(&package(desk, view, sha256).await.ok_or_else(not_found)?),
         Route::Builds => json(&builds(view, &parameters)?),
         Route::Build(stamp) => json(&build(view, &stamp).ok_or_else(not_found)?),
+        Route::Latest => json(&latest(view, desk.resolves_latest())),
         Route::Catalog => json(&catalog(view, now)),
         Route::Log => json(&log(desk, view).await),
         Route::Withdrawn => {
@@ -129,6 +133,20 @@ fn build(view: &View, stamp: &str) -> Option<BuildDetail> {
     let build = view.builds().with_stamp(stamp)?;
     let packages = build.packages().iter().filter_map(|place| view.entry(*place)).map(Package::of);
     Some(BuildDetail { build: BuildSummary::of(view, build, build.packages()), packages: packages.collect() })
+}
+
+fn latest(view: &View, resolved: bool) -> LatestList {
+    let package = |(path, index): (&LatestPath, usize)| {
+        let entry = view.entry(index)?;
+        let stamp = entry.path.name().stamp().to_string();
+        Some(LatestPackage {
+            latest: path.to_string(),
+            path: entry.path.clone(),
+            stamp,
+            sha256: entry.sha256,
+        })
+    };
+    LatestList { resolved, latest: view.latest().all().filter_map(package).collect() }
 }
 
 async fn package(desk: &Desk, view: &View, sha256: Sha256Digest) -> Option<PackageDetails> {
