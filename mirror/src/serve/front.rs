@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::header::{ALLOW, HOST};
 use http::{Method, Request, Response, StatusCode};
 
-use super::api::{self, Route, as_problem, problem};
+use super::api::{self, Route, as_problem, problem, problem_with};
 use super::body::{FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::{Condition, Desk};
@@ -120,7 +120,7 @@ impl Site {
             Some(Ok(json)) => {
                 as_problem(document(request, json, "application/json", cache, &page::DOCUMENT_HEADERS))
             }
-            Some(Err(error)) => problem(error.status, &error.detail),
+            Some(Err(error)) => problem_with(error.status, &error.detail, error.parameter),
             None => as_problem(failed()),
         }
     }

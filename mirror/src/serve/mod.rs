@@ -26,6 +26,7 @@ mod log_state;
 mod metrics;
 mod on_demand;
 mod page;
+mod parameter_error;
 mod peer;
 mod prefix;
 mod quiet;

@@ -17,7 +17,8 @@
 //!
 //! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
 //! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
-//! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
+//! is sent back but its `Host`, which is checked first, on the page what was searched, which is escaped, and in errors of the
+//! API the parameter that is wrong, bounded and escaped.
 
 use std::io::Read as _;
 use std::sync::Arc;

@@ -196,6 +196,25 @@ async fn answers_have_tags_and_errors_are_problems() {
 }
 
 #[tokio::test]
+async fn problem_names_the_parameter_its_value_and_what_is_allowed() {
+    let mirror = Mirror::start().await;
+    let parameter =
+        async |query: &str| json(&mirror, &format!("/api/v1/packages?{query}")).await["parameter"].take();
+    let kind = parameter("kind=%3Cb%3E%0Amid").await;
+    assert_eq!((&kind["name"], &kind["value"]), (&"kind".into(), &"\\u{3c}b\\u{3e}\\u{a}mid".into()));
+    assert!(kind["allowed"].as_array().unwrap().contains(&"mid-core".into()), "{kind}");
+    let unknown = parameter("colour=red").await;
+    assert_eq!((&unknown["name"], &unknown["value"]), (&"colour".into(), &"red".into()));
+    assert!(unknown["allowed"].as_array().unwrap().contains(&"platform".into()), "{unknown}");
+    let limit = parameter("limit=1001").await;
+    assert_eq!((&limit["value"], &limit["expected"]), (&"1001".into(), &"a number from 1 to 1000".into()));
+    assert_eq!((parameter("page=1&page=2").await["value"].as_str()), Some("2"));
+    let long = parameter(&format!("family={}", "%F4%8F%BF%BF".repeat(300))).await;
+    assert!(long["value"].as_str().unwrap().len() < 1100);
+    assert_eq!(parameter(&format!("q={}", "x".repeat(5000))).await, Value::Null);
+}
+
+#[tokio::test]
 async fn state_of_the_server_is_the_same_on_page_and_api_and_told_in_time() {
     let mirror = Mirror::start().await;
     assert_eq!(json(&mirror, "/api/v1/health").await["status"], "good");

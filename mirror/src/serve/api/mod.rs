@@ -4,8 +4,8 @@
 //! packages, packages/DIGEST, builds, builds/STAMP, latest, catalog, log, withdrawn, health, openapi.json
 //! ```
 //!
-//! Attacks considered: as for the pages; parameters that are not known are errors, none is repeated in the answer; lists have
-//! pages of at most 1,000. Errors are problem details (RFC 9457).
+//! Attacks considered: as for the pages; parameters that are not known are errors (how they come back in the answer: `parameter_error`);
+//! lists have pages of at most 1,000. Errors are problem details (RFC 9457).
 
 mod answers;
 mod details;
@@ -15,10 +15,11 @@ mod problem;
 use http::StatusCode;
 use serde::Serialize;
 
-pub(crate) use problem::{as_problem, problem};
+pub(crate) use problem::{as_problem, problem, problem_with};
 
 use super::desk::{Condition, Desk};
-use super::filter::{BUILDS, LIST, PAGES, ParameterError, Parameters, part};
+use super::filter::{BUILDS, LIST, PAGES, Parameters, part};
+use super::parameter_error::{ParameterError, WrongParameter};
 use super::view::View;
 use crate::Sha256Digest;
 use crate::package::LatestPath;
@@ -48,6 +49,13 @@ pub(crate) enum Route {
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
+    pub(crate) parameter: Option<WrongParameter>,
+}
+
+impl ApiError {
+    fn of(status: StatusCode, detail: &str) -> Self {
+        Self { status, detail: detail.to_owned(), parameter: None }
+    }
 }
 
 impl Route {
@@ -214,19 +222,22 @@ fn health(view: &View, state: &Condition, now: jiff::Timestamp) -> Health {
 fn json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     let mut json = serde_json::to_vec_pretty(value).map_err(|error| {
         tracing::error!(error = %error, "an answer could not be written as JSON");
-        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, detail: "see the server's log".to_owned() }
+        ApiError::of(StatusCode::INTERNAL_SERVER_ERROR, "see the server's log")
     })?;
     json.push(b'\n');
     Ok(json)
 }
 
 fn not_found() -> ApiError {
-    ApiError { status: StatusCode::NOT_FOUND, detail: "not mirrored here".to_owned() }
+    ApiError::of(StatusCode::NOT_FOUND, "not mirrored here")
 }
 
 impl From<ParameterError> for ApiError {
     fn from(error: ParameterError) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, detail: error.to_string() }
+        Self {
+            parameter: error.parameter().cloned(),
+            ..Self::of(StatusCode::BAD_REQUEST, &error.to_string())
+        }
     }
 }
 
