@@ -30,11 +30,22 @@ pub(crate) enum BlobProblem {
     Digest { path: PathBuf, found: Sha256Digest },
 }
 
+impl BlobProblem {
+    /// What is wrong, without the place of the file on this machine.
+    pub(crate) fn for_everybody(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "cannot be read; the server's log says why".to_owned(),
+            Self::Length { expected, found, .. } => format!("has {found} bytes, the catalog says {expected}"),
+            Self::Digest { found, .. } => format!("has been changed: its SHA-256 is {found}"),
+        }
+    }
+}
+
 /// Remembers which files were checked.
 #[derive(Debug)]
 pub(crate) struct BlobCheck {
     hash: bool,
-    /// What is wrong with which file, as far as is known.
+    /// What is wrong with which file, as far as is known, for everybody to read.
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
     at_a_time: Semaphore,
@@ -141,7 +152,7 @@ impl BlobCheck {
         if found == sha256 { Ok(true) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
     }
 
-    /// What is wrong with files of the store, by digest.
+    /// What is wrong with files of the store, by digest; see [`BlobProblem::for_everybody`].
     pub(crate) fn bad(&self) -> BTreeMap<Sha256Digest, String> {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -149,7 +160,7 @@ impl BlobCheck {
     fn remember(&self, sha256: Sha256Digest, problem: Option<&BlobProblem>) {
         let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
         match problem {
-            Some(problem) => drop(bad.insert(sha256, problem.to_string())),
+            Some(problem) => drop(bad.insert(sha256, problem.for_everybody())),
             None if bad.is_empty() => {}
             None => drop(bad.remove(&sha256)),
         }

@@ -128,19 +128,7 @@ impl Site {
     /// The newest catalog, and how the server is.
     async fn state(&self) -> (Arc<View>, Condition) {
         let view = self.published.newest().await;
-        // `/healthz` names a file; where it is on this machine is nobody's business here.
-        let bad = || self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
-        let problem = self.published.problem().or_else(|| match bad() {
-            0 => None,
-            1 => Some(
-                "one of the stored packages is damaged and is not sent; the server's log says which"
-                    .to_owned(),
-            ),
-            bad => Some(format!(
-                "{bad} of the stored packages are damaged and are not sent; the server's log says which"
-            )),
-        });
-        let condition = Condition::of(&view, problem, self.published.store().now());
+        let condition = Condition::of(&view, self.problem(), self.published.store().now());
         (view, condition)
     }
 

@@ -21,6 +21,7 @@ mod evidence;
 mod filter;
 mod front;
 mod handshake;
+mod health;
 mod latest;
 mod log_state;
 mod metrics;

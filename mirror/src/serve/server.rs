@@ -337,8 +337,8 @@ impl Shared {
         let started = Instant::now();
         let metrics = self.site.metrics();
         let mut response = match &admission.connected {
-            None => overloaded(),
-            Some(connected) if !connected.may_ask() => too_often(),
+            None => self.site.refuse(request, peer, overloaded()),
+            Some(connected) if !connected.may_ask() => self.site.refuse(request, peer, too_often()),
             Some(_) => self.site.answer(request, peer).await,
         };
         let id = self.ids.next();

@@ -32,12 +32,12 @@ use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
 use super::front::FrontTarget;
-use super::metrics::{self, Metrics, PackageLabels, State};
+use super::metrics::{self, Metrics, PackageLabels};
 use super::on_demand::{OnDemand, Told};
 use super::peer::{ClientName, Peer};
 use super::prefix::{Placed, Prefix};
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
+use super::response::{METHODS, build, come_back, document, options, text, unavailable};
 use super::revocation;
 use super::small_files::SmallFile;
 use super::tls::TlsState;
@@ -57,8 +57,8 @@ pub(crate) struct Site {
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     prefix: Option<Prefix>,
-    metrics: Arc<Metrics>,
-    tls: Arc<TlsState>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tls: Arc<TlsState>,
 }
 
 /// Where a request came in.
@@ -130,21 +130,6 @@ impl Site {
         self.blobs.scrub(&path, entry.sha256, entry.length, passed)
     }
 
-    /// Why somebody should act, if so.
-    fn problem(&self) -> Option<String> {
-        self.published.problem().or_else(|| {
-            let view = self.view();
-            let bad = self.blobs.bad().into_iter().filter(|(sha256, _)| view.names(sha256));
-            let said: Vec<String> = bad.map(|(_, said)| said).collect();
-            let first = said.first()?;
-            Some(format!(
-                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
-                said.len(),
-                if said.len() > 1 { "; …" } else { "" },
-            ))
-        })
-    }
-
     /// Answers one request of a peer, below the prefix as at the root.
     pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
         match self.prefix.as_ref().map_or(Placed::Root, |prefix| prefix.place(request)) {
@@ -156,7 +141,7 @@ impl Site {
 
     /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
     async fn answer_at_root<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
-        let mut response = match self.tls.admit(peer, request.uri().path()) {
+        let response = match self.tls.admit(peer, request.uri().path()) {
             Ok(client) => {
                 let mut response = self.respond(request, peer, client.as_ref()).await;
                 if let Some(client) = client {
@@ -166,7 +151,30 @@ impl Site {
             }
             Err(said) => text(StatusCode::FORBIDDEN, said),
         };
-        if peer.channel == Channel::Secure && request.uri().path().starts_with(API) {
+        self.finish(request, peer, response)
+    }
+
+    /// Refuses a request with an answer that was made before anything looked at it; in the form of what is asked for.
+    pub(crate) fn refuse<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        match self.prefix.as_ref().map(|prefix| prefix.place(request)) {
+            Some(Placed::Below(request, _)) => self.finish(&request, peer, response),
+            _ => self.finish(request, peer, response),
+        }
+    }
+
+    /// What all answers have in common.
+    fn finish<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        mut response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        if peer.channel == Channel::Secure && request.uri().path().starts_with(ALL_API) {
             response = as_problem(response);
         }
         let headers = response.headers_mut();
@@ -381,39 +389,6 @@ impl Site {
             }
         }
     }
-
-    /// Whether packages can be had here: for those who distribute requests.
-    fn ready<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
-        match self.view().is_published() {
-            true => document(request, "ready\n".into(), PLAIN_TEXT, "no-store", &[]),
-            false => unavailable("nothing has been published yet"),
-        }
-    }
-
-    async fn metrics_text(&self) -> String {
-        let view = self.published.newest().await;
-        let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
-        self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
-        self.metrics.text(&State {
-            packages: view.packages().len(),
-            problem: self.problem().is_some(),
-            published: self.published.published_at(),
-            ends: view.ends(),
-            certificate_end: self.tls.current().ends(),
-        })
-    }
-
-    async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
-        self.published.newest().await;
-        match self.problem() {
-            None => {
-                let warning = self.tls.warning(self.now());
-                let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
-                document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
-            }
-            Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
-        }
-    }
 }
 
 /// `DIGEST.REST`
@@ -437,5 +412,6 @@ const LONGEST_PATH: usize = 2048;
 /// A catalog of 10,000 packages has some 5 MB.
 const LARGEST_METADATA: u64 = 64 << 20;
 
-/// What paths of the API begin with.
+/// What paths of the API begin with, and of those that there may be one day.
 const API: &str = "/api/v1/";
+const ALL_API: &str = "/api/";

@@ -1,0 +1,64 @@
+//! How the server is, for monitoring and for people.
+//!
+//! Attacks considered: who looks here learns which package is bad, and nothing of where files are on this machine; that is in
+//! the server's own log.
+
+use http::{Request, Response, StatusCode};
+
+use super::body::ResponseBody;
+use super::metrics::State;
+use super::response::{PLAIN_TEXT, document, text, unavailable};
+use super::site::Site;
+
+impl Site {
+    /// Why somebody should act, if so.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.published.problem().or_else(|| {
+            let view = self.view();
+            let bad = self.blobs.bad().into_iter().filter_map(|(sha256, said)| {
+                let path = &view.with_digest(&sha256).next()?.path;
+                Some(format!("{path} (sha256 {sha256}) {said}"))
+            });
+            let said: Vec<String> = bad.collect();
+            let first = said.first()?;
+            Some(format!(
+                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
+                said.len(),
+                if said.len() > 1 { "; …" } else { "" },
+            ))
+        })
+    }
+
+    /// Whether packages can be had here: for those who distribute requests.
+    pub(super) fn ready<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        match self.view().is_published() {
+            true => document(request, "ready\n".into(), PLAIN_TEXT, "no-store", &[]),
+            false => unavailable("nothing has been published yet"),
+        }
+    }
+
+    pub(super) async fn metrics_text(&self) -> String {
+        let view = self.published.newest().await;
+        let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
+        self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
+        self.metrics.text(&State {
+            packages: view.packages().len(),
+            problem: self.problem().is_some(),
+            published: self.published.published_at(),
+            ends: view.ends(),
+            certificate_end: self.tls.current().ends(),
+        })
+    }
+
+    pub(super) async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
+        self.published.newest().await;
+        match self.problem() {
+            None => {
+                let warning = self.tls.warning(self.now());
+                let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
+                document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
+            }
+            Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
+        }
+    }
+}
