@@ -92,6 +92,8 @@ mod schemas;
 #[cfg(test)]
 mod serve_life;
 #[cfg(test)]
+mod served_evidence;
+#[cfg(test)]
 mod signer_policy;
 #[cfg(test)]
 mod site;

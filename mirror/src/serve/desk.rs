@@ -6,12 +6,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::api::openapi;
-use super::evidence::EvidenceReader;
+use super::evidence::{Evidence, EvidenceReader, Recorded};
 use super::log_state::LogState;
 use super::view::View;
 use crate::catalog::{CatalogEntry, ExpiryWarning};
 use crate::log::Checkpoint;
-use crate::store::Store;
+use crate::store::{Admission, Store};
 
 /// Shared by all requests for pages and for the API.
 pub(crate) struct Desk {
@@ -76,6 +76,21 @@ impl Desk {
 
     pub(crate) fn evidence(&self) -> &EvidenceReader {
         &self.evidence
+    }
+
+    /// All that is shown of a package; none if there is no evidence of it.
+    pub(crate) async fn evidence_of(&self, view: &View, entry: &CatalogEntry) -> Option<Evidence> {
+        let admission = self.evidence.admission(entry).await?;
+        let recorded = self.recorded(view, &admission).await;
+        self.evidence.of(entry, admission, &recorded).await
+    }
+
+    /// What the documents of an admission have to be.
+    pub(crate) async fn recorded(&self, view: &View, admission: &Admission) -> Recorded {
+        let Some(identity) = view.identity().cloned() else { return Recorded::NoLog };
+        let (log, number, sha256) = (self.log.clone(), admission.number(), admission.entry().sha256);
+        let reading = tokio::task::spawn_blocking(move || log.evidence(number, &sha256, &identity));
+        reading.await.ok().flatten().map_or(Recorded::Broken, Recorded::Digests)
     }
 
     /// What `/api/v1/openapi.json` says.

@@ -11,10 +11,10 @@ use super::api::{self, Route, as_problem, problem, problem_with};
 use super::body::{FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::{Condition, Desk};
-use super::evidence::DocumentName;
+use super::evidence::{Damaged, DocumentName, Opened, Recorded};
 use super::page;
 use super::representation::Representation;
-use super::response::{METHODS, build, document, options, text};
+use super::response::{METHODS, build, document, options, text, unavailable};
 use super::site::Site;
 use super::view::View;
 use crate::Sha256Digest;
@@ -148,6 +148,9 @@ impl Site {
         let headers = &page::DOCUMENT_HEADERS;
         let mut response = match found {
             None => return none(),
+            Some(Found::Bad) => {
+                return unavailable("the stored document is damaged and is not sent; see the server's log");
+            }
             Some(Found::Text(text)) => {
                 return document(request, text.into_bytes(), name.content_type(), "no-cache", headers);
             }
@@ -178,8 +181,10 @@ impl Site {
 /// A document of evidence.
 enum Found {
     Text(String),
-    /// With its digest, if the catalog tells it.
+    /// With its digest, if one is recorded.
     File(File, Option<Sha256Digest>),
+    /// It is not what is recorded.
+    Bad,
 }
 
 /// Looks a document up: the digest in the catalog, and the number has to be that of the admission the catalog follows.
@@ -199,13 +204,20 @@ async fn found(
         }
     }
     let (entry, admission) = admission?;
+    let recorded = desk.recorded(view, &admission).await;
     match name {
+        // Made from an entry that is in the log as it was signed, or not at all.
+        DocumentName::Proof if recorded == Recorded::Broken => Some(Found::Bad),
         DocumentName::Proof => desk.proof(view, number).await.map(Found::Text),
-        DocumentName::Origin => desk.evidence().origin_json(&admission).await.map(Found::Text),
-        _ => {
-            let file = desk.evidence().open(entry, &admission, name).await?;
-            Some(Found::File(file, entry.report.filter(|_| name == DocumentName::Report)))
-        }
+        DocumentName::Origin => match desk.evidence().origin_json(entry, &admission, &recorded).await {
+            Ok(json) => json.map(Found::Text),
+            Err(Damaged) => Some(Found::Bad),
+        },
+        _ => match desk.evidence().open(entry, &admission, &recorded, name).await {
+            Opened::File(file, digest) => Some(Found::File(file, digest)),
+            Opened::Missing => None,
+            Opened::Bad => Some(Found::Bad),
+        },
     }
 }
 

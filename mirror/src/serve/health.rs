@@ -9,6 +9,7 @@ use super::body::ResponseBody;
 use super::metrics::State;
 use super::response::{PLAIN_TEXT, document, text, unavailable};
 use super::site::Site;
+use super::view::View;
 
 impl Site {
     /// Why somebody should act, if so.
@@ -19,14 +20,15 @@ impl Site {
                 let path = &view.with_digest(&sha256).next()?.path;
                 Some(format!("{path} (sha256 {sha256}) {said}"))
             });
-            let said: Vec<String> = bad.collect();
-            let first = said.first()?;
-            Some(format!(
-                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
-                said.len(),
-                if said.len() > 1 { "; …" } else { "" },
-            ))
+            told("stored packages", &bad.collect::<Vec<_>>())
+                .or_else(|| told("documents of evidence", &self.bad_evidence(&view)))
         })
+    }
+
+    /// What is wrong with the evidence of published packages, as far as somebody has asked for it.
+    fn bad_evidence(&self, view: &View) -> Vec<String> {
+        let bad = self.desk.evidence().bad().into_iter().filter(|(sha256, _)| view.names(sha256));
+        bad.map(|(_, said)| said).collect()
     }
 
     /// Whether packages can be had here: for those who distribute requests.
@@ -41,6 +43,8 @@ impl Site {
         let view = self.published.newest().await;
         let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
         self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
+        let bad = self.bad_evidence(&view).len();
+        self.metrics.bad_evidence.set(i64::try_from(bad).unwrap_or(i64::MAX));
         self.metrics.text(&State {
             packages: view.packages().len(),
             problem: self.problem().is_some(),
@@ -61,4 +65,12 @@ impl Site {
             Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
     }
+}
+
+/// A text about what is bad, if anything is.
+fn told(what: &str, said: &[String]) -> Option<String> {
+    let first = said.first()?;
+    let more = if said.len() > 1 { "; …" } else { "" };
+    let (count, repair) = (said.len(), "`midmirror store check --full --repair`");
+    Some(format!("{count} of the {what} cannot be served: {first}{more}; {repair} puts it right"))
 }

@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(crate) checked_files: Family<CheckLabels, Counter>,
     pub(crate) checked_bytes: Counter,
     pub(crate) bad_files: Gauge,
+    pub(crate) bad_evidence: Gauge,
     packages: Gauge,
     problem: Gauge,
     published: Gauge,
@@ -123,6 +124,7 @@ impl Metrics {
             checked_files: Family::default(),
             checked_bytes: Counter::default(),
             bad_files: Gauge::default(),
+            bad_evidence: Gauge::default(),
             packages: Gauge::default(),
             problem: Gauge::default(),
             published: Gauge::default(),
@@ -173,6 +175,11 @@ impl Metrics {
             "bad_files",
             "Stored files that are not what the catalog says",
             of.bad_files.clone(),
+        );
+        registry.register(
+            "bad_evidence",
+            "Documents of evidence that are not what was recorded, of those that were asked for",
+            of.bad_evidence.clone(),
         );
         registry.register("catalog_packages", "Packages in the catalog", of.packages.clone());
         registry.register("problem", "1 if /healthz tells of a problem", of.problem.clone());

@@ -160,7 +160,7 @@ fn latest(view: &View, resolved: bool) -> LatestList {
 async fn package(desk: &Desk, view: &View, sha256: Sha256Digest) -> Option<PackageDetails> {
     let mut packages = Vec::new();
     for entry in view.with_digest(&sha256).take(MOST_PATHS) {
-        let evidence = desk.evidence().of(entry).await;
+        let evidence = desk.evidence_of(view, entry).await;
         let told = match &evidence {
             Some(evidence) => desk.place(view, evidence.admission.number()).await,
             None => None,
