@@ -14,7 +14,8 @@ use super::view::View;
 impl Site {
     /// Why somebody should act, if so.
     pub(super) fn problem(&self) -> Option<String> {
-        self.published.problem().or_else(|| {
+        let problem = self.published.problem().or_else(|| self.tls.problem(self.now()));
+        problem.or_else(|| {
             let view = self.view();
             let bad = self.blobs.bad().into_iter().filter_map(|(sha256, said)| {
                 let path = &view.with_digest(&sha256).next()?.path;
@@ -51,6 +52,7 @@ impl Site {
             published: self.published.published_at(),
             ends: view.ends(),
             certificate_end: self.tls.current().ends(),
+            client_lists_end: self.tls.client_lists_end(),
         })
     }
 

@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     published: Gauge,
     expires: Family<RoleLabels, Gauge>,
     certificate_expires: Gauge,
+    client_lists_expire: Family<AuthorityLabels, Gauge>,
 }
 
 /// The labels of a request.
@@ -96,6 +97,12 @@ struct RoleLabels {
     role: &'static str,
 }
 
+/// The label of an authority: its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthorityLabels {
+    authority: String,
+}
+
 /// What is so at the moment, and not counted.
 #[derive(Debug)]
 pub(crate) struct State<'a> {
@@ -106,6 +113,8 @@ pub(crate) struct State<'a> {
     pub(crate) ends: &'a [crate::catalog::RoleEnd],
     /// When the first certificate of the server's chain ends.
     pub(crate) certificate_end: jiff::Timestamp,
+    /// When lists of revoked client certificates end, by authority.
+    pub(crate) client_lists_end: Vec<(String, jiff::Timestamp)>,
 }
 
 impl Metrics {
@@ -130,6 +139,7 @@ impl Metrics {
             published: Gauge::default(),
             expires: Family::default(),
             certificate_expires: Gauge::default(),
+            client_lists_expire: Family::default(),
             registry: Registry::default(),
         };
         let of = &metrics;
@@ -201,6 +211,12 @@ impl Metrics {
             Unit::Seconds,
             of.certificate_expires.clone(),
         );
+        registry.register_with_unit(
+            "client_crl_expires_timestamp",
+            "When the list of revoked client certificates of an authority ends, since 1970",
+            Unit::Seconds,
+            of.client_lists_expire.clone(),
+        );
         Self { registry, ..metrics }
     }
 
@@ -214,6 +230,12 @@ impl Metrics {
             self.expires.get_or_create(&role).set(end.expires.as_second());
         }
         self.certificate_expires.set(state.certificate_end.as_second());
+        // What was replaced is not told of any more.
+        self.client_lists_expire.clear();
+        for (authority, end) in &state.client_lists_end {
+            let labels = AuthorityLabels { authority: authority.clone() };
+            self.client_lists_expire.get_or_create(&labels).set(end.as_second());
+        }
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _written = encode(&mut text, &self.registry);

@@ -11,6 +11,7 @@ mod blob_check;
 mod body;
 mod builds;
 mod certificate;
+mod client_crls;
 mod clients;
 mod conditions;
 mod config;

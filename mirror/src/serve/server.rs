@@ -278,6 +278,9 @@ impl Listener {
                 }
                 Ok(Err(error)) => {
                     count("failed");
+                    if tls::is_refused_certificate(&error) {
+                        tracing::info!(peer = %peer, error = %error, "client certificate refused");
+                    }
                     tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
                 }
                 Err(_elapsed) => {

@@ -141,7 +141,7 @@ impl Site {
 
     /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
     async fn answer_at_root<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
-        let response = match self.tls.admit(peer, request.uri().path()) {
+        let response = match self.tls.admit(peer, request.uri().path(), self.now()) {
             Ok(client) => {
                 let mut response = self.respond(request, peer, client.as_ref()).await;
                 if let Some(client) = client {

@@ -8,6 +8,8 @@ mod certificates;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_crls;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod latest;

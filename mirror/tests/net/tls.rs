@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish, put};
 
-fn material(set: &TlsSet) -> TlsMaterial {
+pub(crate) fn material(set: &TlsSet) -> TlsMaterial {
     TlsMaterial {
         cert_pem: set.server_cert_pem.clone().into_bytes(),
         key_pem: set.server_key_pem.clone().into_bytes(),
@@ -31,7 +31,7 @@ fn new_set() -> TlsSet {
 }
 
 /// A client that remembers sessions, of one version of TLS only, with or without a certificate.
-fn client(
+pub(crate) fn client(
     authorities: &[&str],
     version: &'static rustls::SupportedProtocolVersion,
     identity: Option<&(Vec<CertificateDer<'static>>, String)>,
@@ -54,13 +54,16 @@ fn client(
     })
 }
 
-async fn connect(mirror: &Mirror, config: &Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    mirror: &Mirror,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(mirror.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     tokio_rustls::TlsConnector::from(config.clone()).connect(name, tcp).await
 }
 
-async fn ask(mut stream: TlsStream<TcpStream>, path: &str) -> std::io::Result<Answer> {
+pub(crate) async fn ask(mut stream: TlsStream<TcpStream>, path: &str) -> std::io::Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
@@ -169,13 +172,13 @@ async fn server_whose_catalog_hangs_is_not_called_alive() {
 }
 
 /// An authority for clients, and what it issues.
-struct ClientAuthority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
+pub(crate) struct ClientAuthority {
+    pub(crate) pem: String,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
 }
 
 impl ClientAuthority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -195,9 +198,11 @@ impl ClientAuthority {
     }
 }
 
-fn asking(authority: &ClientAuthority, needed_for: CertificateNeed) -> ClientCertificates {
+pub(crate) fn asking(authority: &ClientAuthority, needed_for: CertificateNeed) -> ClientCertificates {
     ClientCertificates {
         authorities_pem: authority.pem.clone().into_bytes(),
+        crls: Vec::new(),
+        crls_may_be_expired: false,
         names: vec!["mid-01.example".to_owned()],
         needed_for,
     }
