@@ -54,6 +54,8 @@ mod audit_removed;
 #[cfg(test)]
 mod changed;
 #[cfg(test)]
+mod client_certificates;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod drop_in;
