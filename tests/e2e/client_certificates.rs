@@ -40,7 +40,7 @@ impl Authority {
         fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Puts a list in place of the one that is there, as it should be done.
+    /// Puts a list in place of the one that is there.
     fn revoke(&self, site: &Site, serials: &[u64]) {
         let now = SystemTime::now();
         let one = |serial: &u64| RevokedCertParams {
@@ -57,8 +57,7 @@ impl Authority {
             revoked_certs: serials.iter().map(one).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        fs::write(site.path("new.crl"), list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
-        fs::rename(site.path("new.crl"), site.path("clients.crl")).unwrap();
+        fs::write(site.path("clients.crl"), list.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::body::read_at;
 use crate::Sha256Digest;
+use crate::regular_file::{self, Links};
 
 /// A stored file cannot be served.
 #[derive(Debug, Error)]
@@ -173,11 +174,8 @@ impl BlobCheck {
 
 fn open(path: &Path, length: u64) -> Result<(File, FileState), BlobProblem> {
     let unreadable = |source| BlobProblem::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = regular_file::open(path, Links::Followed).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-    }
     if metadata.len() != length {
         return Err(BlobProblem::Length { path: path.to_owned(), expected: length, found: metadata.len() });
     }
@@ -244,6 +242,10 @@ mod tests {
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Length { found: 3, .. })));
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Unreadable { .. })));
+        // Nobody waits for a writer.
+        regular_file::tests::make_pipe(&path);
+        let opened = tokio::time::timeout(Duration::from_secs(20), check.open(&path, digest, 4)).await;
+        assert!(matches!(opened, Ok(Err(BlobProblem::Unreadable { .. }))));
         assert_eq!(check.bad().into_keys().collect::<Vec<_>>(), [digest]);
     }
 

@@ -42,12 +42,16 @@ struct List {
     der: Vec<u8>,
 }
 
+/// An issuer, and the extension that says which of its certificates a list is for; DER.
+type Part = (Vec<u8>, Vec<u8>);
+type Serials = Vec<Vec<u8>>;
+
 impl ClientLists {
     /// Reads the lists of some settings.
     pub(crate) fn read(clients: &ClientCertificates) -> Result<Self, ServeError> {
         let unreadable = |source| ServeError::RevocationList { source: Box::new(source) };
         let mut lists = Vec::new();
-        let mut newest: HashMap<(Vec<u8>, Vec<u8>), (Timestamp, Vec<Vec<u8>>)> = HashMap::new();
+        let mut newest: HashMap<Part, (Timestamp, Serials)> = HashMap::new();
         for file in &clients.crls {
             for der in revocation::split(file)? {
                 let list = <CertificateList>::from_der(&der).map_err(unreadable)?.tbs_cert_list;

@@ -46,6 +46,7 @@ use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
 use crate::hosts::{HostRecord, RecordKind, Recorder};
 use crate::package::{LatestPath, PackagePath};
+use crate::regular_file::{self, Links};
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
@@ -376,7 +377,8 @@ impl Site {
         let path = file.path(self.published.store());
         let reading = tokio::task::spawn_blocking(move || {
             let mut bytes = Vec::new();
-            std::fs::File::open(path)?.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
+            let file = regular_file::open(&path, Links::Followed)?;
+            file.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
         });
         match reading.await.map_err(std::io::Error::other) {
             Ok(Ok(bytes)) => document(request, bytes, file.content_type, file.cache, &[]),

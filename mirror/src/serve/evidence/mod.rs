@@ -43,6 +43,7 @@ use super::blob_check::BlobCheck;
 use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
+use crate::regular_file::{self, Links};
 use crate::store::{Admission, FETCH_FILE, Store, StoreError};
 
 /// Reads evidence, and remembers what lists show of it.
@@ -199,11 +200,12 @@ impl EvidenceReader {
                 match self.files.open(&path, digest, length).await {
                     Ok(file) => (None, Opened::File(file, Some(digest))),
                     Err(problem) => {
+                        let error: &dyn std::error::Error = &problem;
                         tracing::error!(
                             package = %entry.path,
                             admission = admission.number(),
                             document = name,
-                            error = &problem as &dyn std::error::Error,
+                            error,
                             "document of the evidence refused, nothing of it was sent"
                         );
                         (Some(problem.for_everybody()), Opened::Bad)
@@ -211,9 +213,8 @@ impl EvidenceReader {
                 }
             }
             Expected::NotRecorded => {
-                let file = File::open(&path).ok();
-                let is_file = |file: &File| file.metadata().is_ok_and(|metadata| metadata.is_file());
-                (None, file.filter(is_file).map_or(Opened::Missing, |file| Opened::File(file, None)))
+                let file = regular_file::open(&path, Links::Followed).ok();
+                (None, file.map_or(Opened::Missing, |file| Opened::File(file, None)))
             }
             Expected::Unknown => {
                 tracing::error!(
