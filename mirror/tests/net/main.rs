@@ -10,6 +10,8 @@ mod client;
 #[cfg(test)]
 mod client_crls;
 #[cfg(test)]
+mod download_clients;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod latest;
