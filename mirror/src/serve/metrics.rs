@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// Everything that is counted; clones of a counter count on together.
 #[derive(Debug)]
@@ -143,80 +143,30 @@ impl Metrics {
             registry: Registry::default(),
         };
         let of = &metrics;
-        registry.register("http_requests", "Answered requests", of.requests.clone());
-        registry.register_with_unit(
-            "http_sent",
-            "Bodies as connections took them",
-            Unit::Bytes,
-            of.bytes.clone(),
-        );
-        registry.register(
-            "http_requests_in_flight",
-            "Requests whose answer has not ended",
-            of.in_flight.clone(),
-        );
-        registry.register_with_unit(
-            "http_answer",
-            "From the head of a request to the head of its answer",
-            Unit::Seconds,
-            of.seconds.clone(),
-        );
-        registry.register("connections", "Open connections", of.connections.clone());
-        registry.register("connections_refused", "Connections beyond the limit", of.refused.clone());
-        registry.register("tls_handshakes", "TLS handshakes by outcome", of.handshakes.clone());
-        registry.register("downloads", "Packages sent to their last byte", of.downloads.clone());
-        registry.register(
-            "access_log_lines_lost",
-            "Lines that the disk did not take in time",
-            of.lost_lines.clone(),
-        );
-        registry.register(
-            "checked_files",
-            "Stored files that were read again, by outcome",
-            of.checked_files.clone(),
-        );
-        registry.register_with_unit(
-            "checked",
-            "Stored files that were read again",
-            Unit::Bytes,
-            of.checked_bytes.clone(),
-        );
-        registry.register(
-            "bad_files",
-            "Stored files that are not what the catalog says",
-            of.bad_files.clone(),
-        );
-        registry.register(
-            "bad_evidence",
-            "Documents of evidence that are not what was recorded, of those that were asked for",
-            of.bad_evidence.clone(),
-        );
-        registry.register("catalog_packages", "Packages in the catalog", of.packages.clone());
-        registry.register("problem", "1 if /healthz tells of a problem", of.problem.clone());
-        registry.register_with_unit(
-            "catalog_published_timestamp",
-            "When the catalog was published, since 1970",
-            Unit::Seconds,
-            of.published.clone(),
-        );
-        registry.register_with_unit(
-            "catalog_expires_timestamp",
-            "When a role of the catalog ends, since 1970",
-            Unit::Seconds,
-            of.expires.clone(),
-        );
-        registry.register_with_unit(
-            "certificate_expires_timestamp",
-            "When the first certificate of the server's chain ends, since 1970",
-            Unit::Seconds,
-            of.certificate_expires.clone(),
-        );
-        registry.register_with_unit(
-            "client_crl_expires_timestamp",
-            "When the list of revoked client certificates of an authority ends, since 1970",
-            Unit::Seconds,
-            of.client_lists_expire.clone(),
-        );
+        let to = &mut registry;
+        add(to, "http_requests", "Answered requests", &of.requests);
+        add_in(to, "http_sent", "Bodies as connections took them", Unit::Bytes, &of.bytes);
+        add(to, "http_requests_in_flight", "Requests whose answer has not ended", &of.in_flight);
+        let help = "From the head of a request to the head of its answer";
+        add_in(to, "http_answer", help, Unit::Seconds, &of.seconds);
+        add(to, "connections", "Open connections", &of.connections);
+        add(to, "connections_refused", "Connections beyond the limit", &of.refused);
+        add(to, "tls_handshakes", "TLS handshakes by outcome", &of.handshakes);
+        add(to, "downloads", "Packages sent to their last byte", &of.downloads);
+        add(to, "access_log_lines_lost", "Lines that the disk did not take in time", &of.lost_lines);
+        add(to, "checked_files", "Stored files that were read again, by outcome", &of.checked_files);
+        add_in(to, "checked", "Stored files that were read again", Unit::Bytes, &of.checked_bytes);
+        add(to, "bad_files", "Stored files that are not what the catalog says", &of.bad_files);
+        let help = "Documents of evidence that are not what was recorded, of those that were asked for";
+        add(to, "bad_evidence", help, &of.bad_evidence);
+        add(to, "catalog_packages", "Packages in the catalog", &of.packages);
+        add(to, "problem", "1 if /healthz tells of a problem", &of.problem);
+        add_time(to, "catalog_published", "When the catalog was published", &of.published);
+        add_time(to, "catalog_expires", "When a role of the catalog ends", &of.expires);
+        let help = "When the first certificate of the server's chain ends";
+        add_time(to, "certificate_expires", help, &of.certificate_expires);
+        let help = "When the list of revoked client certificates of an authority ends";
+        add_time(to, "client_crl_expires", help, &of.client_lists_expire);
         Self { registry, ..metrics }
     }
 
@@ -241,6 +191,21 @@ impl Metrics {
         let _written = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Makes a metric part of the text; it is counted on in the one that is given.
+fn add<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, metric: &M) {
+    to.register(name, help, metric.clone());
+}
+
+/// The same with a unit, which becomes part of the name.
+fn add_in<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, unit: Unit, metric: &M) {
+    to.register_with_unit(name, help, unit, metric.clone());
+}
+
+/// The same for a point in time.
+fn add_time<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, metric: &M) {
+    add_in(to, &format!("{name}_timestamp"), &format!("{help}, since 1970"), Unit::Seconds, metric);
 }
 
 /// What the text is.

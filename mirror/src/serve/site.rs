@@ -27,7 +27,7 @@ use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::api::as_problem;
-use super::blob_check::{BlobCheck, BlobProblem};
+use super::blob_check::{Blob, BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
@@ -128,7 +128,7 @@ impl Site {
         passed: impl FnMut(u64) -> bool,
     ) -> Result<bool, BlobProblem> {
         let path = self.published.store().blob_path(&entry.sha256);
-        self.blobs.scrub(&path, entry.sha256, entry.length, passed)
+        self.blobs.scrub(Blob { path: &path, sha256: entry.sha256, length: entry.length }, passed)
     }
 
     /// Answers one request of a peer, below the prefix as at the root.
@@ -330,19 +330,20 @@ impl Site {
     ) -> Response<ResponseBody> {
         let entry = &package.entry;
         let path = self.published.store().blob_path(&entry.sha256);
-        let file = match self.blobs.open(&path, entry.sha256, entry.length).await {
-            Ok(file) => file,
-            Err(problem) => {
-                tracing::error!(
-                    package = %entry.path,
-                    sha256 = %entry.sha256,
-                    error = %problem,
-                    cause = std::error::Error::source(&problem).map(ToString::to_string),
-                    "stored file refused, nothing of it was sent"
-                );
-                return unavailable("the stored file is damaged and is not sent; see the server's log");
-            }
-        };
+        let file =
+            match self.blobs.open(Blob { path: &path, sha256: entry.sha256, length: entry.length }).await {
+                Ok(file) => file,
+                Err(problem) => {
+                    tracing::error!(
+                        package = %entry.path,
+                        sha256 = %entry.sha256,
+                        error = %problem,
+                        cause = std::error::Error::source(&problem).map(ToString::to_string),
+                        "stored file refused, nothing of it was sent"
+                    );
+                    return unavailable("the stored file is damaged and is not sent; see the server's log");
+                }
+            };
         let representation = &package.representation;
         let decision = decide(request.method(), request.headers(), &representation.selected());
         build(representation, decision, |first, length| {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midmirror_mirror::Sha256Digest;
-use midmirror_mirror::admit::Label;
 use midmirror_mirror::hosts::known_hosts;
 use midmirror_mirror::serve::{
     CertificateLifetimes, CertificateNeed, ClientCertificates, TlsMaterial, TlsSet, TlsSettings, init_tls,
@@ -17,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish, put};
+use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish};
 
 pub(crate) fn material(set: &TlsSet) -> TlsMaterial {
     TlsMaterial {
@@ -26,7 +25,7 @@ pub(crate) fn material(set: &TlsSet) -> TlsMaterial {
     }
 }
 
-fn new_set() -> TlsSet {
+pub(crate) fn new_set() -> TlsSet {
     init_tls(&["localhost".to_owned()], jiff::Timestamp::now(), &CertificateLifetimes::default()).unwrap()
 }
 
@@ -106,19 +105,10 @@ async fn sessions_are_resumed_until_the_certificate_is_replaced() {
 #[tokio::test]
 async fn download_goes_on_while_the_certificate_is_replaced() {
     let mirror = Mirror::start().await;
-    let path = CORE.replace("hotfix2", "hotfix9");
-    let large = vec![7; 20_000_000];
-    let entry = put(&mirror.store, &path, &large, Label::Verified);
-    mirror.catalog.lock().unwrap().entries.push(entry);
-    publish(&mirror.store, "2");
-    let mut stream = mirror.connect(&[b"http/1.1"]).await;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = vec![0; 1000];
-    stream.read_exact(&mut bytes).await.unwrap();
+    let (mut stream, mut bytes) = mirror.begin_large(20_000_000, "Connection: close\r\n").await;
     assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material(&new_set()).into()).unwrap());
     stream.read_to_end(&mut bytes).await.unwrap();
-    assert!(Answer::parse(&bytes).body == large);
+    assert!(Answer::parse(&bytes).body == vec![7; 20_000_000]);
 }
 
 #[tokio::test]

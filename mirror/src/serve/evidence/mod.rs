@@ -39,7 +39,7 @@ pub(crate) use report_head::{Agent, Certificate, Chain, Change, Head, Jarsigner,
 
 use recorded::Expected;
 
-use super::blob_check::BlobCheck;
+use super::blob_check::{Blob, BlobCheck};
 use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
@@ -197,7 +197,7 @@ impl EvidenceReader {
         let (said, opened) = match recorded.expected(entry, name) {
             Expected::Digest(digest) => {
                 let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-                match self.files.open(&path, digest, length).await {
+                match self.files.open(Blob { path: &path, sha256: digest, length }).await {
                     Ok(file) => (None, Opened::File(file, Some(digest))),
                     Err(problem) => {
                         let error: &dyn std::error::Error = &problem;
