@@ -38,6 +38,11 @@ fn main() -> Outcome<()> {
     {
         return serve(Path::new(folder), port.parse()?);
     }
+    if let [mode, folder] = arguments.as_slice()
+        && mode == "prepare"
+    {
+        return prepare(Path::new(folder));
+    }
     let folder = tempfile::tempdir()?;
     prepare(folder.path())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -130,7 +135,10 @@ fn serve(folder: &Path, port: u16) -> Outcome<()> {
     config.limits.connections_per_address = 0;
     config.limits.idle_time = Duration::from_secs(600);
     config.limits.header_time = Duration::from_secs(600);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::env::var("X_W").ok().and_then(|w| w.parse().ok()).unwrap_or(1))
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         Server::start(config, served, std::future::pending()).await?.wait().await;
         Ok(())

@@ -10,7 +10,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -57,7 +57,17 @@ pub(crate) struct BlobCheck {
     /// What is wrong with which file, as far as is known, for everybody to read.
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
+    held: Mutex<HashMap<Sha256Digest, Held>>,
     at_a_time: Semaphore,
+}
+
+/// A small file that stays open: to open it would cost more than to send it.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    /// In which it was checked.
+    state: FileState,
+    file: Arc<File>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Checked>>>;
@@ -79,20 +89,64 @@ struct FileState {
 impl BlobCheck {
     /// `hash`: whether digests are checked at all; lengths always are.
     pub(crate) fn new(hash: bool) -> Self {
-        Self { hash, bad: Mutex::default(), checked: Mutex::default(), at_a_time: Semaphore::new(2) }
+        Self {
+            hash,
+            bad: Mutex::default(),
+            checked: Mutex::default(),
+            held: Mutex::default(),
+            at_a_time: Semaphore::new(2),
+        }
     }
 
     /// Opens a file that is what it should be.
     pub(crate) async fn open(&self, blob: Blob<'_>) -> Result<File, BlobProblem> {
         let opened = self.open_checked(blob).await;
         self.remember(blob.sha256, opened.as_ref().err());
-        opened
+        opened.map(|(file, _)| file)
     }
 
-    async fn open_checked(&self, blob: Blob<'_>) -> Result<File, BlobProblem> {
+    /// The same for a file that is always at the same path; a small one is kept open.
+    pub(crate) async fn open_shared(
+        &self,
+        path: impl FnOnce() -> PathBuf,
+        sha256: Sha256Digest,
+        length: u64,
+    ) -> Result<Arc<File>, BlobProblem> {
+        if length <= SMALL
+            && let Some(file) = self.held(&sha256)
+        {
+            return Ok(file);
+        }
+        let path = path();
+        let opened = Box::pin(self.open_checked(Blob { path: &path, sha256, length })).await;
+        self.remember(sha256, opened.as_ref().err());
+        let (file, state) = opened?;
+        let file = Arc::new(file);
+        if length <= SMALL {
+            self.all_held().insert(sha256, Held { path, state, file: file.clone() });
+        }
+        Ok(file)
+    }
+
+    /// An open file, as long as the one at its path is the same in the same state.
+    fn held(&self, sha256: &Sha256Digest) -> Option<Arc<File>> {
+        if self.bad.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sha256) {
+            return None;
+        }
+        let all = self.all_held();
+        let held = all.get(sha256)?;
+        let now = std::fs::metadata(&held.path).ok()?;
+        (now.is_file() && FileState::of(&now) == held.state).then(|| held.file.clone())
+    }
+
+    fn all_held(&self) -> MutexGuard<'_, HashMap<Sha256Digest, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open_checked(&self, blob: Blob<'_>) -> Result<(File, FileState), BlobProblem> {
         let (file, state) = blob.open()?;
         if !self.hash {
-            return Ok(file);
+            return Ok((file, state));
         }
         let slot = self.slot(blob.sha256);
         // One asker hashes, the others wait for the result.
@@ -114,7 +168,7 @@ impl BlobCheck {
                 (file, found)
             }
         };
-        blob.compare(found).map(|()| file)
+        blob.compare(found).map(|()| (file, state))
     }
 
     /// Reads a file whether or not it was checked before, in a thread that may block; `passed` is told of the bytes, and says
@@ -127,6 +181,10 @@ impl BlobCheck {
             let found = hash(&file, passed).map_err(|source| blob.unreadable(source))?;
             let Some(found) = found else { return Ok(false) };
             *self.slot(blob.sha256).blocking_lock() = Some(Checked { state, found });
+            if found != blob.sha256 {
+                // Bytes can change without the file system's knowing of it.
+                self.all_held().remove(&blob.sha256);
+            }
             blob.compare(found).map(|()| true)
         });
         if !matches!(scrubbed, Ok(false)) {
@@ -208,6 +266,9 @@ fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<S
     }
 }
 
+/// Bytes of files that stay open; few packages are so small.
+const SMALL: u64 = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -225,6 +286,7 @@ mod tests {
         let digest = Sha256Digest::of(b"good");
         for _ in 0..2 {
             check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
+            check.open_shared(|| path.clone(), digest, 4).await.unwrap();
         }
         // The clock of the file system may tick only every few milliseconds.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -233,6 +295,7 @@ mod tests {
         for _ in 0..2 {
             let error = check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap_err();
             assert!(matches!(error, BlobProblem::Digest { .. }), "{error:?}");
+            assert!(check.open_shared(|| path.clone(), digest, 4).await.is_err());
         }
         std::fs::write(&path, b"goo").unwrap();
         assert!(matches!(

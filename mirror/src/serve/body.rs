@@ -1,17 +1,21 @@
 //! Response bodies: nothing, bytes in memory, or a part of a file in constant memory.
 //!
 //! Files are read with pread, directly in the connection's task, into recycled buffers: the blocking pool would cost
-//! 40–50 % more CPU per byte (measured, see the performance notes), a mapping would crash on a truncated file.
+//! 40–50 % more CPU per byte (measured, see the performance notes), a mapping would crash on a truncated file. Only what is
+//! not in the system's cache (`RWF_NOWAIT` of preadv2(2)), or on a file system that cannot tell, goes to that pool.
 
 use std::fs::File;
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use crate::hosts::{HostRecord, Recorder};
 
@@ -29,10 +33,12 @@ pub(crate) enum ResponseBody {
 /// Bytes of an open file that are still to be sent.
 #[derive(Debug)]
 pub(crate) struct FilePart {
-    file: File,
+    file: Arc<File>,
     position: u64,
     remaining: u64,
     buffers: Buffers,
+    /// A read from the disk, by somebody else.
+    reading: Option<JoinHandle<io::Result<Buffer>>>,
     /// Told when the last byte was taken.
     delivery: Option<Box<Delivery>>,
 }
@@ -46,50 +52,88 @@ pub(crate) struct Delivery {
 }
 
 impl FilePart {
-    pub(crate) fn new(file: File, first: u64, length: u64, buffers: Buffers) -> Self {
-        Self { file, position: first, remaining: length, buffers, delivery: None }
+    pub(crate) fn new(file: Arc<File>, first: u64, length: u64, buffers: Buffers) -> Self {
+        Self { file, position: first, remaining: length, buffers, reading: None, delivery: None }
     }
 
     /// Has the delivery recorded when the last byte was taken by the connection.
-    pub(crate) fn recorded(self, delivery: Option<Delivery>) -> Self {
-        let delivery = delivery.map(Box::new);
-        Self { delivery, ..self }
+    pub(crate) fn recorded(mut self, delivery: Option<Delivery>) -> Self {
+        self.delivery = delivery.map(Box::new);
+        self
     }
 
-    fn next(&mut self) -> Option<io::Result<Bytes>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.remaining == 0 {
-            return None;
+            return Poll::Ready(None);
         }
-        let mut buffer = self.buffers.take();
-        let wanted = usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER));
-        let read = match buffer.bytes.get_mut(..wanted) {
-            Some(space) => read_at(&self.file, space, self.position),
-            None => Ok(0),
-        };
-        match read {
-            Ok(0) => {
-                self.remaining = 0;
-                Some(Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file became shorter while it was sent",
-                )))
+        let read = match &mut self.reading {
+            Some(reading) => {
+                let read = ready!(Pin::new(reading).poll(context));
+                self.reading = None;
+                read.map_err(io::Error::other).and_then(|read| read)
             }
-            Ok(count) => {
-                let length = u64::try_from(count).unwrap_or_default();
-                self.position += length;
-                self.remaining = self.remaining.saturating_sub(length);
-                if self.remaining == 0
-                    && let Some(delivery) = self.delivery.take()
-                {
-                    delivery.count.inc();
-                    if let Some((recorder, record)) = delivery.record {
-                        recorder.record(record);
+            None => {
+                let mut buffer = self.buffers.take();
+                match buffer.fill(self.wanted(), |space| read_cached(&self.file, space, self.position)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        drop(buffer);
+                        self.reading = Some(self.read_elsewhere());
+                        return self.poll_next(context);
                     }
+                    read => read.map(|()| buffer),
                 }
-                buffer.filled = count;
-                Some(Ok(Bytes::from_owner(buffer)))
             }
-            Err(error) => Some(Err(error)),
+        };
+        Poll::Ready(Some(read.and_then(|buffer| self.taken(buffer))))
+    }
+
+    fn wanted(&self) -> usize {
+        usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER))
+    }
+
+    /// Waits for the disk in a thread for that, so that nobody else does.
+    fn read_elsewhere(&self) -> JoinHandle<io::Result<Buffer>> {
+        let (file, buffers) = (self.file.clone(), self.buffers.clone());
+        let (position, wanted) = (self.position, self.wanted());
+        tokio::spawn(async move {
+            let turn = buffers.disk.clone().acquire_owned().await.map_err(io::Error::other)?;
+            let reading = tokio::task::spawn_blocking(move || {
+                let mut buffer = buffers.take();
+                let read = buffer.fill(wanted, |space| read_at(&file, space, position));
+                drop(turn);
+                read.map(|()| buffer)
+            });
+            reading.await.map_err(io::Error::other)?
+        })
+    }
+
+    fn taken(&mut self, buffer: Buffer) -> io::Result<Bytes> {
+        if buffer.filled == 0 {
+            self.remaining = 0;
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was sent",
+            ));
+        }
+        let length = u64::try_from(buffer.filled).unwrap_or_default();
+        self.position += length;
+        self.remaining = self.remaining.saturating_sub(length);
+        if self.remaining == 0
+            && let Some(delivery) = self.delivery.take()
+        {
+            delivery.count.inc();
+            if let Some((recorder, record)) = delivery.record {
+                recorder.record(record);
+            }
+        }
+        Ok(Bytes::from_owner(buffer))
+    }
+}
+
+impl Drop for FilePart {
+    fn drop(&mut self) {
+        if let Some(reading) = &self.reading {
+            reading.abort();
         }
     }
 }
@@ -100,7 +144,7 @@ impl Body for ResponseBody {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
         let next = match this {
@@ -109,7 +153,7 @@ impl Body for ResponseBody {
                 let bytes = std::mem::take(bytes);
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            Self::File(part) => part.next(),
+            Self::File(part) => ready!(part.poll_next(context)),
         };
         Poll::Ready(next.map(|result| result.map(Frame::data)))
     }
@@ -128,9 +172,17 @@ impl Body for ResponseBody {
 }
 
 /// A pool of equal buffers: a buffer comes back when the last reference to its bytes is dropped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Buffers {
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Turns to wait for the disk.
+    disk: Arc<Semaphore>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { idle: Arc::default(), disk: Arc::new(Semaphore::new(DISK_READS)) }
+    }
 }
 
 impl Buffers {
@@ -140,10 +192,18 @@ impl Buffers {
     }
 }
 
+#[derive(Debug)]
 struct Buffer {
     bytes: Vec<u8>,
     filled: usize,
     home: Buffers,
+}
+
+impl Buffer {
+    fn fill(&mut self, wanted: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+        self.filled = self.bytes.get_mut(..wanted).map_or(Ok(0), read)?;
+        Ok(())
+    }
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -175,48 +235,70 @@ pub(crate) fn read_at(file: &File, space: &mut [u8], position: u64) -> io::Resul
     }
 }
 
+/// The same for bytes that are in memory; `WouldBlock` if the disk would have to be waited for, or that cannot be known.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, space: &mut [u8], position: u64) -> io::Result<usize> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    loop {
+        match preadv2(file, &mut [io::IoSliceMut::new(space)], position, ReadWriteFlags::NOWAIT) {
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Err(io::ErrorKind::WouldBlock.into()),
+            other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: &File, _space: &mut [u8], _position: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
-const BUFFER: usize = 64 * 1024;
+pub(crate) const BUFFER: usize = 64 * 1024;
 
 /// Buffers kept for reuse; more would only hold memory after a rush.
-const MOST_IDLE: usize = 64;
+const MOST_IDLE: usize = 16;
+
+/// Reads that wait for the disk at a time; more would only queue there.
+const DISK_READS: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
-    fn collect(mut body: ResponseBody) -> io::Result<Vec<u8>> {
+    async fn collect(mut body: ResponseBody) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             all.extend_from_slice(&frame?.into_data().unwrap());
         }
         Ok(all)
     }
 
-    #[test]
-    fn file_part_is_exact_and_buffers_come_back() {
+    #[tokio::test]
+    async fn file_part_is_exact_and_buffers_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
         let content: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
         std::fs::write(&path, &content).unwrap();
         let buffers = Buffers::default();
         for (first, length) in [(0, 800_000), (1, 1), (65_535, 65_538), (799_999, 1), (5, 0)] {
-            let part = FilePart::new(File::open(&path).unwrap(), first, length, buffers.clone());
+            let part = FilePart::new(Arc::new(File::open(&path).unwrap()), first, length, buffers.clone());
             let body = ResponseBody::File(part);
             assert_eq!(body.size_hint().exact(), Some(length));
             let (first, length) = (usize::try_from(first).unwrap(), usize::try_from(length).unwrap());
-            assert_eq!(collect(body).unwrap(), content[first..first + length]);
+            assert_eq!(collect(body).await.unwrap(), content[first..first + length]);
         }
         assert_eq!(buffers.idle.lock().unwrap().len(), 1);
     }
 
-    #[test]
-    fn file_that_became_shorter_is_an_error_and_not_a_short_body() {
+    #[tokio::test]
+    async fn file_that_became_shorter_is_an_error_and_not_a_short_body() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
         std::fs::write(&path, [7; 1000]).unwrap();
-        let part = FilePart::new(File::open(&path).unwrap(), 0, 1001, Buffers::default());
-        assert_eq!(collect(ResponseBody::File(part)).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        let part = FilePart::new(Arc::new(File::open(&path).unwrap()), 0, 1001, Buffers::default());
+        assert_eq!(collect(ResponseBody::File(part)).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

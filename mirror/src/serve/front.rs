@@ -167,7 +167,7 @@ impl Site {
                 };
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()))
+                    ResponseBody::File(FilePart::new(Arc::new(file), first, length, self.buffers.clone()))
                 })
             }
         };

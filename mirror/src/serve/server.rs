@@ -4,43 +4,33 @@
 //! ([`QuietLimit`]), floods of connections (a limit, then a short answer, then nothing), HTTP/2 floods (few streams,
 //! small buffers, pings), huge headers (64 KiB and 100 lines), a panic while answering (ends one connection).
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use http::header::{RANGE, USER_AGENT};
-use http::{HeaderName, HeaderValue, Request, Response, Version};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::server::TlsStream;
 
-use super::access_log::{AccessLog, Line};
-use super::addresses::{AddressLimits, Addresses, Connected};
-use super::config::{ServeConfig, ServeLimits};
+use super::access_log::AccessLog;
+use super::config::ServeConfig;
 use super::control::ServerControl;
 use super::desk::Desk;
 use super::error::ServeError;
+use super::exchange::{Admission, Protocol, Shared};
 use super::handshake::shake_hands;
-use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
-use super::peer::{ClientName, Peer};
+use super::metrics::HandshakeLabels;
+use super::peer::Peer;
 use super::prefix::Prefix;
 use super::quiet::QuietLimit;
-use super::response::{overloaded, too_often};
 use super::scrub;
 use super::site::{Channel, Site};
 use super::sockets::{Sockets, listen};
-use super::tls::{self, TlsState};
+use super::tls::{self, Current, TlsState};
 use super::view::{Published, ServedStore};
-use super::watched::{Watched, WatchedBody};
 use crate::hosts::Recorder;
 
 /// The HTTPS server.
@@ -95,19 +85,7 @@ impl Server {
                 tracing::warn!(error = %error, "stored files are not read again: no thread could be started");
             }
         }
-        let limits = AddressLimits {
-            connections: config.limits.connections_per_address,
-            requests_per_second: config.limits.requests_per_second_per_address,
-        };
-        let shared = Arc::new(Shared {
-            site,
-            addresses: Addresses::new(limits),
-            log: log.clone(),
-            ids: RequestIds::new(),
-            places: Arc::new(Semaphore::new(config.limits.connections)),
-            refusals: Arc::new(Semaphore::new(REFUSALS)),
-            limits: config.limits,
-        });
+        let shared = Arc::new(Shared::new(site, config.limits, log.clone()));
         let (stop, stopped) = watch::channel(());
         // Who can connect to the one can connect to the other.
         let plain = sockets.plain.map(|socket| (Some(socket), config.listen));
@@ -171,30 +149,6 @@ impl RunningServer {
     }
 }
 
-struct Shared {
-    site: Arc<Site>,
-    addresses: Arc<Addresses>,
-    log: Option<AccessLog>,
-    ids: RequestIds,
-    places: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
-    limits: ServeLimits,
-}
-
-/// What a connection that was accepted may do, and the place that it holds.
-struct Admission {
-    /// None if it is refused.
-    connected: Option<Connected>,
-    metrics: Arc<Metrics>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.metrics.connections.dec();
-    }
-}
-
 struct Listener {
     shared: Arc<Shared>,
     tls: Option<Arc<TlsState>>,
@@ -205,7 +159,6 @@ struct Listener {
 
 impl Listener {
     async fn run(mut self, listener: TcpListener) {
-        let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -220,7 +173,7 @@ impl Listener {
             match accepted {
                 Ok((tcp, peer)) => {
                     if let Some(admission) = self.shared.admission(peer) {
-                        connections.spawn(self.connection(tcp, peer, admission, graceful.watcher()));
+                        connections.spawn(self.connection(tcp, peer, admission));
                     }
                 }
                 Err(error) => {
@@ -232,7 +185,8 @@ impl Listener {
         }
         drop(listener);
         let drain_time = self.shared.limits.drain_time;
-        if tokio::time::timeout(drain_time, graceful.shutdown()).await.is_err() {
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain_time, drained).await.is_err() {
             tracing::warn!(
                 connections = connections.len(),
                 "connections were cut at the end of the drain time"
@@ -246,9 +200,8 @@ impl Listener {
         tcp: TcpStream,
         peer: SocketAddr,
         admission: Admission,
-        watcher: Watcher,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let shared = self.shared.clone();
+        let (shared, stopped) = (self.shared.clone(), self.stopped.clone());
         let tls = self.tls.as_ref().map(|tls| tls.current());
         async move {
             // Small answers must not wait for more to send.
@@ -256,196 +209,52 @@ impl Listener {
             let Some(tls) = tls else {
                 let stream = QuietLimit::new(tcp, shared.limits.idle_time);
                 let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
-                return shared.serve(stream, peer, admission, watcher).await;
+                return shared.serve(stream, Protocol::Http1, peer, admission, stopped).await;
             };
-            let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
-            let count = |outcome| {
-                let labels = HandshakeLabels { outcome };
-                shared.site.metrics().handshakes.get_or_create(&labels).inc();
+            // What the handshake takes up is free again when it has ended.
+            let Some(stream) = Box::pin(handshake(&shared, &tls, tcp, peer)).await else { return };
+            let (_, session) = stream.get_ref();
+            let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
+            let protocol = match session.alpn_protocol() {
+                Some(b"h2") => Protocol::Http2,
+                _ => Protocol::Http1,
             };
-            match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
-                Ok(Ok(Some(stream))) => {
-                    count("done");
-                    let (_, session) = stream.get_ref();
-                    let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
-                    drop(tls);
-                    let peer = Peer { address: peer, channel: Channel::Secure, certificate };
-                    shared.serve(stream, peer, admission, watcher).await;
-                }
-                Ok(Ok(None)) => {
-                    count("plain-http");
-                    tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port");
-                }
-                Ok(Err(error)) => {
-                    count("failed");
-                    if tls::is_refused_certificate(&error) {
-                        tracing::info!(peer = %peer, error = %error, "client certificate refused");
-                    }
-                    tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
-                }
-                Err(_elapsed) => {
-                    count("too-slow");
-                    tracing::debug!(peer = %peer, "TLS handshake took too long");
-                }
+            drop(tls);
+            let peer = Peer { address: peer, channel: Channel::Secure, certificate };
+            shared.serve(stream, protocol, peer, admission, stopped).await;
+        }
+    }
+}
+
+/// Shakes hands, and counts what became of it.
+async fn handshake(
+    shared: &Shared,
+    tls: &Current,
+    tcp: TcpStream,
+    peer: SocketAddr,
+) -> Option<Box<TlsStream<QuietLimit<TcpStream>>>> {
+    let handshake = shake_hands(tcp, tls, shared.limits.idle_time);
+    let (outcome, stream) = match tokio::time::timeout(shared.limits.handshake_time, handshake).await {
+        Ok(Ok(Some(stream))) => ("done", Some(Box::new(stream))),
+        Ok(Ok(None)) => {
+            tracing::debug!(peer = %peer, "HTTP without TLS on the HTTPS port");
+            ("plain-http", None)
+        }
+        Ok(Err(error)) => {
+            if tls::is_refused_certificate(&error) {
+                tracing::info!(peer = %peer, error = %error, "client certificate refused");
             }
+            tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
+            ("failed", None)
         }
-    }
-}
-
-impl Shared {
-    /// A place among the connections, else one among the refusals, else nothing.
-    fn admission(&self, peer: SocketAddr) -> Option<Admission> {
-        let metrics = self.site.metrics().clone();
-        let connected = self.addresses.connect(peer.ip());
-        let place = self.places.clone().try_acquire_owned();
-        if let (Some(connected), Ok(place)) = (connected, place) {
-            metrics.connections.inc();
-            return Some(Admission { connected: Some(connected), metrics, _place: place });
+        Err(_elapsed) => {
+            tracing::debug!(peer = %peer, "TLS handshake took too long");
+            ("too-slow", None)
         }
-        metrics.refused.inc();
-        tracing::warn!(peer = %peer, limit = self.limits.connections, "too many connections");
-        let place = self.refusals.clone().try_acquire_owned().ok()?;
-        metrics.connections.inc();
-        Some(Admission { connected: None, metrics, _place: place })
-    }
-
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        self: Arc<Self>,
-        stream: S,
-        peer: Peer,
-        admission: Admission,
-        watcher: Watcher,
-    ) {
-        let builder = connection_builder(&self.limits);
-        let (this, admission, address) = (self, Arc::new(admission), peer.address);
-        let (of_connection, peer) = (admission.clone(), Arc::new(peer));
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (this, peer, admission) = (this.clone(), peer.clone(), of_connection.clone());
-            async move { Ok::<_, Infallible>(this.answer(&request, &peer, &admission).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(peer = %address, error = %error, "connection ended with an error");
-        }
-        // The place is free again only now.
-        drop(admission);
-    }
-
-    async fn answer(
-        &self,
-        request: &Request<Incoming>,
-        peer: &Peer,
-        admission: &Admission,
-    ) -> Response<WatchedBody> {
-        let started = Instant::now();
-        let metrics = self.site.metrics();
-        let mut response = match &admission.connected {
-            None => self.site.refuse(request, peer, overloaded()),
-            Some(connected) if !connected.may_ask() => self.site.refuse(request, peer, too_often()),
-            Some(_) => self.site.answer(request, peer).await,
-        };
-        let id = self.ids.next();
-        if let Ok(value) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert(REQUEST_ID, value);
-        }
-        let client = response.extensions().get::<ClientName>().map(|client| client.name.clone());
-        let status = response.status().as_u16();
-        let labels = RequestLabels { method: KnownMethod::of(request.method()), status };
-        metrics.requests.get_or_create(&labels).inc();
-        metrics.seconds.observe(started.elapsed().as_secs_f64());
-        let length = http_body::Body::size_hint(response.body()).exact();
-        tracing::info!(
-            peer = %peer.address,
-            id,
-            client = client.as_deref(),
-            method = %request.method(),
-            path = request.uri().path(),
-            status,
-            length,
-            elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
-            "request"
-        );
-        let line = self.log.as_ref().map(|_| Line {
-            time: self.site.now(),
-            id,
-            peer: peer.address.ip().to_canonical(),
-            client,
-            method: request.method().as_str().to_owned(),
-            target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
-            version: version_text(request.version()),
-            tls: peer.channel == Channel::Secure,
-            status,
-            sent: 0,
-            length,
-            range: text_of(request, &RANGE),
-            user_agent: text_of(request, &USER_AGENT),
-            seconds: 0.0,
-        });
-        let watched = Watched { metrics: metrics.clone(), log: self.log.clone(), line, started };
-        response.map(|body| WatchedBody::new(body, watched))
-    }
-}
-
-/// A header for the log; what is too long is cut.
-fn text_of<B>(request: &Request<B>, name: &HeaderName) -> Option<String> {
-    let value = request.headers().get(name)?.as_bytes();
-    Some(String::from_utf8_lossy(value.get(..LONGEST_LOGGED).unwrap_or(value)).into_owned())
-}
-
-fn version_text(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "HTTP/2.0",
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    }
-}
-
-/// Numbers requests; those of two processes differ.
-struct RequestIds {
-    process: u64,
-    next: AtomicU64,
-}
-
-impl RequestIds {
-    fn new() -> Self {
-        use std::hash::{BuildHasher as _, RandomState};
-        // Random with every call; nothing depends on its being hard to guess.
-        Self { process: RandomState::new().hash_one(std::process::id()), next: AtomicU64::new(1) }
-    }
-
-    fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process >> 32, self.next.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-fn connection_builder(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(CONNECTION_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(32)
-        .max_send_buf_size(CONNECTION_BUFFER)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(limits.idle_time / 3)
-        .keep_alive_timeout(limits.idle_time / 3);
-    builder
+    };
+    shared.site.metrics().handshakes.get_or_create(&HandshakeLabels { outcome }).inc();
+    stream
 }
 
 /// For records of downloads and lines of the log that wait for the disk at the end.
 const WRITERS_TIME: Duration = Duration::from_secs(5);
-
-/// By which a person who asks and a line of the log find each other.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-const LONGEST_LOGGED: usize = 512;
-
-/// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
-const CONNECTION_BUFFER: usize = 64 * 1024;
-
-/// Connections beyond the limit that are told so at a time; others are closed without a word.
-const REFUSALS: usize = 64;

@@ -205,7 +205,7 @@ impl Site {
             return options();
         }
         if let Some(path) = path.strip_prefix(API).filter(|_| peer.channel == Channel::Secure) {
-            return self.api(request, path).await;
+            return Box::pin(self.api(request, path)).await;
         }
         let Some(target) = self.find(path, peer.channel).await else {
             return self.not_found(request.method(), path);
@@ -224,17 +224,17 @@ impl Site {
                 Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
-            Target::Latest(path) => self.latest(&path).await,
-            Target::Small(file) => self.small_file(request, &file).await,
-            Target::Front(target) => self.front(request, target).await,
+            Target::Latest(path) => Box::pin(self.latest(&path)).await,
+            Target::Small(file) => Box::pin(self.small_file(request, &file)).await,
+            Target::Front(target) => Box::pin(self.front(request, target)).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
                 Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
             },
-            Target::Health => self.health(request).await,
+            Target::Health => Box::pin(self.health(request)).await,
             Target::Ready => self.ready(request),
             Target::Metrics => {
-                let text = self.metrics_text().await;
+                let text = Box::pin(self.metrics_text()).await;
                 document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
             }
         }
@@ -272,7 +272,7 @@ impl Site {
     async fn find(&self, path: &str, channel: Channel) -> Option<Target> {
         let path = path.strip_prefix('/')?;
         if let Some(target) = path.strip_prefix("repository/targets/") {
-            return self.find_target(target).await;
+            return Box::pin(self.find_target(target)).await;
         }
         if let Some(file) = SmallFile::at(path) {
             return Some(Target::Small(file));
@@ -329,21 +329,20 @@ impl Site {
         package: &Package,
     ) -> Response<ResponseBody> {
         let entry = &package.entry;
-        let path = self.published.store().blob_path(&entry.sha256);
-        let file =
-            match self.blobs.open(Blob { path: &path, sha256: entry.sha256, length: entry.length }).await {
-                Ok(file) => file,
-                Err(problem) => {
-                    tracing::error!(
-                        package = %entry.path,
-                        sha256 = %entry.sha256,
-                        error = %problem,
-                        cause = std::error::Error::source(&problem).map(ToString::to_string),
-                        "stored file refused, nothing of it was sent"
-                    );
-                    return unavailable("the stored file is damaged and is not sent; see the server's log");
-                }
-            };
+        let path = || self.published.store().blob_path(&entry.sha256);
+        let file = match self.blobs.open_shared(path, entry.sha256, entry.length).await {
+            Ok(file) => file,
+            Err(problem) => {
+                tracing::error!(
+                    package = %entry.path,
+                    sha256 = %entry.sha256,
+                    error = %problem,
+                    cause = std::error::Error::source(&problem).map(ToString::to_string),
+                    "stored file refused, nothing of it was sent"
+                );
+                return unavailable("the stored file is damaged and is not sent; see the server's log");
+            }
+        };
         let representation = &package.representation;
         let decision = decide(request.method(), request.headers(), &representation.selected());
         build(representation, decision, |first, length| {

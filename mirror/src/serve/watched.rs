@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::{AccessLog, Line};
 use super::body::ResponseBody;
+use super::connection::Busy;
 use super::metrics::Metrics;
 
 /// A response body and the request that it answers.
@@ -28,6 +29,8 @@ pub(crate) struct Watched {
     pub(crate) log: Option<AccessLog>,
     pub(crate) line: Option<Line>,
     pub(crate) started: Instant,
+    /// Dropped with it: the connection has no more to do for this request.
+    pub(crate) _busy: Busy,
 }
 
 impl WatchedBody {
@@ -72,7 +75,7 @@ impl Drop for WatchedBody {
         request.metrics.bytes.inc_by(self.sent);
         if let (Some(log), Some(line)) = (&request.log, request.line.take()) {
             let seconds = request.started.elapsed().as_secs_f64();
-            log.write(Line { sent: self.sent, seconds, ..line });
+            log.write(&Line { sent: self.sent, seconds, ..line });
         }
     }
 }
