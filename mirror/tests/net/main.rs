@@ -11,6 +11,7 @@ mod client;
 mod client_crls;
 #[cfg(test)]
 mod download_clients;
+mod connections;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
