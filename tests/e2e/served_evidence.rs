@@ -85,6 +85,7 @@ fn a_document_that_is_not_what_was_recorded_is_refused_and_told_until_it_is_put_
         let (_, _, page) = served.get(&format!("/package/{}", served.core));
         assert!(page.contains("cannot be served"), "{name}");
         overwrite(&file, &good);
+        assert_eq!(served.get("/healthz").0, 200, "{name}: put right, and nobody has asked for it");
         let (status, _, again) = served.document(name);
         assert_eq!((status, again), (200, body), "{name}");
         assert_eq!(served.get("/healthz").0, 200, "{name}");

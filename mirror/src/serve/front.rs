@@ -128,6 +128,7 @@ impl Site {
     /// The newest catalog, and how the server is.
     async fn state(&self) -> (Arc<View>, Condition) {
         let view = self.published.newest().await;
+        self.desk.evidence().look_again().await;
         let condition = Condition::of(&view, self.problem(), self.published.store().now());
         (view, condition)
     }

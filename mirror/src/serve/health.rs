@@ -21,8 +21,8 @@ impl Site {
                 let path = &view.with_digest(&sha256).next()?.path;
                 Some(format!("{path} (sha256 {sha256}) {said}"))
             });
-            told("stored packages", &bad.collect::<Vec<_>>())
-                .or_else(|| told("documents of evidence", &self.bad_evidence(&view)))
+            told("stored packages", &bad.collect::<Vec<_>>(), REPAIRED)
+                .or_else(|| told("documents of evidence", &self.bad_evidence(&view), BROUGHT_BACK))
         })
     }
 
@@ -42,6 +42,7 @@ impl Site {
 
     pub(super) async fn metrics_text(&self) -> String {
         let view = self.published.newest().await;
+        self.desk.evidence().look_again().await;
         let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
         self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
         let bad = self.bad_evidence(&view).len();
@@ -58,6 +59,7 @@ impl Site {
 
     pub(super) async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
         self.published.newest().await;
+        self.desk.evidence().look_again().await;
         match self.problem() {
             None => {
                 let warning = self.tls.warning(self.now());
@@ -70,9 +72,11 @@ impl Site {
 }
 
 /// A text about what is bad, if anything is.
-fn told(what: &str, said: &[String]) -> Option<String> {
+fn told(what: &str, said: &[String], help: &str) -> Option<String> {
     let first = said.first()?;
     let more = if said.len() > 1 { "; …" } else { "" };
-    let (count, repair) = (said.len(), "`midmirror store check --full --repair`");
-    Some(format!("{count} of the {what} cannot be served: {first}{more}; {repair} puts it right"))
+    Some(format!("{} of the {what} cannot be served: {first}{more}; {help}", said.len()))
 }
+
+const REPAIRED: &str = "`midmirror store check --full --repair` puts it right";
+const BROUGHT_BACK: &str = "`midmirror store check --full` says more; it has to come back from a backup";

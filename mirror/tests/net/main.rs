@@ -10,8 +10,9 @@ mod client;
 #[cfg(test)]
 mod client_crls;
 #[cfg(test)]
-mod download_clients;
 mod connections;
+#[cfg(test)]
+mod download_clients;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]

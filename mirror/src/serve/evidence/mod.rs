@@ -50,8 +50,8 @@ use crate::store::{Admission, FETCH_FILE, Store, StoreError};
 pub(crate) struct EvidenceReader {
     store: Store,
     files: BlobCheck,
-    /// What is wrong with which document of which admission, as far as is known, for everybody to read.
-    bad: Mutex<BTreeMap<(Sha256Digest, u64, &'static str), String>>,
+    /// What is wrong with which document, as far as is known; by the package's path and the document's name.
+    bad: Mutex<BTreeMap<(String, &'static str), BadDocument>>,
     /// By the digest of the report.
     ends: Mutex<HashMap<Sha256Digest, Option<Timestamp>>>,
 }
@@ -193,7 +193,7 @@ impl EvidenceReader {
         name: &'static str,
         path: PathBuf,
     ) -> Opened {
-        let key = (entry.sha256, admission.number(), name);
+        let key = (entry.path.as_str().to_owned(), name);
         let (said, opened) = match recorded.expected(entry, name) {
             Expected::Digest(digest) => {
                 let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
@@ -228,20 +228,52 @@ impl EvidenceReader {
         };
         let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
         match said {
-            Some(said) => drop(bad.insert(key, said)),
+            Some(said) => {
+                let (sha256, number) = (entry.sha256, admission.number());
+                let digest = match recorded.expected(entry, name) {
+                    Expected::Digest(digest) => Some((path, digest)),
+                    _ => None,
+                };
+                bad.insert(key, BadDocument { sha256, number, said, digest });
+            }
             None => drop(bad.remove(&key)),
         }
         opened
     }
 
+    /// Looks again at the documents that were bad: they may have been put right.
+    pub(crate) async fn look_again(&self) {
+        let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (key, document) in bad {
+            let Some((path, sha256)) = &document.digest else { continue };
+            let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            if self.files.open(Blob { path, sha256: *sha256, length }).await.is_ok() {
+                self.bad.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            }
+        }
+    }
+
     /// What is wrong with documents, by the digest of their package and in words for everybody.
     pub(crate) fn bad(&self) -> Vec<(Sha256Digest, String)> {
         let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |((sha256, number, name), said): (&(Sha256Digest, u64, &'static str), &String)| {
+        let text = |((_, name), document): (&(String, &'static str), &BadDocument)| {
+            let BadDocument { sha256, number, said, .. } = document;
             (*sha256, format!("evidence/{sha256}/{number}/{name} {said}"))
         };
         bad.iter().map(text).collect()
     }
+}
+
+/// A document that is not what is recorded.
+#[derive(Debug, Clone)]
+struct BadDocument {
+    /// Of the package.
+    sha256: Sha256Digest,
+    number: u64,
+    /// For everybody to read.
+    said: String,
+    /// The file and its recorded digest, if that can be told.
+    digest: Option<(PathBuf, Sha256Digest)>,
 }
 
 /// A document that was asked for.
