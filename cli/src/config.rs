@@ -120,6 +120,10 @@ pub(crate) struct Serve {
     pub crl: Option<PathBuf>,
     /// Authorities of client certificates, PEM; none are asked for without it.
     pub client_ca: Option<PathBuf>,
+    /// Revocation lists of these authorities, PEM or DER.
+    pub client_crl: Vec<PathBuf>,
+    /// Whether one that has ended goes on counting; else its clients are refused.
+    pub client_crl_may_be_expired: bool,
     /// Names in client certificates that are let in; all that the authorities vouch for if empty.
     pub client_names: Vec<String>,
     /// What client certificates are needed for.
@@ -128,6 +132,8 @@ pub(crate) struct Serve {
     pub public_url: Option<String>,
     /// A path below which everything is answered as well.
     pub prefix: Option<String>,
+    /// Whether the vendor's paths with `latest` lead to the newest package in the catalog.
+    pub latest: bool,
 }
 
 /// One thing to keep up with.
@@ -212,10 +218,13 @@ impl Default for Serve {
             ca: None,
             crl: None,
             client_ca: None,
+            client_crl: Vec::new(),
+            client_crl_may_be_expired: false,
             client_names: Vec::new(),
             client_needed_for: CertificateNeed::Packages,
             public_url: None,
             prefix: None,
+            latest: false,
         }
     }
 }
@@ -290,7 +299,7 @@ impl Config {
             &mut self.serve.client_ca,
             &mut self.policy.agent_cacerts,
         ];
-        optional.into_iter().flatten().for_each(join);
+        optional.into_iter().flatten().chain(&mut self.serve.client_crl).for_each(join);
         self.upstream.resolve(folder);
         for follow in &mut self.follow {
             [&mut follow.log, &mut follow.credentials_file].into_iter().flatten().for_each(join);
@@ -343,6 +352,9 @@ impl Config {
             bail!(
                 "serve.client_names needs serve.client_ca: without it no client is asked for a certificate"
             );
+        }
+        if !self.serve.client_crl.is_empty() && self.serve.client_ca.is_none() {
+            bail!("serve.client_crl needs serve.client_ca: without it no client is asked for a certificate");
         }
         if self.serve.connections == 0 {
             bail!("serve.connections must be 1 or more");

@@ -11,6 +11,7 @@ mod host;
 mod logging;
 mod output;
 mod passphrase;
+mod private_file;
 mod progress;
 mod proxies;
 mod run;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::exit::Exit;
 use crate::failure::coded;
+use crate::private_file::refuse_open_mode;
 
 /// The passphrase for a folder of keys; none if no key in it is encrypted, or if nobody can be asked.
 pub(crate) fn for_folder(file: Option<&Path>, folder: &Path) -> anyhow::Result<Option<Passphrase>> {
@@ -86,30 +87,10 @@ fn given(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
 fn read(file: &Path) -> anyhow::Result<Passphrase> {
     let failed = || format!("failed to read the passphrase file {}", file.display());
     let opened = std::fs::File::open(file).with_context(failed)?;
-    refuse_open_mode(file, &opened)?;
+    refuse_open_mode("passphrase file", file, &opened)?;
     let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
     opened.take(4096).read_to_end(&mut text).with_context(failed)?;
     Passphrase::new(&text).ok_or_else(empty)
-}
-
-#[cfg(unix)]
-fn refuse_open_mode(file: &Path, opened: &std::fs::File) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = opened.metadata().context("failed to look at the passphrase file")?.permissions().mode();
-    if mode & 0o037 != 0 {
-        return Err(coded(
-            Exit::Usage,
-            format!("the passphrase file {} may be read or changed by others", file.display()),
-            "chmod 600 FILE, and take another passphrase if anybody may have read it",
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "fails on Unix")]
-fn refuse_open_mode(_file: &Path, _opened: &std::fs::File) -> anyhow::Result<()> {
-    Ok(())
 }
 
 fn ask(prompt: &str) -> anyhow::Result<Zeroizing<String>> {

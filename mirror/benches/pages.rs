@@ -4,16 +4,16 @@
 //! and asks over one TLS connection. Printed are, for each address: the first answer, the median and the 99th percentile of
 //! 200 more, the processor time of this process for each (server and client together), and the length.
 
-use std::error::Error;
+mod admissions;
+
 use std::fs;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::catalog::{Lifetimes, SigningKeys, publish};
 use midmirror_mirror::serve::{
@@ -25,7 +25,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use admissions::{Outcome, at, say};
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
@@ -147,36 +147,8 @@ fn write_admission(store: &Store, number: u32) -> Outcome<Sha256Digest> {
         ("mid", "windows.x86-64"),
         ("mid-linux-container-recipe", "linux.x86-64"),
     ];
-    let build = number / 8;
-    let (kind, platform) = kinds.get(usize::try_from(number % 8)?).copied().ok_or("kind")?;
-    let sha256 = Sha256Digest::of(format!("package {number}").as_bytes());
-    let report = report(sha256)?;
-    let (hour, minute) = (build / 60 % 24, build % 60);
-    let stamp =
-        format!("zurich-07-01-2025__patch{}-06-13-2026_06-19-2026_{hour:02}{minute:02}", build / 1440);
-    let signer = "CN=ServiceNow Inc., O=ServiceNow Inc., L=Santa Clara, ST=California, C=US";
-    let admission = json!({
-        "number": number,
-        "signers": [],
-        "path": format!("glide/distribution/builds/package/app-signed/{kind}/2026/06/19/{kind}.{stamp}.{platform}.zip"),
-        "sha256": sha256,
-        "length": 300_000_000,
-        "label": "verified",
-        "signer": signer,
-        "signed_at": at(0)?,
-        "admitted_at": at(i64::from(number % 60))?,
-        "report": Sha256Digest::of(&report),
-    });
-    let hex = sha256.to_hex();
-    let shard: String = hex.chars().take(2).collect();
-    let folder = store.root_dir().join("evidence").join(shard).join(hex).join(format!("{number:08}"));
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("admission.json"), admission.to_string())?;
-    fs::write(folder.join("report.json"), report)?;
-    for name in ["jarsigner.txt", "anchors.pem", "fetch.json"] {
-        fs::write(folder.join(name), "-\n")?;
-    }
-    Ok(sha256)
+    let sort = kinds.get(usize::try_from(number % 8)?).copied().ok_or("kind")?;
+    admissions::write(store, number, number / 8, sort, report)
 }
 
 fn report(sha256: Sha256Digest) -> Outcome<Vec<u8>> {
@@ -199,16 +171,8 @@ fn clock() -> Timestamp {
     at(100).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn at(second: i64) -> Outcome<Timestamp> {
-    Ok("2026-06-20T00:00:00Z".parse::<Timestamp>()?.checked_add(SignedDuration::from_secs(second))?)
-}
-
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn say(text: &str) -> Outcome<()> {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
 const ROUNDS: u32 = 200;

@@ -9,23 +9,21 @@
 //! - the peak memory of a process that publishes once (Linux)
 //! - the time of storing 300 MB on the same file system, and from another one beside `cp` and `sync` (when `/dev/shm` has room)
 
-use std::error::Error;
+mod admissions;
+
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use midmirror_mirror::Sha256Digest;
 use midmirror_mirror::catalog::{
     FolderSource, Lifetimes, SigningKeys, TrustInputs, TrustedCatalog, publish, trust_folder,
 };
 use midmirror_mirror::storage::{FileMode, LocalFolder, Storage as _};
 use midmirror_mirror::store::Store;
-use serde_json::json;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use admissions::{Outcome, at, say};
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -41,10 +39,6 @@ fn main() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     many(folder.path(), packages)?;
     large(folder.path())
-}
-
-fn say(text: &str) -> Outcome<()> {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
 fn many(folder: &Path, packages: u32) -> Outcome<()> {
@@ -101,36 +95,10 @@ fn trust(store: &Store) -> Outcome<TrustedCatalog> {
     Ok(trust_folder(&FolderSource::of(store), &inputs)?)
 }
 
-/// The evidence of a package that nobody has; the store reads no more of it than this.
+/// The evidence of a package, as small as it can be.
 fn write_admission(store: &Store, number: u32) -> Outcome<()> {
-    let sha256 = Sha256Digest::of(format!("package {number}").as_bytes());
-    let report = format!("{{\"sha256\":\"{sha256}\"}}\n");
-    let (hour, minute) = (number / 60 % 24, number % 60);
-    let stamp =
-        format!("zurich-07-01-2025__patch{}-06-13-2026_06-19-2026_{hour:02}{minute:02}", number / 1440);
-    let admission = json!({
-        "number": number,
-        "signers": [],
-        "path": format!(
-            "glide/distribution/builds/package/app-signed/mid-core/2026/06/19/mid-core.{stamp}.universal.universal.zip"
-        ),
-        "sha256": sha256,
-        "length": 300_000_000,
-        "label": "verified",
-        "signer": "CN=ServiceNow Inc., O=ServiceNow Inc., L=Santa Clara, ST=California, C=US",
-        "signed_at": at(0)?,
-        "admitted_at": at(i64::from(number % 60))?,
-        "report": Sha256Digest::of(report.as_bytes()),
-    });
-    let hex = sha256.to_hex();
-    let shard: String = hex.chars().take(2).collect();
-    let folder = store.root_dir().join("evidence").join(shard).join(hex).join(format!("{number:08}"));
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("admission.json"), admission.to_string())?;
-    fs::write(folder.join("report.json"), report)?;
-    for name in ["jarsigner.txt", "anchors.pem", "fetch.json"] {
-        fs::write(folder.join(name), "-\n")?;
-    }
+    let report = |sha256| Ok(format!("{{\"sha256\":\"{sha256}\"}}\n").into_bytes());
+    admissions::write(store, number, number, ("mid-core", "universal.universal"), report)?;
     Ok(())
 }
 
@@ -195,11 +163,6 @@ fn middle(times: &[Duration]) -> Duration {
 
 fn to_f64(number: u64) -> f64 {
     u32::try_from(number).map_or(f64::INFINITY, f64::from)
-}
-
-/// A second of a day in June 2026.
-fn at(second: i64) -> Outcome<Timestamp> {
-    Ok(Timestamp::from_second(1_782_000_000)?.checked_add(SignedDuration::from_secs(second))?)
 }
 
 const ROUNDS: usize = 5;

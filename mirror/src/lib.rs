@@ -25,6 +25,7 @@ pub mod withdraw;
 mod digest;
 mod error_text;
 mod parallel;
+mod regular_file;
 
 pub use digest::{DigestError, Sha256Digest};
 pub use error_text::error_text;

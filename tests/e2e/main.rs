@@ -54,6 +54,8 @@ mod audit_removed;
 #[cfg(test)]
 mod changed;
 #[cfg(test)]
+mod client_certificates;
+#[cfg(test)]
 mod damage;
 #[cfg(test)]
 mod drop_in;
@@ -91,6 +93,8 @@ mod run_report;
 mod schemas;
 #[cfg(test)]
 mod serve_life;
+#[cfg(test)]
+mod served_evidence;
 #[cfg(test)]
 mod signer_policy;
 #[cfg(test)]

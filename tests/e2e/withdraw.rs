@@ -339,3 +339,32 @@ fn folder_for_records_that_cannot_be_written_is_said_at_the_start() {
     site.configure("[serve]\nlisten = \"127.0.0.1:0\"\nrecords = \"file/records\"\n");
     site.run(&["serve"]).expect(13).says("records of downloads").says("serve.records");
 }
+
+#[test]
+fn latest_leads_to_the_older_build_when_the_newer_one_is_withdrawn() {
+    let site = Site::new().synced();
+    site.run(&["sync", "--kind", "mid-core", embedded::old_stamp()]).expect(0);
+    let plain = format!("127.0.0.1:{}", free_port());
+    let serve = |more: &str| {
+        site.configure(&format!("[serve]\nplain_listen = {plain:?}\nprefix = \"/m\"\n{more}"));
+        Mirror::start(&site)
+    };
+    let latest = "m/glide/distribution/builds/package/app-signed/mid-core/latest/\
+        mid-core.universal.universal.zip";
+    let off = serve("");
+    let (status, said) = get(&plain, latest);
+    assert_eq!((status, said.contains("`latest = true` in [serve]")), (404, true), "{said}");
+    drop(off);
+    let _mirror = serve("latest = true\n");
+    assert_eq!(get(&plain, latest), (302, format!("{}\n", name())));
+    site.run(&["withdraw", name(), "--reason", REASON]).expect(0);
+    let older = |package: &&embedded::EmbeddedPackage| {
+        package.path.contains("/app-signed/mid-core/") && package.path.contains(embedded::old_stamp())
+    };
+    let older = embedded::packages().iter().find(older).unwrap();
+    let started = Instant::now();
+    while get(&plain, latest).1 != format!("{}\n", older.file_name()) {
+        assert!(started.elapsed() < Duration::from_secs(20), "{latest} does not move");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,9 +1,7 @@
 //! openssl: the certificates of `serve --init-tls` with their name constraints, and the handshake.
 
-use std::fs;
-
 use crate::site::{Mirror, Site};
-use crate::tool::{is_there, run};
+use crate::tool::{OpenSsl, is_there, run};
 
 const HOSTS: [&str; 4] = ["--host", "mirror.example", "--host", "192.0.2.7"];
 
@@ -16,8 +14,8 @@ fn certificates_hold_for_their_names_only() {
     let mut arguments = vec!["serve", "--init-tls"];
     arguments.extend(HOSTS);
     site.run(&arguments).expect(0);
-    let folder = site.path("store.tls");
-    let openssl = |line: &str| run(&folder, &format!("openssl {line}"));
+    let tool = OpenSsl(site.path("store.tls"));
+    let openssl = |line: &str| tool.run(line);
     let verify = "verify -x509_strict -CAfile ca.pem -purpose sslserver";
     openssl(&format!("{verify} -verify_hostname mirror.example server.pem")).expect(0);
     openssl(&format!("{verify} -verify_ip 192.0.2.7 server.pem")).expect(0);
@@ -33,11 +31,8 @@ fn certificates_hold_for_their_names_only() {
     for (name, good) in
         [("DNS:mirror.example", true), ("DNS:instance.example", false), ("IP:192.0.2.8", false)]
     {
-        fs::write(folder.join("stolen.ext"), format!("subjectAltName={name}\nextendedKeyUsage=serverAuth\n"))
-            .unwrap();
-        openssl("req -new -newkey rsa:2048 -nodes -subj /O=x -keyout stolen.key -out stolen.csr").expect(0);
-        openssl("x509 -req -in stolen.csr -CA ca.pem -CAkey ca-key.pem -extfile stolen.ext -days 1 -out stolen.pem")
-            .expect(0);
+        let extensions = format!("subjectAltName={name}\nextendedKeyUsage=serverAuth\n");
+        tool.issue("stolen", &extensions, "ca", "ca-key.pem");
         let verified = openssl("verify -CAfile ca.pem -purpose sslserver stolen.pem");
         if good {
             verified.expect(0);

@@ -254,7 +254,7 @@ fn evidence_of_nothing_else_is_served() {
     let file = site.path("store/evidence").join(&core[..2]).join(&core).join(&padded).join("report.json");
     let changed = fs::read_to_string(&file).unwrap().replace("jar verified.", "jar verified!");
     overwrite(&file, changed.as_bytes());
-    assert_eq!(get(&site, &mirror, &good).status, 404);
+    assert_eq!(get(&site, &mirror, &good).status, 503);
     let page = get(&site, &mirror, &format!("package/{core}"));
     assert!(page.status == 200 && !page.body.contains("jar verified!"), "{}", page.body);
     assert!(page.body.contains("The report of it cannot be shown here"));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::site::{Mirror, Run, Site, free_port};
-use crate::tool::{is_there, run};
+use crate::tool::{OpenSsl, is_there, run};
 
 /// A mirror with a plain listener, so that its certificate names a revocation list.
 fn site() -> Site {
@@ -131,8 +131,8 @@ fn request_is_signed_by_another_authority_and_served() {
     let said =
         site.run(&["serve", "--init-tls", "--csr", "--host", "localhost", "--host", "127.0.0.1"]).expect(0);
     assert!(said.stderr.contains("mid.install_server.base_uri"), "{}", said.stderr);
-    let folder = site.path("store.tls");
-    let openssl = |line: &str| run(&folder, &format!("openssl {line}"));
+    let tool = OpenSsl(site.path("store.tls"));
+    let (folder, openssl) = (&tool.0, |line: &str| tool.run(line));
     openssl("req -in server.csr.pem -noout -verify -text")
         .expect(0)
         .says("DNS:localhost")
@@ -141,7 +141,7 @@ fn request_is_signed_by_another_authority_and_served() {
     openssl("x509 -req -in server.csr.pem -CA ca.pem -CAkey pki.key -copy_extensions copy -days 30 -out server.pem")
         .expect(0);
     let mirror = Mirror::start(&site);
-    run(&folder, &format!("curl -sS -f --cacert ca.pem {}/healthz", mirror.url)).expect(0).says("ok");
+    run(folder, &format!("curl -sS -f --cacert ca.pem {}/healthz", mirror.url)).expect(0).says("ok");
     site.run(&["serve", "--renew-tls"]).expect(2).says("renewed there, not here");
 }
 
@@ -152,19 +152,12 @@ fn curl_and_openssl_show_client_certificates() {
     }
     let site = Site::new().synced();
     let folder = site.path("");
-    let openssl = |line: &str| run(&folder, &format!("openssl {line}"));
-    openssl("req -x509 -newkey rsa:2048 -nodes -subj /O=clients -keyout clients.key -out clients.pem")
+    let openssl = OpenSsl(folder.clone());
+    openssl
+        .run("req -x509 -newkey rsa:2048 -nodes -subj /O=clients -keyout clients.key -out clients.pem")
         .expect(0);
-    fs::write(site.path("client.ext"), "extendedKeyUsage=clientAuth\n").unwrap();
     for name in ["mid-01", "mid-02"] {
-        openssl(&format!(
-            "req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
-        ))
-        .expect(0);
-        openssl(&format!(
-            "x509 -req -in {name}.csr -CA clients.pem -CAkey clients.key -extfile client.ext -days 1 -out {name}.pem"
-        ))
-        .expect(0);
+        openssl.issue(name, "extendedKeyUsage=clientAuth\n", "clients", "clients.key");
     }
     let serve = "[serve]\nrecords = \"records\"\nclient_ca = \"clients.pem\"\nclient_names = [\"mid-01\"]\n";
     site.configure(serve);

@@ -43,6 +43,27 @@ pub(crate) fn run(folder: &Path, line: &str) -> Run {
     command(words.next().unwrap(), folder).args(words).output().unwrap().into()
 }
 
+/// Runs openssl in a folder.
+pub(crate) struct OpenSsl(pub(crate) std::path::PathBuf);
+
+impl OpenSsl {
+    /// Runs one command line.
+    pub(crate) fn run(&self, line: &str) -> Run {
+        run(&self.0, &format!("openssl {line}"))
+    }
+
+    /// Makes a key and a certificate for it, `NAME.key` and `NAME.pem`, that an authority signs (`CA.pem`, the key as given).
+    pub(crate) fn issue(&self, name: &str, extensions: &str, authority: &str, key: &str) {
+        std::fs::write(self.0.join("issue.ext"), extensions).unwrap();
+        self.run(&format!(
+            "req -new -newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+        ))
+        .expect(0);
+        let sign = format!("x509 -req -in {name}.csr -CA {authority}.pem -CAkey {key} -extfile issue.ext");
+        self.run(&format!("{sign} -days 1 -out {name}.pem")).expect(0);
+    }
+}
+
 /// The digest of a file, as `sha256sum` says.
 pub(crate) fn sha256sum(file: &Path) -> String {
     let output = command("sha256sum", file.parent().unwrap()).arg(file).output().unwrap();

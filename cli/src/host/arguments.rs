@@ -86,6 +86,12 @@ pub(crate) struct StageArguments {
     /// Mirror URL, folder of a store, or folder of packages [default: the URL of the trust file]
     #[arg(long, value_name = "URL|DIR")]
     pub from: Option<String>,
+    /// Certificate for a mirror that asks for one, PEM, intermediates after it; never shown to a proxy
+    #[arg(long, env = "MIDMIRROR_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// Its key, PEM, not encrypted; nobody else may read the file
+    #[arg(long, env = "MIDMIRROR_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
     /// Build stamp to stage when the log names none
     #[arg(long, value_name = "STAMP")]
     pub stamp: Option<String>,

@@ -1,6 +1,7 @@
 //! `stage`: verified packages into `agent/package/incoming`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use midmirror_mirror::Sha256Digest;
@@ -8,7 +9,7 @@ use midmirror_mirror::admit::{AdmissionInputs, AdmissionPolicy, AdmitError, veri
 use midmirror_mirror::agent::{AgentHome, AgentState, Wanted, inventory, wanted, wanted_for_build};
 use midmirror_mirror::catalog::{StaleAllowance, TrustError};
 use midmirror_mirror::enrol::{Enrolment, HostTruststore, TrustFile};
-use midmirror_mirror::fetch::{ClientConfig, HttpClient, RetryPolicy, Roots};
+use midmirror_mirror::fetch::{ClientConfig, ClientIdentity, HttpClient, RetryPolicy, Roots, Waiting};
 use midmirror_mirror::package::{Buildstamp, PackageName};
 use midmirror_mirror::stage::{
     CheckFailure, PackageError, Source, StageInputs, StageOutcome, StageReport, stage,
@@ -20,6 +21,7 @@ use crate::context::{self, block_on};
 use crate::exit::Exit;
 use crate::failure::{self, coded};
 use crate::output::{self, printable};
+use crate::private_file;
 use crate::proxies::{self, Configured, Environment};
 use crate::trust_sources::{self, BUNDLED};
 
@@ -48,8 +50,7 @@ pub(super) fn run(arguments: &StageArguments, offline: bool) -> anyhow::Result<E
     let now = context::now();
     let stale = stale_allowance(arguments, now)?;
     let report = block_on(async {
-        let from = arguments.from.as_deref();
-        let source = open_source(from, &enrolment, now, offline, stale.as_ref()).await?;
+        let source = open_source(arguments, &enrolment, now, offline, stale.as_ref()).await?;
         policy.withdrawn = source.withdrawn().to_vec();
         let verify = |file: &Path, name: &PackageName, sha256: Sha256Digest| -> Result<(), CheckFailure> {
             let inputs = AdmissionInputs::new(&trust, &policy, now);
@@ -88,7 +89,7 @@ fn look(
 ) -> anyhow::Result<Exit> {
     let now = context::now();
     let stale = stale_allowance(arguments, now)?;
-    let source = block_on(open_source(arguments.from.as_deref(), enrolment, now, offline, stale.as_ref()));
+    let source = block_on(open_source(arguments, enrolment, now, offline, stale.as_ref()));
     let withdrawn = match &source {
         Ok(source) => source.withdrawn().to_vec(),
         Err(error) => {
@@ -151,13 +152,13 @@ fn stale_allowance(
 
 /// A URL is a mirror, anything else a folder; without either the address of the trust file counts.
 async fn open_source(
-    from: Option<&str>,
+    arguments: &StageArguments,
     enrolment: &Enrolment,
     now: jiff::Timestamp,
     offline: bool,
     stale: Option<&StaleAllowance>,
 ) -> anyhow::Result<Source> {
-    let url = match from {
+    let url = match arguments.from.as_deref() {
         Some(from) if from.contains("://") => {
             Some(Url::parse(from).with_context(|| format!("--from {from:?} is not a URL"))?)
         }
@@ -171,8 +172,36 @@ async fn open_source(
             "name the mirror or a folder: --from URL|DIR",
         ));
     };
-    let client = client_of(enrolment.trust(), &url, offline, RetryPolicy::default())?;
+    let identity = identity(arguments)?;
+    let client = client_of(enrolment.trust(), &url, offline, RetryPolicy::default(), identity)?;
+    let client = client.telling(Arc::new(|waiting| output::note(said(&waiting, context::now()))));
     Ok(Source::mirror_accepting(client, &url, enrolment, now, stale).await?)
+}
+
+/// The certificate that is shown to a mirror that asks for one.
+fn identity(arguments: &StageArguments) -> anyhow::Result<Option<ClientIdentity>> {
+    let (Some(cert), Some(key)) = (&arguments.client_cert, &arguments.client_key) else { return Ok(None) };
+    let read = |file: &Path| {
+        std::fs::read(file)
+            .with_context(|| format!("failed to read the client certificate {}", file.display()))
+    };
+    let key_pem = private_file::read("client key", key, LARGEST_KEY)?;
+    Ok(Some(ClientIdentity { cert_pem: read(cert)?, key_pem }))
+}
+
+/// What a pause is for and when it ends, for people.
+fn said(waiting: &Waiting<'_>, now: jiff::Timestamp) -> String {
+    let until = now.checked_add(waiting.pause).unwrap_or(now).round(jiff::Unit::Second).unwrap_or(now);
+    let seconds = waiting.pause.as_secs_f64();
+    let asked = waiting.asked.filter(|asked| *asked > waiting.pause);
+    let asked =
+        asked.map(|asked| format!(" (the mirror asks for {} s)", asked.as_secs())).unwrap_or_default();
+    format!(
+        "waiting {seconds:.1} s, until {until}{asked}, after try {} of {}: {}",
+        waiting.failed,
+        waiting.tries,
+        printable(waiting.cause)
+    )
 }
 
 /// A client that trusts whom a trust file names. Somebody who gives it a plain http address wants that; catalog and signatures
@@ -182,6 +211,7 @@ pub(crate) fn client_of(
     url: &Url,
     offline: bool,
     retry: RetryPolicy,
+    identity: Option<ClientIdentity>,
 ) -> anyhow::Result<HttpClient> {
     let roots = match trust.tls_ca_pem() {
         Some(pem) => Roots::Only { pem: pem.as_bytes().to_vec() },
@@ -189,6 +219,7 @@ pub(crate) fn client_of(
     };
     let config = ClientConfig {
         roots,
+        identity,
         proxies: proxies::choose(&Configured::default(), &Environment::read())?,
         offline: context::offline_switch(offline),
         plain_http_hosts: (url.scheme() == "http")
@@ -319,5 +350,28 @@ pub(crate) fn of_trust(error: &TrustError) -> (Exit, &'static str) {
             Exit::CatalogNotTrusted,
             "nothing was used of it; run `midmirror store check --full` on the mirror, or enrol again if its root was changed on purpose",
         ),
+    }
+}
+
+/// An RSA key of 16,384 bits has 13 KB.
+const LARGEST_KEY: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn pause_is_said_with_its_end_and_what_was_asked_for() {
+        let now: jiff::Timestamp = "2026-11-30T17:05:00Z".parse().unwrap();
+        let (pause, asked) = (Duration::from_secs(120), Some(Duration::from_secs(3600)));
+        let waiting = Waiting { cause: "503 \u{1b}[2J", pause, asked, failed: 1, tries: 3 };
+        let said = said(&waiting, now);
+        let expected =
+            "waiting 120.0 s, until 2026-11-30T17:07:00Z (the mirror asks for 3600 s), after try 1 of 3: ";
+        assert!(said.starts_with(expected) && !said.contains('\u{1b}'), "{said}");
+        let short = Waiting { asked: Some(pause), ..waiting };
+        assert!(!super::said(&short, now).contains("asks for"));
     }
 }

@@ -9,6 +9,8 @@
 //! - a user's credentials sent to where a redirect leads: only to the origin they are for, and only over https
 //! - the proxy's credentials sent to somebody else: only with CONNECT, and with requests that the proxy forwards
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,15 +33,22 @@ use super::error::{FetchError, Refusal, ResponseProblem};
 use super::limits::Limits;
 use super::proxy::{Kind, Proxy};
 use super::proxy_error::ProxyError;
-use super::retry::Backoff;
+use super::retry::{Backoff, Waiting, WaitingFn};
 
 /// A client for metadata and packages. Cheap to clone; connections are kept for reuse.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpClient {
     client: Client<Connector, Empty<Bytes>>,
     config: ClientConfig,
     limits: Limits,
     user_agent: HeaderValue,
+    waiting: Option<Arc<WaitingFn>>,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl HttpClient {
@@ -55,7 +64,12 @@ impl HttpClient {
             .http1_max_buf_size(READ_BUFFER)
             .build(Connector::new(&config, &user_agent)?);
         let limits = Limits::new(config.bytes_per_second, config.connections_per_host);
-        Ok(Self { client, config, limits, user_agent })
+        Ok(Self { client, config, limits, user_agent, waiting: None })
+    }
+
+    /// Tells somebody of every pause before another try; else the log has a warning of each.
+    pub fn telling(self, waiting: Arc<WaitingFn>) -> Self {
+        Self { waiting: Some(waiting), ..self }
     }
 
     /// The settings the client was made with.
@@ -169,7 +183,10 @@ impl HttpClient {
         }
         let (failed, tries) = backoff.count();
         let (cause, wait_s) = (with_causes(&error), format!("{:.1}", pause.as_secs_f64()));
-        tracing::warn!(failed, tries, wait_s, cause, "fetch failed, trying again");
+        match &self.waiting {
+            Some(waiting) => waiting(Waiting { cause: &cause, pause, asked: retry_after, failed, tries }),
+            None => tracing::warn!(failed, tries, wait_s, cause, "fetch failed, trying again"),
+        }
         observer(FetchEvent::Retry { cause: &cause, pause, failed, tries });
         tokio::time::sleep(pause).await;
         Ok(())

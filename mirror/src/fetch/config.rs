@@ -1,5 +1,6 @@
 //! Settings of the HTTPS client. Certificate checks have no switch.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use super::proxy::Proxies;
 pub struct ClientConfig {
     /// Who may vouch for a server.
     pub roots: Roots,
+    /// What is shown to a server that asks for a client certificate; never to a proxy.
+    pub identity: Option<ClientIdentity>,
     /// Which proxy is asked for which URL.
     pub proxies: Proxies,
     /// What forbids every request, for instance `--offline`; named in the error, before any socket is opened.
@@ -60,6 +63,21 @@ pub enum Roots {
     },
 }
 
+/// A client certificate and its key, as PEM.
+#[derive(Clone)]
+pub struct ClientIdentity {
+    /// The certificate, followed by intermediate certificates if there are any.
+    pub cert_pem: Vec<u8>,
+    /// The key: PKCS#8, SEC1 or PKCS#1, not encrypted.
+    pub key_pem: Vec<u8>,
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
+}
+
 /// When to try again after a failure that may pass by itself.
 #[derive(Debug, Clone)]
 pub struct RetryPolicy {
@@ -82,6 +100,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             roots: Roots::System { extra_pem: Vec::new() },
+            identity: None,
             proxies: Proxies::default(),
             offline: None,
             redirect_hosts: Vec::new(),

@@ -13,11 +13,11 @@ use http::{HeaderValue, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::RootCertStore;
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tower_service::Service;
 
-use super::config::{ClientConfig, Roots};
+use super::config::{ClientConfig, ClientIdentity, Roots};
 use super::dial::{Dial, Line};
 use super::error::{Cause, FetchError};
 use super::proxy::Proxies;
@@ -37,14 +37,15 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(Duration::from_secs(60)));
-        let tls = tls_config(&config.roots)?;
+        let to_server = tls_config(&config.roots, config.identity.as_ref())?;
+        // Who the proxy is has nothing to do with whom the server lets in.
+        let to_proxy = tls_config(&config.roots, None)?;
         // `https_or_http`: which host may be asked over http is decided, per request, in `client`.
-        let builder =
-            || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
+        let builder = |tls| HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
         let proxies = Arc::new(config.proxies.clone());
-        let to_proxy = builder().wrap_connector(tcp.clone());
+        let to_proxy = builder(to_proxy).wrap_connector(tcp.clone());
         let dial = Dial::new(tcp, to_proxy, Arc::clone(&proxies), user_agent.clone());
-        Ok(Self { https: builder().wrap_connector(dial), proxies, limit: config.connect_timeout })
+        Ok(Self { https: builder(to_server).wrap_connector(dial), proxies, limit: config.connect_timeout })
     }
 }
 
@@ -79,14 +80,22 @@ pub(crate) fn timed_out(what: &str, limit: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{what} within {} s", limit.as_secs_f32()))
 }
 
-fn tls_config(roots: &Roots) -> Result<rustls::ClientConfig, FetchError> {
+fn tls_config(roots: &Roots, identity: Option<&ClientIdentity>) -> Result<rustls::ClientConfig, FetchError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| FetchError::Configuration { setting: "TLS", problem: error.to_string() })?
-        .with_root_certificates(root_store(roots)?)
-        .with_no_client_auth();
-    Ok(config)
+        .with_root_certificates(root_store(roots)?);
+    let Some(identity) = identity else { return Ok(builder.with_no_client_auth()) };
+    let unusable = |problem| FetchError::Configuration { setting: "client certificate and key", problem };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&identity.cert_pem).collect();
+    let chain = chain.map_err(|error| unusable(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(unusable("there is no certificate in it".to_owned()));
+    }
+    let key =
+        PrivateKeyDer::from_pem_slice(&identity.key_pem).map_err(|error| unusable(error.to_string()))?;
+    builder.with_client_auth_cert(chain, key).map_err(|error| unusable(error.to_string()))
 }
 
 fn root_store(roots: &Roots) -> Result<RootCertStore, FetchError> {
@@ -117,6 +126,24 @@ fn unusable_roots(problem: String) -> FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn client_certificate_and_key_must_be_readable_and_belong_together() {
+        let one = rcgen::generate_simple_self_signed(["mid-01.example".to_owned()]).unwrap();
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let roots = Roots::Only { pem: one.cert.pem().into_bytes() };
+        let problem = |cert: &str, key: &str| {
+            let identity = ClientIdentity { cert_pem: cert.into(), key_pem: key.into() };
+            assert!(!format!("{identity:?}").contains("PRIVATE"));
+            tls_config(&roots, Some(&identity)).err().map(|error| error.to_string())
+        };
+        let (cert, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+        assert_eq!(problem(&cert, &key), None);
+        for (cert, key) in [(&cert, &other), (&key, &key), (&cert, &cert), (&String::new(), &key)] {
+            let problem = problem(cert, key).unwrap();
+            assert!(problem.contains("client certificate and key"), "{problem}");
+        }
+    }
 
     #[test]
     fn roots_must_be_there_and_readable() {

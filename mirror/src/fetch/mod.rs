@@ -38,7 +38,7 @@ use crate::package::PackagePath;
 pub use basic::{BasicCredentials, CredentialsError};
 pub(crate) use causes::with_causes;
 pub use client::HttpClient;
-pub use config::{ClientConfig, RetryPolicy, Roots};
+pub use config::{ClientConfig, ClientIdentity, RetryPolicy, Roots};
 pub use download::{Downloaded, Expectation, FetchEvent, Progress, ProgressFn};
 pub use error::{Cause, FetchError, Refusal, ResponseProblem, TlsProblem};
 pub(crate) use look::{Look, Seen};
@@ -47,6 +47,7 @@ pub(crate) use part_file::{available_space, missing_space};
 pub use proxy::{Proxies, Proxy, ProxyTextError};
 pub use proxy_error::ProxyProblem;
 pub use quarantine::{FetchOptions, fetch, import_file};
+pub use retry::{Waiting, WaitingFn};
 pub(crate) use set_aside::set_aside;
 pub use url_source::UrlSource;
 

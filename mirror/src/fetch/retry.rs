@@ -7,6 +7,24 @@ use http::header::{DATE, RETRY_AFTER};
 
 use super::config::RetryPolicy;
 
+/// A pause before another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting<'a> {
+    /// Why, with its causes; names the address.
+    pub cause: &'a str,
+    /// How long.
+    pub pause: Duration,
+    /// What the server's `Retry-After` asks for, which may be longer than anybody waits.
+    pub asked: Option<Duration>,
+    /// Failures in a row.
+    pub failed: u32,
+    /// Tries in a row after which it gives up.
+    pub tries: u32,
+}
+
+/// Is told of pauses; must return at once.
+pub type WaitingFn = dyn Fn(Waiting<'_>) + Send + Sync;
+
 /// Counts failures in a row and says how long to wait.
 #[derive(Debug)]
 pub(crate) struct Backoff<'a> {

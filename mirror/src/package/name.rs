@@ -117,4 +117,4 @@ impl From<PackageName> for String {
     }
 }
 
-const EXTENSIONS: [&str; 6] = [".zip", ".deb", ".rpm", ".msi", "-deb.zip", "-rpm.zip"];
+pub(super) const EXTENSIONS: [&str; 6] = [".zip", ".deb", ".rpm", ".msi", "-deb.zip", "-rpm.zip"];

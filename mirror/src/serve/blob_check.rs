@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::body::read_at;
 use crate::Sha256Digest;
+use crate::regular_file::{self, Links};
 
 /// A stored file cannot be served.
 #[derive(Debug, Error)]
@@ -30,11 +31,30 @@ pub(crate) enum BlobProblem {
     Digest { path: PathBuf, found: Sha256Digest },
 }
 
+impl BlobProblem {
+    /// What is wrong, without the place of the file on this machine.
+    pub(crate) fn for_everybody(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "cannot be read; the server's log says why".to_owned(),
+            Self::Length { expected, found, .. } => format!("has {found} bytes, the catalog says {expected}"),
+            Self::Digest { found, .. } => format!("has been changed: its SHA-256 is {found}"),
+        }
+    }
+}
+
+/// A stored file, and what it has to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blob<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) length: u64,
+}
+
 /// Remembers which files were checked.
 #[derive(Debug)]
 pub(crate) struct BlobCheck {
     hash: bool,
-    /// What is wrong with which file, as far as is known.
+    /// What is wrong with which file, as far as is known, for everybody to read.
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
     held: Mutex<HashMap<Sha256Digest, Held>>,
@@ -78,15 +98,10 @@ impl BlobCheck {
         }
     }
 
-    /// Opens a file that has the given digest and length.
-    pub(crate) async fn open(
-        &self,
-        path: &Path,
-        sha256: Sha256Digest,
-        length: u64,
-    ) -> Result<File, BlobProblem> {
-        let opened = self.open_checked(path, sha256, length).await;
-        self.remember(sha256, opened.as_ref().err());
+    /// Opens a file that is what it should be.
+    pub(crate) async fn open(&self, blob: Blob<'_>) -> Result<File, BlobProblem> {
+        let opened = self.open_checked(blob).await;
+        self.remember(blob.sha256, opened.as_ref().err());
         opened.map(|(file, _)| file)
     }
 
@@ -103,7 +118,7 @@ impl BlobCheck {
             return Ok(file);
         }
         let path = path();
-        let opened = Box::pin(self.open_checked(&path, sha256, length)).await;
+        let opened = Box::pin(self.open_checked(Blob { path: &path, sha256, length })).await;
         self.remember(sha256, opened.as_ref().err());
         let (file, state) = opened?;
         let file = Arc::new(file);
@@ -128,17 +143,12 @@ impl BlobCheck {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn open_checked(
-        &self,
-        path: &Path,
-        sha256: Sha256Digest,
-        length: u64,
-    ) -> Result<(File, FileState), BlobProblem> {
-        let (file, state) = open(path, length)?;
+    async fn open_checked(&self, blob: Blob<'_>) -> Result<(File, FileState), BlobProblem> {
+        let (file, state) = blob.open()?;
         if !self.hash {
             return Ok((file, state));
         }
-        let slot = self.slot(sha256);
+        let slot = self.slot(blob.sha256);
         // One asker hashes, the others wait for the result.
         let mut slot = slot.lock().await;
         let (file, found) = match *slot {
@@ -153,16 +163,12 @@ impl BlobCheck {
                 let stopped = || io::Error::from(io::ErrorKind::Interrupted);
                 let (file, found) = hashed
                     .and_then(|hashed| hashed.ok_or_else(stopped))
-                    .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
+                    .map_err(|source| blob.unreadable(source))?;
                 *slot = Some(Checked { state, found });
                 (file, found)
             }
         };
-        if found == sha256 {
-            Ok((file, state))
-        } else {
-            Err(BlobProblem::Digest { path: path.to_owned(), found })
-        }
+        blob.compare(found).map(|()| (file, state))
     }
 
     /// Reads a file whether or not it was checked before, in a thread that may block; `passed` is told of the bytes, and says
@@ -170,40 +176,24 @@ impl BlobCheck {
     ///
     /// # Errors
     /// The file is not what it should be; `Ok(false)` if it was not read to its end.
-    pub(crate) fn scrub(
-        &self,
-        path: &Path,
-        sha256: Sha256Digest,
-        length: u64,
-        passed: impl FnMut(u64) -> bool,
-    ) -> Result<bool, BlobProblem> {
-        let scrubbed = self.scrub_checked(path, sha256, length, passed);
+    pub(crate) fn scrub(&self, blob: Blob<'_>, passed: impl FnMut(u64) -> bool) -> Result<bool, BlobProblem> {
+        let scrubbed = blob.open().and_then(|(file, state)| {
+            let found = hash(&file, passed).map_err(|source| blob.unreadable(source))?;
+            let Some(found) = found else { return Ok(false) };
+            *self.slot(blob.sha256).blocking_lock() = Some(Checked { state, found });
+            if found != blob.sha256 {
+                // Bytes can change without the file system's knowing of it.
+                self.all_held().remove(&blob.sha256);
+            }
+            blob.compare(found).map(|()| true)
+        });
         if !matches!(scrubbed, Ok(false)) {
-            self.remember(sha256, scrubbed.as_ref().err());
+            self.remember(blob.sha256, scrubbed.as_ref().err());
         }
         scrubbed
     }
 
-    fn scrub_checked(
-        &self,
-        path: &Path,
-        sha256: Sha256Digest,
-        length: u64,
-        passed: impl FnMut(u64) -> bool,
-    ) -> Result<bool, BlobProblem> {
-        let (file, state) = open(path, length)?;
-        let hashed = hash(&file, passed)
-            .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
-        let Some(found) = hashed else { return Ok(false) };
-        *self.slot(sha256).blocking_lock() = Some(Checked { state, found });
-        if found != sha256 {
-            // Bytes can change without the file system's knowing of it.
-            self.all_held().remove(&sha256);
-        }
-        if found == sha256 { Ok(true) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
-    }
-
-    /// What is wrong with files of the store, by digest.
+    /// What is wrong with files of the store, by digest; see [`BlobProblem::for_everybody`].
     pub(crate) fn bad(&self) -> BTreeMap<Sha256Digest, String> {
         self.bad.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -211,7 +201,7 @@ impl BlobCheck {
     fn remember(&self, sha256: Sha256Digest, problem: Option<&BlobProblem>) {
         let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
         match problem {
-            Some(problem) => drop(bad.insert(sha256, problem.to_string())),
+            Some(problem) => drop(bad.insert(sha256, problem.for_everybody())),
             None if bad.is_empty() => {}
             None => drop(bad.remove(&sha256)),
         }
@@ -222,17 +212,28 @@ impl BlobCheck {
     }
 }
 
-fn open(path: &Path, length: u64) -> Result<(File, FileState), BlobProblem> {
-    let unreadable = |source| BlobProblem::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+impl Blob<'_> {
+    fn open(&self) -> Result<(File, FileState), BlobProblem> {
+        let file =
+            regular_file::open(self.path, Links::Followed).map_err(|source| self.unreadable(source))?;
+        let metadata = file.metadata().map_err(|source| self.unreadable(source))?;
+        let (path, expected, found) = (self.path.to_owned(), self.length, metadata.len());
+        if found != expected {
+            return Err(BlobProblem::Length { path, expected, found });
+        }
+        Ok((file, FileState::of(&metadata)))
     }
-    if metadata.len() != length {
-        return Err(BlobProblem::Length { path: path.to_owned(), expected: length, found: metadata.len() });
+
+    fn compare(&self, found: Sha256Digest) -> Result<(), BlobProblem> {
+        if found == self.sha256 {
+            return Ok(());
+        }
+        Err(BlobProblem::Digest { path: self.path.to_owned(), found })
     }
-    Ok((file, FileState::of(&metadata)))
+
+    fn unreadable(&self, source: io::Error) -> BlobProblem {
+        BlobProblem::Unreadable { path: self.path.to_owned(), source }
+    }
 }
 
 impl FileState {
@@ -284,7 +285,7 @@ mod tests {
         let check = BlobCheck::new(true);
         let digest = Sha256Digest::of(b"good");
         for _ in 0..2 {
-            check.open(&path, digest, 4).await.unwrap();
+            check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
             check.open_shared(|| path.clone(), digest, 4).await.unwrap();
         }
         // The clock of the file system may tick only every few milliseconds.
@@ -292,14 +293,28 @@ mod tests {
         std::fs::write(&path, b"evil").unwrap();
         File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         for _ in 0..2 {
-            let error = check.open(&path, digest, 4).await.unwrap_err();
+            let error = check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap_err();
             assert!(matches!(error, BlobProblem::Digest { .. }), "{error:?}");
             assert!(check.open_shared(|| path.clone(), digest, 4).await.is_err());
         }
         std::fs::write(&path, b"goo").unwrap();
-        assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Length { found: 3, .. })));
+        assert!(matches!(
+            check.open(Blob { path: &path, sha256: digest, length: 4 }).await,
+            Err(BlobProblem::Length { found: 3, .. })
+        ));
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Unreadable { .. })));
+        assert!(matches!(
+            check.open(Blob { path: &path, sha256: digest, length: 4 }).await,
+            Err(BlobProblem::Unreadable { .. })
+        ));
+        // Nobody waits for a writer.
+        regular_file::tests::make_pipe(&path);
+        let opened = tokio::time::timeout(
+            Duration::from_secs(20),
+            check.open(Blob { path: &path, sha256: digest, length: 4 }),
+        )
+        .await;
+        assert!(matches!(opened, Ok(Err(BlobProblem::Unreadable { .. }))));
         assert_eq!(check.bad().into_keys().collect::<Vec<_>>(), [digest]);
     }
 
@@ -310,20 +325,22 @@ mod tests {
         std::fs::write(&path, b"good").unwrap();
         let check = Arc::new(BlobCheck::new(true));
         let digest = Sha256Digest::of(b"good");
-        check.open(&path, digest, 4).await.unwrap();
+        check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
         let scrub = |go_on: bool| {
             let (check, path) = (check.clone(), path.clone());
-            tokio::task::spawn_blocking(move || check.scrub(&path, digest, 4, |_| go_on))
+            tokio::task::spawn_blocking(move || {
+                check.scrub(Blob { path: &path, sha256: digest, length: 4 }, |_| go_on)
+            })
         };
         assert!(scrub(true).await.unwrap().unwrap());
         assert!(!scrub(false).await.unwrap().unwrap(), "stopped");
         std::fs::write(&path, b"evil").unwrap();
         assert!(matches!(scrub(true).await.unwrap(), Err(BlobProblem::Digest { .. })));
-        assert!(check.open(&path, digest, 4).await.is_err());
+        assert!(check.open(Blob { path: &path, sha256: digest, length: 4 }).await.is_err());
         assert_eq!(check.bad().len(), 1);
         std::fs::write(&path, b"good").unwrap();
         assert!(scrub(true).await.unwrap().unwrap());
         assert_eq!(check.bad().len(), 0);
-        check.open(&path, digest, 4).await.unwrap();
+        check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
     }
 }

@@ -20,8 +20,12 @@ pub(crate) struct CertificateFacts {
     /// DNS names and addresses of the subjectAltName extension, in their order.
     pub(crate) names: Vec<SubjectName>,
     pub(crate) common_name: Option<String>,
+    /// The name of the subject, DER.
+    pub(crate) subject_der: Vec<u8>,
     /// RFC 4514, cut to what fits into a record.
     pub(crate) subject: String,
+    /// The name of the issuer, DER.
+    pub(crate) issuer: Vec<u8>,
     /// The content of the INTEGER.
     pub(crate) serial: Vec<u8>,
     /// The DER of the key.
@@ -52,7 +56,9 @@ impl CertificateFacts {
             not_after: timestamp(tbs.validity().not_after),
             names,
             common_name: common_name.map(|name| name.value().into_owned()),
+            subject_der: tbs.subject().to_der()?,
             subject: tbs.subject().to_string().chars().take(LONGEST_SUBJECT).collect(),
+            issuer: tbs.issuer().to_der()?,
             serial: tbs.serial_number().as_bytes().to_vec(),
             key: tbs.subject_public_key_info().to_der()?,
         })

@@ -1,6 +1,7 @@
 //! Client certificates: who may ask for what.
 //!
-//! Two gates. The handshake checks the chain: a certificate that the authority has not issued ends the connection there.
+//! Two gates. The handshake checks the chain: a certificate that the authority has not issued, or has revoked (`client_crls`), ends
+//! the connection there.
 //! A request is then measured by the name in the certificate; without a name that is allowed it gets 403. So the list can be
 //! changed without ending connections, and a name that is taken off the list is refused with the next request, also on
 //! connections that are open and sessions that are resumed.
@@ -18,6 +19,11 @@ use crate::package::PackagePath;
 pub struct ClientCertificates {
     /// The authorities that issue them, PEM.
     pub authorities_pem: Vec<u8>,
+    /// Files with their revocation lists: PEM with one or more, or one in DER. Empty: nothing is known to be revoked. Otherwise
+    /// there has to be a list of every authority in a client's chain.
+    pub crls: Vec<Vec<u8>>,
+    /// Whether a list that has ended goes on counting; else it is as good as none, and its clients are refused.
+    pub crls_may_be_expired: bool,
     /// The names that are let in: DNS names of the subjectAltName, or the common name of a certificate without any. Empty: every
     /// name that the authorities vouch for.
     pub names: Vec<String>,
@@ -41,6 +47,10 @@ pub enum CertificateNeed {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ShownCertificate {
     names: Vec<String>,
+    /// DER
+    pub(crate) issuer: Vec<u8>,
+    /// The content of the INTEGER.
+    pub(crate) serial: Vec<u8>,
     /// RFC 4514
     pub(crate) subject: String,
 }
@@ -48,7 +58,12 @@ pub(crate) struct ShownCertificate {
 impl ShownCertificate {
     pub(crate) fn read(certificate: &rustls_pki_types::CertificateDer<'_>) -> Self {
         let Ok(facts) = CertificateFacts::read(certificate) else {
-            return Self { names: Vec::new(), subject: String::new() };
+            return Self {
+                names: Vec::new(),
+                issuer: Vec::new(),
+                serial: Vec::new(),
+                subject: String::new(),
+            };
         };
         let mut names: Vec<String> = Vec::new();
         let mut has_dns_name = false;
@@ -63,7 +78,7 @@ impl ShownCertificate {
             names.extend(facts.common_name);
         }
         names.retain(|name| is_plain(name));
-        Self { names, subject: facts.subject }
+        Self { names, issuer: facts.issuer, serial: facts.serial, subject: facts.subject }
     }
 }
 
@@ -107,7 +122,13 @@ mod tests {
 
     fn asking(names: &[&str], needed_for: CertificateNeed) -> ClientCertificates {
         let names = names.iter().map(|&name| name.to_owned()).collect();
-        ClientCertificates { authorities_pem: Vec::new(), names, needed_for }
+        ClientCertificates {
+            authorities_pem: Vec::new(),
+            crls: Vec::new(),
+            crls_may_be_expired: false,
+            names,
+            needed_for,
+        }
     }
 
     #[test]

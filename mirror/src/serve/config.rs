@@ -30,6 +30,8 @@ pub struct ServeConfig {
     pub public_url: Option<String>,
     /// A path below which everything is answered as well, for instance `/midmirror`.
     pub prefix: Option<String>,
+    /// Whether the vendor's paths with `latest` in place of a build lead to the newest package in the catalog; else they are 404.
+    pub latest: bool,
     /// A file with one line per request; without it requests are told in the program's own log.
     pub access_log: Option<AccessLogConfig>,
     /// Fetches what is asked for and not there.
@@ -51,6 +53,7 @@ impl ServeConfig {
             records: None,
             public_url: None,
             prefix: None,
+            latest: false,
             access_log: None,
             on_demand: None,
             scrub: ScrubConfig::default(),

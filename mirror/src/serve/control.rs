@@ -69,8 +69,13 @@ impl ServerControl {
         self.tls.current().ends()
     }
 
-    /// What people should know about the certificate at a moment: that it ends soon, or has ended.
+    /// What people should know about certificate and revocation lists at a moment: that one ends soon, or has ended.
     pub fn certificate_warning(&self, now: jiff::Timestamp) -> Option<String> {
         self.tls.warning(now)
+    }
+
+    /// Why clients with certificates are refused at a moment, all those of some authority: its revocation list has ended.
+    pub fn clients_problem(&self, now: jiff::Timestamp) -> Option<String> {
+        self.tls.problem(now)
     }
 }

@@ -6,18 +6,19 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::api::openapi;
-use super::evidence::EvidenceReader;
+use super::evidence::{Evidence, EvidenceReader, Recorded};
 use super::log_state::LogState;
 use super::view::View;
 use crate::catalog::{CatalogEntry, ExpiryWarning};
 use crate::log::Checkpoint;
-use crate::store::Store;
+use crate::store::{Admission, Store};
 
 /// Shared by all requests for pages and for the API.
 pub(crate) struct Desk {
     evidence: EvidenceReader,
     log: Arc<LogState>,
     public_url: Option<String>,
+    resolves_latest: bool,
     /// Of the API.
     description: Vec<u8>,
     turns: Arc<Semaphore>,
@@ -46,11 +47,12 @@ impl Condition {
 }
 
 impl Desk {
-    pub(crate) fn new(store: &Store, public_url: Option<String>) -> Self {
+    pub(crate) fn new(store: &Store, public_url: Option<String>, resolves_latest: bool) -> Self {
         Self {
             evidence: EvidenceReader::new(store),
             log: Arc::new(LogState::new(store.log())),
             public_url,
+            resolves_latest,
             description: openapi::description(),
             turns: Arc::new(Semaphore::new(AT_A_TIME)),
         }
@@ -76,9 +78,29 @@ impl Desk {
         &self.evidence
     }
 
+    /// All that is shown of a package; none if there is no evidence of it.
+    pub(crate) async fn evidence_of(&self, view: &View, entry: &CatalogEntry) -> Option<Evidence> {
+        let admission = self.evidence.admission(entry).await?;
+        let recorded = self.recorded(view, &admission).await;
+        self.evidence.of(entry, admission, &recorded).await
+    }
+
+    /// What the documents of an admission have to be.
+    pub(crate) async fn recorded(&self, view: &View, admission: &Admission) -> Recorded {
+        let Some(identity) = view.identity().cloned() else { return Recorded::NoLog };
+        let (log, number, sha256) = (self.log.clone(), admission.number(), admission.entry().sha256);
+        let reading = tokio::task::spawn_blocking(move || log.evidence(number, &sha256, &identity));
+        reading.await.ok().flatten().map_or(Recorded::Broken, Recorded::Digests)
+    }
+
     /// What `/api/v1/openapi.json` says.
     pub(crate) fn description(&self) -> &[u8] {
         &self.description
+    }
+
+    /// Whether paths with `latest` lead to packages here.
+    pub(crate) fn resolves_latest(&self) -> bool {
+        self.resolves_latest
     }
 
     /// The address of this server for commands: as configured, else as the reader knows it.

@@ -142,8 +142,8 @@ impl Caller {
         let Shared { site, log, ids, .. } = &*self.shared;
         let (peer, metrics) = (&self.peer, site.metrics());
         let mut response = match &self.admission.connected {
-            None => overloaded(),
-            Some(connected) if !connected.may_ask() => too_often(),
+            None => site.refuse(request, peer, overloaded()),
+            Some(connected) if !connected.may_ask() => site.refuse(request, peer, too_often()),
             Some(_) => site.answer(request, peer).await,
         };
         let id = ids.next();

@@ -4,9 +4,9 @@
 //! values (refused by the API, the first one counts on the page), bytes that are no text (replaced, so they match nothing).
 //! Nothing of it becomes a path.
 
-use thiserror::Error;
 use url::form_urlencoded;
 
+use super::parameter_error::ParameterError;
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
 use crate::package::{Buildstamp, PackageKind, Platform, ReleaseName};
@@ -98,19 +98,6 @@ impl Word {
     }
 }
 
-/// A parameter that is not understood. The text does not repeat it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum ParameterError {
-    #[error("the query is longer than {LONGEST_QUERY} bytes")]
-    TooLong,
-    #[error("there is a parameter that this address does not have")]
-    Unknown,
-    #[error("{0} is given more than once")]
-    Repeated(&'static str),
-    #[error("{name} has to be {expected}")]
-    Value { name: &'static str, expected: &'static str },
-}
-
 /// The parameters of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parameters {
@@ -122,13 +109,14 @@ impl Parameters {
     pub(crate) fn strict(query: Option<&str>, known: &[&'static str]) -> Result<Self, ParameterError> {
         let query = query.unwrap_or_default();
         if query.len() > LONGEST_QUERY {
-            return Err(ParameterError::TooLong);
+            return Err(ParameterError::TooLong { limit: LONGEST_QUERY });
         }
         let mut given: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let name = *known.iter().find(|known| **known == name).ok_or(ParameterError::Unknown)?;
+            let found = known.iter().find(|known| **known == name);
+            let name = *found.ok_or_else(|| ParameterError::unknown(&name, &value, known))?;
             if given.iter().any(|(there, _)| *there == name) {
-                return Err(ParameterError::Repeated(name));
+                return Err(ParameterError::repeated(name, &value));
             }
             given.push((name, value.into_owned()));
         }
@@ -173,7 +161,7 @@ impl Parameters {
     pub(crate) fn filter(&self) -> Result<Filter, ParameterError> {
         let search = self.text("q").unwrap_or_default();
         if search.chars().count() > LONGEST_SEARCH {
-            return Err(ParameterError::Value { name: "q", expected: "at most 200 characters" });
+            return Err(ParameterError::value("q", search, "at most 200 characters", None));
         }
         let words = Word::of_search(search);
         let is_family = |text: &str| {
@@ -184,9 +172,11 @@ impl Parameters {
         let build = self.word("build", "a build stamp", |text| {
             Buildstamp::parse(text).ok().map(|stamp| stamp.to_string())
         })?;
-        let kind = self.word("kind", "a kind of package", |text| text.parse().ok())?;
-        let platform = self.word("platform", "a platform", |text| text.parse().ok())?;
-        let label = self.word("label", "\"verified\" or \"signature-not-checked\"", label)?;
+        let kinds = PackageKind::ALL.map(|kind| (kind.as_str(), kind));
+        let kind = self.one_of("kind", "a kind of package", &kinds)?;
+        let platforms = Platform::ALL.map(|platform| (platform.as_str(), platform));
+        let platform = self.one_of("platform", "a platform", &platforms)?;
+        let label = self.one_of("label", "how packages were checked", &LABELS)?;
         Ok(Filter { words, family, build, kind, platform, label })
     }
 
@@ -220,7 +210,20 @@ impl Parameters {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, ParameterError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        parse(text).map(Some).ok_or(ParameterError::Value { name, expected })
+        parse(text).map(Some).ok_or_else(|| ParameterError::value(name, text, expected, None))
+    }
+
+    /// A word of a list, and what it stands for.
+    fn one_of<T: Copy>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        all: &[(&'static str, T)],
+    ) -> Result<Option<T>, ParameterError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let found = all.iter().find(|(word, _)| *word == text).map(|(_, value)| Some(*value));
+        let words = || Some(all.iter().map(|(word, _)| *word).collect());
+        found.ok_or_else(|| ParameterError::value(name, text, expected, words()))
     }
 }
 
@@ -234,14 +237,6 @@ fn spelled_out(word: &str) -> String {
         }
     }
     word.to_owned()
-}
-
-fn label(text: &str) -> Option<Label> {
-    match text {
-        "verified" => Some(Label::Verified),
-        "signature-not-checked" => Some(Label::SignatureNotChecked),
-        _ => None,
-    }
 }
 
 /// Some of a list, and how much there is.
@@ -265,6 +260,9 @@ pub(crate) fn part<T>(all: impl ExactSizeIterator<Item = T>, page: usize, limit:
     Part { items, total, page, pages: total.div_ceil(limit.max(1)).max(1), limit }
 }
 
+/// The words for how a package was checked.
+const LABELS: [(&str, Label); 2] =
+    [("verified", Label::Verified), ("signature-not-checked", Label::SignatureNotChecked)];
 /// The parameters of lists of packages.
 pub(crate) const LIST: [&str; 8] = ["q", "family", "build", "kind", "platform", "label", "page", "limit"];
 /// The parameters of lists of builds.
@@ -288,33 +286,31 @@ mod tests {
 
     #[test]
     fn odd_parameters_are_refused_for_programs_and_passed_over_for_people() {
-        let value = |name| ParameterError::Value { name, expected: "" };
-        for (query, expected) in [
-            ("q=a&q=b", ParameterError::Repeated("q")),
-            ("sort=up", ParameterError::Unknown),
-            ("page=0", value("page")),
-            ("page=-1", value("page")),
-            ("page=99999999999999999999", value("page")),
-            ("page=+1", value("page")),
-            ("limit=1001", value("limit")),
-            ("kind=", value("kind")),
-            ("kind=MID", value("kind")),
-            ("platform=beos", value("platform")),
-            ("family=%3Cscript%3E", value("family")),
-            ("build=..%2F..", value("build")),
-            ("label=verified%00", value("label")),
-            (&format!("q={}", "x".repeat(201)), value("q")),
-            (&format!("q={}", "x".repeat(5000)), ParameterError::TooLong),
+        let too_long = format!("q={}", "x".repeat(5000));
+        let long_search = format!("q={}", "x".repeat(201));
+        for (query, said, name) in [
+            ("q=a&q=b", "q is given more than once", Some("q")),
+            ("sort=up", "there is no parameter sort here", Some("sort")),
+            ("page=0", "page has to be", Some("page")),
+            ("page=-1", "page has to be", Some("page")),
+            ("page=99999999999999999999", "page has to be", Some("page")),
+            ("page=+1", "page has to be", Some("page")),
+            ("limit=1001", "limit has to be", Some("limit")),
+            ("kind=", "kind has to be", Some("kind")),
+            ("kind=MID", "kind has to be", Some("kind")),
+            ("platform=beos", "platform has to be", Some("platform")),
+            ("family=%3Cscript%3E", "family has to be", Some("family")),
+            ("build=..%2F..", "build has to be", Some("build")),
+            ("label=verified%00", "label has to be", Some("label")),
+            (&long_search, "q has to be", Some("q")),
+            (&too_long, "the query is longer than 4096 bytes", None),
         ] {
-            let strict = Parameters::strict(Some(query), &LIST)
-                .and_then(|given| Ok((given.filter()?, given.page()?, given.limit()?)));
-            match (strict, expected) {
-                (
-                    Err(ParameterError::Value { name, .. }),
-                    ParameterError::Value { name: expected_name, .. },
-                ) => assert_eq!(name, expected_name, "{query}"),
-                (other, expected) => assert_eq!(other, Err(expected), "{query}"),
-            }
+            let error = Parameters::strict(Some(query), &LIST)
+                .and_then(|given| Ok((given.filter()?, given.page()?, given.limit()?)))
+                .unwrap_err();
+            assert!(error.to_string().starts_with(said), "{query}: {error}");
+            let parameter = serde_json::to_value(error.parameter()).unwrap();
+            assert_eq!(parameter.get("name").and_then(|found| found.as_str()), name, "{query}");
         }
         let lenient = Parameters::lenient(Some("q=&family=zurich&family=other&sort=up&page=3"));
         assert_eq!((lenient.text("q"), lenient.text("family")), (None, Some("zurich")));

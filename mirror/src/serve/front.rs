@@ -7,14 +7,14 @@ use std::sync::Arc;
 use http::header::{ALLOW, HOST};
 use http::{Method, Request, Response, StatusCode};
 
-use super::api::{self, Route, as_problem, problem};
+use super::api::{self, Route, as_problem, problem, problem_with};
 use super::body::{FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::{Condition, Desk};
-use super::evidence::DocumentName;
+use super::evidence::{Damaged, DocumentName, Opened, Recorded};
 use super::page;
 use super::representation::Representation;
-use super::response::{METHODS, build, document, options, text};
+use super::response::{METHODS, build, document, options, text, unavailable};
 use super::site::Site;
 use super::view::View;
 use crate::Sha256Digest;
@@ -120,7 +120,7 @@ impl Site {
             Some(Ok(json)) => {
                 as_problem(document(request, json, "application/json", cache, &page::DOCUMENT_HEADERS))
             }
-            Some(Err(error)) => problem(error.status, &error.detail),
+            Some(Err(error)) => problem_with(error.status, &error.detail, error.parameter),
             None => as_problem(failed()),
         }
     }
@@ -128,19 +128,8 @@ impl Site {
     /// The newest catalog, and how the server is.
     async fn state(&self) -> (Arc<View>, Condition) {
         let view = self.published.newest().await;
-        // `/healthz` names a file; where it is on this machine is nobody's business here.
-        let bad = || self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
-        let problem = self.published.problem().or_else(|| match bad() {
-            0 => None,
-            1 => Some(
-                "one of the stored packages is damaged and is not sent; the server's log says which"
-                    .to_owned(),
-            ),
-            bad => Some(format!(
-                "{bad} of the stored packages are damaged and are not sent; the server's log says which"
-            )),
-        });
-        let condition = Condition::of(&view, problem, self.published.store().now());
+        self.desk.evidence().look_again().await;
+        let condition = Condition::of(&view, self.problem(), self.published.store().now());
         (view, condition)
     }
 
@@ -160,6 +149,9 @@ impl Site {
         let headers = &page::DOCUMENT_HEADERS;
         let mut response = match found {
             None => return none(),
+            Some(Found::Bad) => {
+                return unavailable("the stored document is damaged and is not sent; see the server's log");
+            }
             Some(Found::Text(text)) => {
                 return document(request, text.into_bytes(), name.content_type(), "no-cache", headers);
             }
@@ -190,8 +182,10 @@ impl Site {
 /// A document of evidence.
 enum Found {
     Text(String),
-    /// With its digest, if the catalog tells it.
+    /// With its digest, if one is recorded.
     File(File, Option<Sha256Digest>),
+    /// It is not what is recorded.
+    Bad,
 }
 
 /// Looks a document up: the digest in the catalog, and the number has to be that of the admission the catalog follows.
@@ -211,13 +205,20 @@ async fn found(
         }
     }
     let (entry, admission) = admission?;
+    let recorded = desk.recorded(view, &admission).await;
     match name {
+        // Made from an entry that is in the log as it was signed, or not at all.
+        DocumentName::Proof if recorded == Recorded::Broken => Some(Found::Bad),
         DocumentName::Proof => desk.proof(view, number).await.map(Found::Text),
-        DocumentName::Origin => desk.evidence().origin_json(&admission).await.map(Found::Text),
-        _ => {
-            let file = desk.evidence().open(entry, &admission, name).await?;
-            Some(Found::File(file, entry.report.filter(|_| name == DocumentName::Report)))
-        }
+        DocumentName::Origin => match desk.evidence().origin_json(entry, &admission, &recorded).await {
+            Ok(json) => json.map(Found::Text),
+            Err(Damaged) => Some(Found::Bad),
+        },
+        _ => match desk.evidence().open(entry, &admission, &recorded, name).await {
+            Opened::File(file, digest) => Some(Found::File(file, digest)),
+            Opened::Missing => None,
+            Opened::Bad => Some(Found::Bad),
+        },
     }
 }
 

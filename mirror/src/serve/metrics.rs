@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// Everything that is counted; clones of a counter count on together.
 #[derive(Debug)]
@@ -36,11 +36,13 @@ pub(crate) struct Metrics {
     pub(crate) checked_files: Family<CheckLabels, Counter>,
     pub(crate) checked_bytes: Counter,
     pub(crate) bad_files: Gauge,
+    pub(crate) bad_evidence: Gauge,
     packages: Gauge,
     problem: Gauge,
     published: Gauge,
     expires: Family<RoleLabels, Gauge>,
     certificate_expires: Gauge,
+    client_lists_expire: Family<AuthorityLabels, Gauge>,
 }
 
 /// The labels of a request.
@@ -95,6 +97,12 @@ struct RoleLabels {
     role: &'static str,
 }
 
+/// The label of an authority: its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthorityLabels {
+    authority: String,
+}
+
 /// What is so at the moment, and not counted.
 #[derive(Debug)]
 pub(crate) struct State<'a> {
@@ -105,6 +113,8 @@ pub(crate) struct State<'a> {
     pub(crate) ends: &'a [crate::catalog::RoleEnd],
     /// When the first certificate of the server's chain ends.
     pub(crate) certificate_end: jiff::Timestamp,
+    /// When lists of revoked client certificates end, by authority.
+    pub(crate) client_lists_end: Vec<(String, jiff::Timestamp)>,
 }
 
 impl Metrics {
@@ -123,77 +133,40 @@ impl Metrics {
             checked_files: Family::default(),
             checked_bytes: Counter::default(),
             bad_files: Gauge::default(),
+            bad_evidence: Gauge::default(),
             packages: Gauge::default(),
             problem: Gauge::default(),
             published: Gauge::default(),
             expires: Family::default(),
             certificate_expires: Gauge::default(),
+            client_lists_expire: Family::default(),
             registry: Registry::default(),
         };
         let of = &metrics;
-        registry.register("http_requests", "Answered requests", of.requests.clone());
-        registry.register_with_unit(
-            "http_sent",
-            "Bodies as connections took them",
-            Unit::Bytes,
-            of.bytes.clone(),
-        );
-        registry.register(
-            "http_requests_in_flight",
-            "Requests whose answer has not ended",
-            of.in_flight.clone(),
-        );
-        registry.register_with_unit(
-            "http_answer",
-            "From the head of a request to the head of its answer",
-            Unit::Seconds,
-            of.seconds.clone(),
-        );
-        registry.register("connections", "Open connections", of.connections.clone());
-        registry.register("connections_refused", "Connections beyond the limit", of.refused.clone());
-        registry.register("tls_handshakes", "TLS handshakes by outcome", of.handshakes.clone());
-        registry.register("downloads", "Packages sent to their last byte", of.downloads.clone());
-        registry.register(
-            "access_log_lines_lost",
-            "Lines that the disk did not take in time",
-            of.lost_lines.clone(),
-        );
-        registry.register(
-            "checked_files",
-            "Stored files that were read again, by outcome",
-            of.checked_files.clone(),
-        );
-        registry.register_with_unit(
-            "checked",
-            "Stored files that were read again",
-            Unit::Bytes,
-            of.checked_bytes.clone(),
-        );
-        registry.register(
-            "bad_files",
-            "Stored files that are not what the catalog says",
-            of.bad_files.clone(),
-        );
-        registry.register("catalog_packages", "Packages in the catalog", of.packages.clone());
-        registry.register("problem", "1 if /healthz tells of a problem", of.problem.clone());
-        registry.register_with_unit(
-            "catalog_published_timestamp",
-            "When the catalog was published, since 1970",
-            Unit::Seconds,
-            of.published.clone(),
-        );
-        registry.register_with_unit(
-            "catalog_expires_timestamp",
-            "When a role of the catalog ends, since 1970",
-            Unit::Seconds,
-            of.expires.clone(),
-        );
-        registry.register_with_unit(
-            "certificate_expires_timestamp",
-            "When the first certificate of the server's chain ends, since 1970",
-            Unit::Seconds,
-            of.certificate_expires.clone(),
-        );
+        let to = &mut registry;
+        add(to, "http_requests", "Answered requests", &of.requests);
+        add_in(to, "http_sent", "Bodies as connections took them", Unit::Bytes, &of.bytes);
+        add(to, "http_requests_in_flight", "Requests whose answer has not ended", &of.in_flight);
+        let help = "From the head of a request to the head of its answer";
+        add_in(to, "http_answer", help, Unit::Seconds, &of.seconds);
+        add(to, "connections", "Open connections", &of.connections);
+        add(to, "connections_refused", "Connections beyond the limit", &of.refused);
+        add(to, "tls_handshakes", "TLS handshakes by outcome", &of.handshakes);
+        add(to, "downloads", "Packages sent to their last byte", &of.downloads);
+        add(to, "access_log_lines_lost", "Lines that the disk did not take in time", &of.lost_lines);
+        add(to, "checked_files", "Stored files that were read again, by outcome", &of.checked_files);
+        add_in(to, "checked", "Stored files that were read again", Unit::Bytes, &of.checked_bytes);
+        add(to, "bad_files", "Stored files that are not what the catalog says", &of.bad_files);
+        let help = "Documents of evidence that are not what was recorded, of those that were asked for";
+        add(to, "bad_evidence", help, &of.bad_evidence);
+        add(to, "catalog_packages", "Packages in the catalog", &of.packages);
+        add(to, "problem", "1 if /healthz tells of a problem", &of.problem);
+        add_time(to, "catalog_published", "When the catalog was published", &of.published);
+        add_time(to, "catalog_expires", "When a role of the catalog ends", &of.expires);
+        let help = "When the first certificate of the server's chain ends";
+        add_time(to, "certificate_expires", help, &of.certificate_expires);
+        let help = "When the list of revoked client certificates of an authority ends";
+        add_time(to, "client_crl_expires", help, &of.client_lists_expire);
         Self { registry, ..metrics }
     }
 
@@ -207,11 +180,32 @@ impl Metrics {
             self.expires.get_or_create(&role).set(end.expires.as_second());
         }
         self.certificate_expires.set(state.certificate_end.as_second());
+        // What was replaced is not told of any more.
+        self.client_lists_expire.clear();
+        for (authority, end) in &state.client_lists_end {
+            let labels = AuthorityLabels { authority: authority.clone() };
+            self.client_lists_expire.get_or_create(&labels).set(end.as_second());
+        }
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _written = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// Makes a metric part of the text; it is counted on in the one that is given.
+fn add<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, metric: &M) {
+    to.register(name, help, metric.clone());
+}
+
+/// The same with a unit, which becomes part of the name.
+fn add_in<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, unit: Unit, metric: &M) {
+    to.register_with_unit(name, help, unit, metric.clone());
+}
+
+/// The same for a point in time.
+fn add_time<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, metric: &M) {
+    add_in(to, &format!("{name}_timestamp"), &format!("{help}, since 1970"), Unit::Seconds, metric);
 }
 
 /// What the text is.

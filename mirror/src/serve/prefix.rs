@@ -19,11 +19,11 @@ pub(crate) struct Prefix {
 
 /// A request, as far as the prefix is concerned.
 #[derive(Debug)]
-pub(crate) enum Placed {
+pub(crate) enum Placed<'a> {
     /// It is not below the prefix.
     Root,
     /// It is for this path below it.
-    Below(Box<Request<()>>),
+    Below(Box<Request<()>>, &'a Prefix),
     /// It is for the prefix itself, without the slash that relative links need.
     Bare(Box<Response<ResponseBody>>),
 }
@@ -44,14 +44,24 @@ impl Prefix {
     }
 
     /// Takes the prefix away.
-    pub(crate) fn place<B>(&self, request: &Request<B>) -> Placed {
+    pub(crate) fn place<B>(&self, request: &Request<B>) -> Placed<'_> {
         match request.uri().path().strip_prefix(&self.text) {
             Some("") => Placed::Bare(Box::new(self.with_slash())),
             Some(rest) if rest.starts_with('/') => {
-                without(request, rest).map_or(Placed::Root, |below| Placed::Below(Box::new(below)))
+                without(request, rest).map_or(Placed::Root, |below| Placed::Below(Box::new(below), self))
             }
             _ => Placed::Root,
         }
+    }
+
+    /// Has a redirect to another path of this server lead below the prefix as well.
+    pub(crate) fn lead_below(&self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+        let below = place.filter(|place| place.starts_with('/')).map(|place| format!("{}{place}", self.text));
+        if let Some(below) = below.and_then(|below| HeaderValue::try_from(below).ok()) {
+            response.headers_mut().insert(LOCATION, below);
+        }
+        response
     }
 
     fn with_slash(&self) -> Response<ResponseBody> {
@@ -101,7 +111,7 @@ mod tests {
     fn it_is_taken_away_once_and_only_at_the_begin() {
         let prefix = Prefix::parse("/mid").unwrap();
         let below = |uri: &str| match prefix.place(&Request::builder().uri(uri).body("x").unwrap()) {
-            Placed::Below(request) => request.uri().to_string(),
+            Placed::Below(request, _) => request.uri().to_string(),
             Placed::Bare(response) => {
                 format!("{} {:?}", response.status().as_u16(), response.headers()[LOCATION])
             }

@@ -99,17 +99,8 @@ impl Series {
     /// Reads PEM with one or more lists, or one list in DER.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ServeError> {
         let unreadable = |source| ServeError::RevocationList { source };
-        let mut ders = Vec::new();
-        if bytes.first() == Some(&0x30) {
-            ders.push(bytes.to_vec());
-        } else {
-            for list in CertificateRevocationListDer::pem_slice_iter(bytes) {
-                let list = list.map_err(|source| ServeError::Pem { what: "revocation list", source })?;
-                ders.push(list.to_vec());
-            }
-        }
         let mut lists = Vec::new();
-        for der in ders {
+        for der in split(bytes)? {
             let list = <CertificateList>::from_der(&der).map_err(|e| unreadable(Box::new(e)))?;
             let list = list.tbs_cert_list;
             let revoked = list.revoked_certificates.unwrap_or_default();
@@ -125,10 +116,6 @@ impl Series {
                     .collect(),
                 der,
             });
-        }
-        if lists.is_empty() {
-            let source = rustls_pki_types::pem::Error::NoItemsFound;
-            return Err(ServeError::Pem { what: "revocation list", source });
         }
         lists.sort_by_key(|list| list.begin);
         Ok(Self { lists })
@@ -150,6 +137,21 @@ impl Series {
     pub(crate) fn revoked(&self) -> &[RevokedCertificate] {
         self.lists.last().map(|list| list.revoked.as_slice()).unwrap_or_default()
     }
+}
+
+/// The lists of a file in DER: PEM with one or more, or one in DER.
+pub(super) fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, ServeError> {
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![bytes.to_vec()]);
+    }
+    let lists: Result<Vec<Vec<u8>>, _> = CertificateRevocationListDer::pem_slice_iter(bytes)
+        .map(|list| list.map(|list| list.to_vec()))
+        .collect();
+    let lists = lists.and_then(|lists| match lists.is_empty() {
+        true => Err(rustls_pki_types::pem::Error::NoItemsFound),
+        false => Ok(lists),
+    });
+    lists.map_err(|source| ServeError::Pem { what: "revocation list", source })
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

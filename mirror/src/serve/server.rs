@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use super::access_log::AccessLog;
 use super::config::ServeConfig;
 use super::control::ServerControl;
+use super::desk::Desk;
 use super::error::ServeError;
 use super::exchange::{Admission, Protocol, Shared};
 use super::handshake::shake_hands;
@@ -67,7 +68,8 @@ impl Server {
         let tls = Arc::new(TlsState::new(&config.tls)?);
         let published = Arc::new(Published::load(Arc::new(store)).await?);
         let (recorder, records) = config.records.as_deref().map(Recorder::start).transpose()?.unzip();
-        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), config.public_url);
+        let desk = Desk::new(published.store().store(), config.public_url, config.latest);
+        let site = Site::new(published.clone(), config.check_blobs, recorder, tls.clone(), desk);
         let prefix = config.prefix.as_deref().map(Prefix::parse).transpose()?;
         let site = Arc::new(site.fetching(config.on_demand).below(prefix));
         let lost = site.metrics().lost_lines.clone();
@@ -239,6 +241,9 @@ async fn handshake(
             ("plain-http", None)
         }
         Ok(Err(error)) => {
+            if tls::is_refused_certificate(&error) {
+                tracing::info!(peer = %peer, error = %error, "client certificate refused");
+            }
             tracing::debug!(peer = %peer, error = %error, "TLS handshake failed");
             ("failed", None)
         }

@@ -1,7 +1,7 @@
 //! From a request to a response.
 //!
 //! ```text
-//! /glide/distribution/builds/package/…      packages, under the vendor's paths
+//! /glide/distribution/builds/package/…      packages, under the vendor's paths; with `latest`, see `latest`
 //! /repository/N.root.json, N.targets.json, N.snapshot.json, timestamp.json      the signed catalog
 //! /log/checkpoint, /log/tile/…              the log, as C2SP tlog-tiles
 //! /SHA256SUMS, /SHA256SUMS.minisig, /midmirror.pub
@@ -17,7 +17,8 @@
 //!
 //! Attacks considered: path tricks (encoded dots, double slashes, NUL, other case) meet a table look-up of the exact
 //! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
-//! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
+//! is sent back but its `Host`, which is checked first, on the page what was searched, which is escaped, and in errors of the
+//! API the parameter that is wrong, bounded and escaped.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -26,17 +27,17 @@ use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::api::as_problem;
-use super::blob_check::{BlobCheck, BlobProblem};
+use super::blob_check::{Blob, BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
 use super::front::FrontTarget;
-use super::metrics::{self, Metrics, PackageLabels, State};
+use super::metrics::{self, Metrics, PackageLabels};
 use super::on_demand::{OnDemand, Told};
 use super::peer::{ClientName, Peer};
 use super::prefix::{Placed, Prefix};
 use super::representation::Package;
-use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
+use super::response::{METHODS, build, come_back, document, options, text, unavailable};
 use super::revocation;
 use super::small_files::SmallFile;
 use super::tls::TlsState;
@@ -44,7 +45,8 @@ use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
 use crate::hosts::{HostRecord, RecordKind, Recorder};
-use crate::package::PackagePath;
+use crate::package::{LatestPath, PackagePath};
+use crate::regular_file::{self, Links};
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
@@ -56,8 +58,8 @@ pub(crate) struct Site {
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     prefix: Option<Prefix>,
-    metrics: Arc<Metrics>,
-    tls: Arc<TlsState>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) tls: Arc<TlsState>,
 }
 
 /// Where a request came in.
@@ -72,6 +74,7 @@ pub(crate) enum Channel {
 /// What a path stands for.
 enum Target {
     Package(Arc<View>, usize),
+    Latest(LatestPath),
     Small(SmallFile),
     Front(FrontTarget),
     RevocationList,
@@ -86,9 +89,9 @@ impl Site {
         check_blobs: bool,
         recorder: Option<Recorder>,
         tls: Arc<TlsState>,
-        public_url: Option<String>,
+        desk: Desk,
     ) -> Self {
-        let desk = Arc::new(Desk::new(published.store().store(), public_url));
+        let desk = Arc::new(desk);
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
         let metrics = Arc::new(Metrics::new());
         Self { published, desk, blobs, buffers, recorder, on_demand: None, prefix: None, metrics, tls }
@@ -125,36 +128,21 @@ impl Site {
         passed: impl FnMut(u64) -> bool,
     ) -> Result<bool, BlobProblem> {
         let path = self.published.store().blob_path(&entry.sha256);
-        self.blobs.scrub(&path, entry.sha256, entry.length, passed)
-    }
-
-    /// Why somebody should act, if so.
-    fn problem(&self) -> Option<String> {
-        self.published.problem().or_else(|| {
-            let view = self.view();
-            let bad = self.blobs.bad().into_iter().filter(|(sha256, _)| view.names(sha256));
-            let said: Vec<String> = bad.map(|(_, said)| said).collect();
-            let first = said.first()?;
-            Some(format!(
-                "{} of the stored packages cannot be served: {first}{}; `midmirror store check --full --repair` puts it right",
-                said.len(),
-                if said.len() > 1 { "; …" } else { "" },
-            ))
-        })
+        self.blobs.scrub(Blob { path: &path, sha256: entry.sha256, length: entry.length }, passed)
     }
 
     /// Answers one request of a peer, below the prefix as at the root.
     pub(crate) async fn answer<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
         match self.prefix.as_ref().map_or(Placed::Root, |prefix| prefix.place(request)) {
             Placed::Root => self.answer_at_root(request, peer).await,
-            Placed::Below(request) => self.answer_at_root(&request, peer).await,
+            Placed::Below(request, prefix) => prefix.lead_below(self.answer_at_root(&request, peer).await),
             Placed::Bare(response) => *response,
         }
     }
 
     /// Answers one request of a peer. The name in its certificate, if it was let in by one, is among the extensions.
     async fn answer_at_root<B>(&self, request: &Request<B>, peer: &Peer) -> Response<ResponseBody> {
-        let mut response = match self.tls.admit(peer, request.uri().path()) {
+        let response = match self.tls.admit(peer, request.uri().path(), self.now()) {
             Ok(client) => {
                 let mut response = self.respond(request, peer, client.as_ref()).await;
                 if let Some(client) = client {
@@ -164,7 +152,30 @@ impl Site {
             }
             Err(said) => text(StatusCode::FORBIDDEN, said),
         };
-        if peer.channel == Channel::Secure && request.uri().path().starts_with(API) {
+        self.finish(request, peer, response)
+    }
+
+    /// Refuses a request with an answer that was made before anything looked at it; in the form of what is asked for.
+    pub(crate) fn refuse<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        match self.prefix.as_ref().map(|prefix| prefix.place(request)) {
+            Some(Placed::Below(request, _)) => self.finish(&request, peer, response),
+            _ => self.finish(request, peer, response),
+        }
+    }
+
+    /// What all answers have in common.
+    fn finish<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        mut response: Response<ResponseBody>,
+    ) -> Response<ResponseBody> {
+        if peer.channel == Channel::Secure && request.uri().path().starts_with(ALL_API) {
             response = as_problem(response);
         }
         let headers = response.headers_mut();
@@ -213,6 +224,7 @@ impl Site {
                 Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
+            Target::Latest(path) => Box::pin(self.latest(&path)).await,
             Target::Small(file) => Box::pin(self.small_file(request, &file)).await,
             Target::Front(target) => Box::pin(self.front(request, target)).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
@@ -266,6 +278,9 @@ impl Site {
             return Some(Target::Small(file));
         }
         if path.starts_with(PackagePath::PREFIX) {
+            if let Some(latest) = LatestPath::parse(path) {
+                return Some(Target::Latest(latest));
+            }
             return self.find_package(path, None).await;
         }
         match path {
@@ -362,7 +377,8 @@ impl Site {
         let path = file.path(self.published.store());
         let reading = tokio::task::spawn_blocking(move || {
             let mut bytes = Vec::new();
-            std::fs::File::open(path)?.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
+            let file = regular_file::open(&path, Links::Followed)?;
+            file.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
         });
         match reading.await.map_err(std::io::Error::other) {
             Ok(Ok(bytes)) => document(request, bytes, file.content_type, file.cache, &[]),
@@ -373,39 +389,6 @@ impl Site {
                 tracing::error!(file = file.place, error = %error, "failed to read a file of the store");
                 text(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read; see the server's log")
             }
-        }
-    }
-
-    /// Whether packages can be had here: for those who distribute requests.
-    fn ready<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
-        match self.view().is_published() {
-            true => document(request, "ready\n".into(), PLAIN_TEXT, "no-store", &[]),
-            false => unavailable("nothing has been published yet"),
-        }
-    }
-
-    async fn metrics_text(&self) -> String {
-        let view = self.published.newest().await;
-        let bad = self.blobs.bad().into_keys().filter(|sha256| view.names(sha256)).count();
-        self.metrics.bad_files.set(i64::try_from(bad).unwrap_or(i64::MAX));
-        self.metrics.text(&State {
-            packages: view.packages().len(),
-            problem: self.problem().is_some(),
-            published: self.published.published_at(),
-            ends: view.ends(),
-            certificate_end: self.tls.current().ends(),
-        })
-    }
-
-    async fn health<B>(&self, request: &Request<B>) -> Response<ResponseBody> {
-        self.published.newest().await;
-        match self.problem() {
-            None => {
-                let warning = self.tls.warning(self.now());
-                let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
-                document(request, format!("ok\n{warning}").into(), PLAIN_TEXT, "no-store", &[])
-            }
-            Some(problem) => text(StatusCode::SERVICE_UNAVAILABLE, &problem),
         }
     }
 }
@@ -431,5 +414,6 @@ const LONGEST_PATH: usize = 2048;
 /// A catalog of 10,000 packages has some 5 MB.
 const LARGEST_METADATA: u64 = 64 << 20;
 
-/// What paths of the API begin with.
+/// What paths of the API begin with, and of those that there may be one day.
 const API: &str = "/api/v1/";
+const ALL_API: &str = "/api/";

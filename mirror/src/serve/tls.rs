@@ -9,12 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificate::CertificateFacts;
+use super::client_crls::ClientLists;
 use super::clients::{CertificateNeed, ClientCertificates, ShownCertificate};
 use super::config::{TlsMaterial, TlsSettings};
 use super::error::ServeError;
@@ -32,6 +34,7 @@ pub(crate) struct Current {
     settings: TlsSettings,
     pub(crate) config: Arc<rustls::ServerConfig>,
     crls: Option<Series>,
+    client_lists: ClientLists,
     /// Of the certificate in the chain that ends first; its beginning tells how long is long.
     begins: Timestamp,
     ends: Timestamp,
@@ -57,15 +60,22 @@ impl TlsState {
     }
 
     /// Whether a request may be answered, and the name of who asks; else what to say.
-    pub(crate) fn admit(&self, peer: &Peer, path: &str) -> Result<Option<ClientName>, &'static str> {
+    pub(crate) fn admit(
+        &self,
+        peer: &Peer,
+        path: &str,
+        now: Timestamp,
+    ) -> Result<Option<ClientName>, &'static str> {
         let current = self.current();
         let Some(clients) = &current.settings.clients else { return Ok(None) };
-        let name = peer.certificate.as_deref().and_then(|shown| {
+        let refusal = peer.certificate.as_deref().and_then(|shown| current.client_lists.refusal(shown, now));
+        let name = peer.certificate.as_deref().filter(|_| refusal.is_none()).and_then(|shown| {
             let name = clients.admits(shown)?.to_owned();
             Some(ClientName { name, subject: shown.subject.clone() })
         });
         match name {
             None if clients.guards(path) => Err(match (&peer.certificate, peer.channel) {
+                (Some(_), _) if refusal.is_some() => refusal.unwrap_or_default(),
                 (Some(_), _) => "the name in the client certificate is not let in here",
                 (None, Channel::Secure) => "a client certificate is needed for this",
                 (None, Channel::Plain) => "a client certificate is needed for this; use the https address",
@@ -76,13 +86,26 @@ impl TlsState {
 
     /// Text for people about what ends soon.
     pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
-        self.current().warning(now)
+        let current = self.current();
+        current.warning(now).or_else(|| current.client_lists.warning(now))
+    }
+
+    /// Text for people about why no client with a certificate of some authority gets anything.
+    pub(crate) fn problem(&self, now: Timestamp) -> Option<String> {
+        self.current().client_lists.problem(now)
+    }
+
+    /// The lists of revoked client certificates by authority, and when they end.
+    pub(crate) fn client_lists_end(&self) -> Vec<(String, Timestamp)> {
+        self.current().client_lists.ends().map(|(authority, end)| (authority.to_owned(), end)).collect()
     }
 }
 
 impl Current {
     fn new(settings: &TlsSettings) -> Result<Self, ServeError> {
-        let (config, chain) = server_config(&settings.material, settings.clients.as_ref())?;
+        let client_lists = settings.clients.as_ref().map(ClientLists::read).transpose()?.unwrap_or_default();
+        let clients = settings.clients.as_ref().map(|clients| (clients, &client_lists));
+        let (config, chain) = server_config(&settings.material, clients)?;
         let mut first: Option<(Timestamp, Timestamp)> = None;
         for certificate in &chain {
             // One with an odd serial number can be served all the same; only its end is not known.
@@ -93,7 +116,7 @@ impl Current {
         }
         let (begins, ends) = first.unwrap_or((Timestamp::MIN, Timestamp::MAX));
         let crls = settings.crls.as_deref().map(Series::read).transpose()?;
-        Ok(Self { settings: settings.clone(), config, crls, begins, ends })
+        Ok(Self { settings: settings.clone(), config, crls, client_lists, begins, ends })
     }
 
     pub(crate) fn asks_for_certificates(&self) -> bool {
@@ -140,7 +163,7 @@ type Chain = Vec<CertificateDer<'static>>;
 /// Reads certificate and key and checks that they belong together.
 fn server_config(
     material: &TlsMaterial,
-    clients: Option<&ClientCertificates>,
+    clients: Option<(&ClientCertificates, &ClientLists)>,
 ) -> Result<(Arc<rustls::ServerConfig>, Chain), ServeError> {
     let chain = certificates(&material.cert_pem, "certificate")?;
     let key = PrivateKeyDer::from_pem_slice(&material.key_pem)
@@ -152,24 +175,52 @@ fn server_config(
         .map_err(unusable)?;
     let builder = match clients {
         None => builder.with_no_client_auth(),
-        Some(clients) => {
-            let bad = |source| ServeError::ClientAuthorities { source };
-            let mut roots = rustls::RootCertStore::empty();
-            for authority in certificates(&clients.authorities_pem, "client authorities")? {
-                roots.add(authority).map_err(|error| bad(Box::new(error)))?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = match clients.needed_for {
-                CertificateNeed::Packages => verifier.allow_unauthenticated(),
-                CertificateNeed::All => verifier,
-            };
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| bad(Box::new(error)))?)
-        }
+        Some((clients, lists)) => builder.with_client_cert_verifier(verifier(clients, lists, provider)?),
     };
     let mut config = builder.with_single_cert(chain.clone(), key).map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(unusable)?;
     Ok((Arc::new(config), chain))
+}
+
+/// What checks the chains of client certificates.
+fn verifier(
+    clients: &ClientCertificates,
+    lists: &ClientLists,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, ServeError> {
+    let bad = |source| ServeError::ClientAuthorities { source };
+    let mut roots = rustls::RootCertStore::empty();
+    for authority in certificates(&clients.authorities_pem, "client authorities")? {
+        let subject = CertificateFacts::read(&authority).map(|facts| (facts.subject_der, facts.subject));
+        roots.add(authority).map_err(|error| bad(Box::new(error)))?;
+        if let Ok((der, subject)) = subject
+            && !clients.crls.is_empty()
+            && !lists.has_list_of(&der)
+        {
+            tracing::warn!(
+                authority = subject,
+                "no revocation list of this client authority: what it has issued itself is refused"
+            );
+        }
+    }
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).with_crls(lists.ders());
+    let verifier = match lists.must_be_current() {
+        true => verifier.enforce_revocation_expiration(),
+        false => verifier,
+    };
+    let verifier = match clients.needed_for {
+        CertificateNeed::Packages => verifier.allow_unauthenticated(),
+        CertificateNeed::All => verifier,
+    };
+    verifier.build().map_err(|error| bad(Box::new(error)))
+}
+
+/// Whether a handshake failed because the client's certificate is not taken.
+pub(crate) fn is_refused_certificate(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 fn certificates(pem: &[u8], what: &'static str) -> Result<Chain, ServeError> {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::builds::Builds;
 use super::error::ServeError;
+use super::latest::Latest;
 use super::representation::Package;
 use crate::Sha256Digest;
 use crate::catalog::{
@@ -111,6 +112,7 @@ pub(crate) struct View {
     by_path: HashMap<String, usize>,
     by_digest: HashMap<Sha256Digest, Vec<usize>>,
     builds: Builds,
+    latest: Latest,
     withdrawn: HashMap<String, String>,
     withdrawals: Vec<WithdrawnPackage>,
     expires: Option<jiff::Timestamp>,
@@ -131,13 +133,14 @@ impl View {
             by_digest.entry(entry.sha256).or_default().push(index);
             by_path.insert(entry.path.as_str().to_owned(), index);
         }
-        let builds = Builds::of(&entries);
+        let (builds, latest) = (Builds::of(&entries), Latest::of(&entries));
         let packages = entries.into_iter().map(Package::new).collect();
         Self {
             packages,
             by_path,
             by_digest,
             builds,
+            latest,
             withdrawn: texts,
             withdrawals: withdrawn,
             expires: Some(expires),
@@ -166,6 +169,11 @@ impl View {
     /// The packages by builds.
     pub(crate) fn builds(&self) -> &Builds {
         &self.builds
+    }
+
+    /// Which packages are the newest of their kind.
+    pub(crate) fn latest(&self) -> &Latest {
+        &self.latest
     }
 
     /// Whether a package has these bytes.

@@ -8,7 +8,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{Mode, OFlags};
 use url::Url;
 
 use super::error::{PackageError, SourceError};
@@ -24,6 +23,7 @@ use crate::enrol::Enrolment;
 use crate::fetch::{Expectation, FetchEvent, HttpClient, Progress};
 use crate::package::{PackageName, PackagePath, Tree};
 use crate::plan::PlannedPackage;
+use crate::regular_file::{self, Links};
 use crate::store::Store;
 use crate::withdraw::WithdrawnPackage;
 
@@ -322,14 +322,14 @@ fn places_in(folder: &Path, name: &PackageName, path: Option<&PackagePath>) -> V
 
 /// Opens an ordinary file; `None` if there is none. A pipe does not make us wait.
 fn open_regular(path: &Path) -> Result<Option<File>, PackageError> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(e) => return Err(PackageError::io("open", path, e)),
-    };
-    let metadata = file.metadata().map_err(|e| PackageError::io("open", path, e))?;
-    if metadata.is_file() { Ok(Some(file)) } else { Err(PackageError::NotAFile { path: path.to_owned() }) }
+    match regular_file::open(path, Links::Followed) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
+            Err(PackageError::NotAFile { path: path.to_owned() })
+        }
+        Err(e) => Err(PackageError::io("open", path, e)),
+    }
 }
 
 /// The address with a slash at its end.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FileMode, Kind, Listed, Storage, StorageError, below};
 use crate::Sha256Digest;
+use crate::regular_file::{self, Links};
 use crate::store::durable;
 
 /// A folder of this machine; every object is a file. What has returned `Ok` survives a power cut.
@@ -34,23 +35,13 @@ impl LocalFolder {
         Ok(path)
     }
 
-    /// Opens a regular file: a pipe would wait for a writer, a device may never end.
-    fn open_file(
-        &self,
-        key: &str,
-        look: impl Fn(&Path) -> io::Result<Metadata>,
-    ) -> Result<Option<File>, StorageError> {
+    /// Opens a regular file, if there is one.
+    fn open_file(&self, key: &str, links: Links) -> Result<Option<File>, StorageError> {
         let path = self.path(key);
-        match look(&path) {
-            Ok(metadata) if metadata.is_file() => {
-                File::open(&path).map(Some).map_err(|e| StorageError::new("open", &path, e))
-            }
-            Ok(_) => {
-                let not_a_file = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-                Err(StorageError::new("open", &path, not_a_file))
-            }
+        match regular_file::open(&path, links) {
+            Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(StorageError::new("look at", &path, e)),
+            Err(e) => Err(StorageError::new("open", &path, e)),
         }
     }
 
@@ -88,7 +79,7 @@ impl Storage for LocalFolder {
 
     fn read(&self, key: &str, max: u64) -> Result<Option<Vec<u8>>, StorageError> {
         // Links are followed here: metadata may be linked into place.
-        let Some(file) = self.open_file(key, |path| path.metadata())? else { return Ok(None) };
+        let Some(file) = self.open_file(key, Links::Followed)? else { return Ok(None) };
         let path = self.path(key);
         let failed = |source| StorageError::new("read", &path, source);
         let mut bytes = Vec::new();
@@ -100,7 +91,7 @@ impl Storage for LocalFolder {
     }
 
     fn open(&self, key: &str) -> Result<Option<Box<dyn Read + Send>>, StorageError> {
-        let Some(file) = self.open_file(key, |path| path.symlink_metadata())? else { return Ok(None) };
+        let Some(file) = self.open_file(key, Links::Refused)? else { return Ok(None) };
         Ok(Some(Box::new(file)))
     }
 
@@ -221,5 +212,27 @@ fn kind(metadata: &Metadata) -> Kind {
         metadata if metadata.is_file() => Kind::Object(metadata.len()),
         metadata if metadata.is_dir() => Kind::Folder,
         _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::regular_file::tests::{make_pipe, without_waiting};
+
+    #[test]
+    fn read_and_open_do_not_wait_at_a_named_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        make_pipe(&folder.path().join("pipe"));
+        std::os::unix::fs::symlink("pipe", folder.path().join("link")).unwrap();
+        for key in ["pipe", "link"] {
+            let storage = LocalFolder::new(folder.path());
+            let (read, opened) =
+                without_waiting(move || (storage.read(key, 10), storage.open(key).map(|_| ())));
+            for error in [read.unwrap_err(), opened.unwrap_err()] {
+                let said = std::error::Error::source(&error).unwrap().to_string();
+                assert_eq!(said, "it is not a regular file", "{key}: {error}");
+            }
+        }
     }
 }

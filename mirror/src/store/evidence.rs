@@ -280,7 +280,7 @@ pub(super) fn parse_number(name: &str) -> Option<u64> {
 
 pub(super) const ADMISSION_FILE: &str = "admission.json";
 pub(super) const REPORT_FILE: &str = "report.json";
-const FETCH_FILE: &str = "fetch.json";
+pub(crate) const FETCH_FILE: &str = "fetch.json";
 /// A report of 50,000 entries has some 40 MB.
 const LONGEST_DOCUMENT: u64 = 1024 * 1024 * 1024;
 /// Ours have some 2 KB; a hostile one is not held in memory by everybody who lists a store.

@@ -62,6 +62,7 @@ pub(crate) use check::Pace;
 pub(crate) use check::check_with_evidence;
 pub use check::{CheckDepth, CheckOptions, CheckProgress, CheckReport, CheckSession, Problem, check};
 pub use error::StoreError;
+pub(crate) use evidence::FETCH_FILE;
 pub use evidence::{Acceptance, Admission};
 pub use gc::{Garbage, GarbageKind, garbage};
 pub use held::{DigestHistory, DigestState, NameHistory, WithdrawalNote};

@@ -8,9 +8,15 @@ mod certificates;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_crls;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod download_clients;
+#[cfg(test)]
 mod fetch;
+#[cfg(test)]
+mod latest;
 #[cfg(test)]
 mod mirror;
 #[cfg(test)]

@@ -108,6 +108,21 @@ impl Mirror {
         self.store.blob_path(&Sha256Digest::of(bytes))
     }
 
+    /// Publishes a package of so many bytes, all 7, and begins to download it over HTTP/1.1: the first thousand bytes of the answer
+    /// have come.
+    pub(crate) async fn begin_large(&self, length: usize, more: &str) -> (TlsStream<TcpStream>, Vec<u8>) {
+        let path = CORE.replace("hotfix2", "hotfix9");
+        let entry = put(&self.store, &path, &vec![7; length], Label::Verified);
+        self.catalog.lock().unwrap().entries.push(entry);
+        publish(&self.store, "2");
+        let mut stream = self.connect(&[b"http/1.1"]).await;
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\n{more}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut begin = vec![0; 1000];
+        stream.read_exact(&mut begin).await.unwrap();
+        (stream, begin)
+    }
+
     pub(crate) async fn connect(&self, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.tls.ca_pem.as_bytes()).unwrap()).unwrap();

@@ -140,3 +140,45 @@ async fn one_address_has_so_many_connections_and_requests_and_no_more() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(mirror.get("/healthz").await.status, 200);
 }
+
+#[tokio::test]
+async fn too_many_and_too_often_are_problems_for_programs_and_text_for_others() {
+    let form = |answer: &crate::mirror::Answer, status: u16, path: &str| {
+        assert_eq!(answer.status, status, "{path}");
+        let is_api = path.contains("/api/");
+        let expected = if is_api { "application/problem+json" } else { "text/plain; charset=utf-8" };
+        assert_eq!(answer.header("content-type"), Some(expected), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert!(answer.header("retry-after").is_some(), "{path}");
+        if is_api {
+            let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            assert_eq!((&problem["status"], problem["detail"].is_string()), (&status.into(), true));
+        }
+    };
+    let paths = ["/api/v1/packages", "/m/api/v1/none", "/api/v2/x", "/healthz", &format!("/{CORE}"), "/m/"];
+    let mirror = Mirror::start_with(|config| {
+        config.limits.connections_per_address = 1;
+        config.prefix = Some("/m".to_owned());
+    })
+    .await;
+    let held = mirror.connect(&[b"http/1.1"]).await;
+    for path in paths {
+        form(&mirror.get(path).await, 503, path);
+    }
+    assert!(mirror.ask("HEAD", "/api/v1/packages", &[]).await.body.is_empty());
+    drop(held);
+    let mirror = Mirror::start_with(|config| {
+        config.limits.requests_per_second_per_address = 1;
+        config.prefix = Some("/m".to_owned());
+    })
+    .await;
+    for path in paths {
+        let patience = Instant::now() + Duration::from_secs(20);
+        let mut answer = mirror.get(path).await;
+        while answer.status != 429 {
+            assert!(Instant::now() < patience);
+            answer = mirror.get(path).await;
+        }
+        form(&answer, 429, path);
+    }
+}

@@ -196,6 +196,28 @@ async fn answers_have_tags_and_errors_are_problems() {
 }
 
 #[tokio::test]
+async fn problem_names_the_parameter_its_value_and_what_is_allowed() {
+    let mirror = Mirror::start().await;
+    let parameter = async |query: &str| {
+        let answer = mirror.get(&format!("/api/v1/packages?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["parameter"].take()
+    };
+    let kind = parameter("kind=%3Cb%3E%0Amid").await;
+    assert_eq!((&kind["name"], &kind["value"]), (&"kind".into(), &"\\u{3c}b\\u{3e}\\u{a}mid".into()));
+    assert!(kind["allowed"].as_array().unwrap().contains(&"mid-core".into()), "{kind}");
+    let unknown = parameter("colour=red").await;
+    assert_eq!((&unknown["name"], &unknown["value"]), (&"colour".into(), &"red".into()));
+    assert!(unknown["allowed"].as_array().unwrap().contains(&"platform".into()), "{unknown}");
+    let limit = parameter("limit=1001").await;
+    assert_eq!((&limit["value"], &limit["expected"]), (&"1001".into(), &"a number from 1 to 1000".into()));
+    assert_eq!(parameter("page=1&page=2").await["value"], "2");
+    let long = parameter(&format!("family={}", "%F4%8F%BF%BF".repeat(300))).await;
+    assert!(long["value"].as_str().unwrap().len() < 1100);
+    assert_eq!(parameter(&format!("q={}", "x".repeat(5000))).await, Value::Null);
+}
+
+#[tokio::test]
 async fn state_of_the_server_is_the_same_on_page_and_api_and_told_in_time() {
     let mirror = Mirror::start().await;
     assert_eq!(json(&mirror, "/api/v1/health").await["status"], "good");
@@ -221,15 +243,33 @@ async fn state_of_the_server_is_the_same_on_page_and_api_and_told_in_time() {
 #[tokio::test]
 async fn damaged_package_is_told_without_a_place_on_the_machine() {
     let mirror = Mirror::start().await;
-    std::fs::write(mirror.blob(&core_bytes()), b"damaged").unwrap();
-    assert_eq!(mirror.get(&format!("/{CORE}")).await.status, 503);
-    let health = json(&mirror, "/api/v1/health").await;
-    assert_eq!(health["status"], "failing");
-    assert!(health["problem"].as_str().unwrap().starts_with("one of the stored packages is damaged"));
+    let blob = mirror.blob(&core_bytes());
+    let digest = Sha256Digest::of(&core_bytes());
     let place = mirror.store.root_dir().to_str().unwrap().to_owned();
-    for path in ["/", "/api/v1/health"] {
-        let text = mirror.get(path).await;
-        assert!(text.text().contains("is damaged") && !text.text().contains(&place), "{path}");
+    let mut changed = core_bytes();
+    changed[7] ^= 1;
+    for (damage, said) in [
+        (&b"damaged"[..], "has 7 bytes, the catalog says 300000"),
+        (&changed, "has been changed: its SHA-256 is"),
+        (b"", "cannot be read"),
+    ] {
+        std::fs::remove_file(&blob).unwrap();
+        if !damage.is_empty() {
+            std::fs::write(&blob, damage).unwrap();
+        }
+        let refused = mirror.get(&format!("/{CORE}")).await;
+        assert_eq!(refused.status, 503);
+        assert!(!refused.text().contains(&place));
+        assert_eq!(json(&mirror, "/api/v1/health").await["status"], "failing");
+        for path in ["/", "/healthz", "/api/v1/health"] {
+            let answer = mirror.get(path).await;
+            let text = answer.text();
+            assert!(text.contains(&format!("{CORE} (sha256 {digest}) {said}")), "{path}: {text}");
+            assert!(text.contains("1 of the stored packages") && !text.contains(&place), "{path}: {text}");
+        }
+        std::fs::write(&blob, core_bytes()).unwrap();
+        assert_eq!(mirror.get(&format!("/{CORE}")).await.status, 200);
+        assert_eq!(mirror.get("/healthz").await.text(), "ok\n");
     }
 }
 

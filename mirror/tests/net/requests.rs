@@ -10,7 +10,7 @@ use midmirror_mirror::Sha256Digest;
 use crate::mirror::{Answer, CORE, Mirror, core_bytes};
 
 /// What an answer has to be besides its status.
-enum Expect {
+pub(crate) enum Expect {
     /// This body.
     Body(&'static str),
     /// This header with this value, after `{ETAG}` is filled in.
@@ -30,7 +30,7 @@ enum Expect {
 use Expect::{Body, Header, No, Range, Text, Whole};
 
 /// `{CORE}`, `{ETAG}`, `{TARGET}` … are filled in, in paths and in headers.
-struct Case {
+pub(crate) struct Case {
     method: &'static str,
     path: &'static str,
     headers: &'static [(&'static str, &'static str)],
@@ -38,7 +38,7 @@ struct Case {
     expect: &'static [Expect],
 }
 
-const fn case(
+pub(crate) const fn case(
     method: &'static str,
     path: &'static str,
     headers: &'static [(&'static str, &'static str)],
@@ -298,8 +298,12 @@ impl Case {
 
 #[tokio::test]
 async fn own_client_over_http1() {
-    let mirror = Mirror::start().await;
-    for case in CASES {
+    send_over_http1(&Mirror::start().await, CASES).await;
+}
+
+/// Sends the requests of a table, each on a connection of its own.
+pub(crate) async fn send_over_http1(mirror: &Mirror, cases: &[Case]) {
+    for case in cases {
         let headers = case.headers();
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -309,12 +313,16 @@ async fn own_client_over_http1() {
 
 #[tokio::test]
 async fn own_client_over_http2() {
-    let mirror = Mirror::start().await;
+    send_over_http2(&Mirror::start().await, CASES).await;
+}
+
+/// Sends the requests of a table on one connection, but for those that only HTTP/1.1 can have.
+pub(crate) async fn send_over_http2(mirror: &Mirror, cases: &[Case]) {
     let stream = mirror.connect(&[b"h2"]).await;
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    for case in CASES.iter().filter(|case| !case.is_of_http1()) {
+    for case in cases.iter().filter(|case| !case.is_of_http1()) {
         let uri = format!("https://localhost{}", case.path());
         let mut request = http::Request::builder().method(case.method).uri(uri);
         for (name, value) in case.headers() {

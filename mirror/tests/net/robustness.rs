@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use midmirror_mirror::admit::Label;
-use midmirror_mirror::serve::TlsMaterial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish, put};
+use crate::mirror::{Answer, CORE, Mirror, core_bytes};
+use crate::tls::{material, new_set};
 
 #[tokio::test]
 async fn many_clients_get_every_byte() {
@@ -60,15 +59,7 @@ async fn slow_and_silent_clients_are_cut_off() {
 #[tokio::test]
 async fn reader_that_stops_in_the_middle_is_cut_off() {
     let mirror = Mirror::start_with(|config| config.limits.idle_time = Duration::from_secs(1)).await;
-    let path = CORE.replace("hotfix2", "hotfix9");
-    let large = vec![7; 30_000_000];
-    let entry = put(&mirror.store, &path, &large, Label::Verified);
-    mirror.catalog.lock().unwrap().entries.push(entry);
-    publish(&mirror.store, "2");
-    let mut stream = mirror.connect(&[b"http/1.1"]).await;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.read_exact(&mut [0; 1000]).await.unwrap();
+    let (mut stream, _) = mirror.begin_large(30_000_000, "").await;
     tokio::time::sleep(Duration::from_millis(3000)).await;
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
@@ -78,36 +69,22 @@ async fn reader_that_stops_in_the_middle_is_cut_off() {
 #[tokio::test]
 async fn shutdown_lets_running_requests_end() {
     let mut mirror = Mirror::start().await;
-    let path = CORE.replace("hotfix2", "hotfix9");
-    let large = vec![7; 20_000_000];
-    let entry = put(&mirror.store, &path, &large, Label::Verified);
-    mirror.catalog.lock().unwrap().entries.push(entry);
-    publish(&mirror.store, "2");
-    let mut stream = mirror.connect(&[b"http/1.1"]).await;
-    stream.write_all(format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
-    let mut bytes = vec![0; 1000];
-    stream.read_exact(&mut bytes).await.unwrap();
+    let (mut stream, mut bytes) = mirror.begin_large(20_000_000, "").await;
     drop(mirror.stop.take());
     let server = tokio::spawn(mirror.server.take().unwrap().wait());
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(TcpStream::connect(mirror.address).await.is_err(), "still listening");
     let _ = stream.read_to_end(&mut bytes).await;
-    assert!(Answer::parse(&bytes).body == large);
+    assert!(Answer::parse(&bytes).body == vec![7; 20_000_000]);
     tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap();
 }
 
 #[tokio::test]
 async fn certificate_can_be_replaced_while_serving() {
     let mut mirror = Mirror::start().await;
-    let names = ["localhost".to_owned()];
-    let lifetimes = midmirror_mirror::serve::CertificateLifetimes::default();
-    let new = midmirror_mirror::serve::init_tls(&names, jiff::Timestamp::now(), &lifetimes).unwrap();
-    let material = TlsMaterial {
-        cert_pem: new.server_cert_pem.clone().into_bytes(),
-        key_pem: new.server_key_pem.clone().into_bytes(),
-    };
+    let new = new_set();
     let mut old = mirror.connect(&[b"http/1.1"]).await;
-    assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material.into()).unwrap());
+    assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material(&new).into()).unwrap());
     mirror.tls = new;
     assert_eq!(mirror.get("/healthz").await.status, 200);
     old.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use midmirror_mirror::Sha256Digest;
-use midmirror_mirror::admit::Label;
 use midmirror_mirror::hosts::known_hosts;
 use midmirror_mirror::serve::{
     CertificateLifetimes, CertificateNeed, ClientCertificates, TlsMaterial, TlsSet, TlsSettings, init_tls,
@@ -17,21 +16,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish, put};
+use crate::mirror::{Answer, CORE, Mirror, core_bytes, publish};
 
-fn material(set: &TlsSet) -> TlsMaterial {
+pub(crate) fn material(set: &TlsSet) -> TlsMaterial {
     TlsMaterial {
         cert_pem: set.server_cert_pem.clone().into_bytes(),
         key_pem: set.server_key_pem.clone().into_bytes(),
     }
 }
 
-fn new_set() -> TlsSet {
+pub(crate) fn new_set() -> TlsSet {
     init_tls(&["localhost".to_owned()], jiff::Timestamp::now(), &CertificateLifetimes::default()).unwrap()
 }
 
 /// A client that remembers sessions, of one version of TLS only, with or without a certificate.
-fn client(
+pub(crate) fn client(
     authorities: &[&str],
     version: &'static rustls::SupportedProtocolVersion,
     identity: Option<&(Vec<CertificateDer<'static>>, String)>,
@@ -54,13 +53,16 @@ fn client(
     })
 }
 
-async fn connect(mirror: &Mirror, config: &Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    mirror: &Mirror,
+    config: &Arc<ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(mirror.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     tokio_rustls::TlsConnector::from(config.clone()).connect(name, tcp).await
 }
 
-async fn ask(mut stream: TlsStream<TcpStream>, path: &str) -> std::io::Result<Answer> {
+pub(crate) async fn ask(mut stream: TlsStream<TcpStream>, path: &str) -> std::io::Result<Answer> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
@@ -103,19 +105,10 @@ async fn sessions_are_resumed_until_the_certificate_is_replaced() {
 #[tokio::test]
 async fn download_goes_on_while_the_certificate_is_replaced() {
     let mirror = Mirror::start().await;
-    let path = CORE.replace("hotfix2", "hotfix9");
-    let large = vec![7; 20_000_000];
-    let entry = put(&mirror.store, &path, &large, Label::Verified);
-    mirror.catalog.lock().unwrap().entries.push(entry);
-    publish(&mirror.store, "2");
-    let mut stream = mirror.connect(&[b"http/1.1"]).await;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = vec![0; 1000];
-    stream.read_exact(&mut bytes).await.unwrap();
+    let (mut stream, mut bytes) = mirror.begin_large(20_000_000, "Connection: close\r\n").await;
     assert!(mirror.server.as_ref().unwrap().control().replace_tls(&material(&new_set()).into()).unwrap());
     stream.read_to_end(&mut bytes).await.unwrap();
-    assert!(Answer::parse(&bytes).body == large);
+    assert!(Answer::parse(&bytes).body == vec![7; 20_000_000]);
 }
 
 #[tokio::test]
@@ -169,13 +162,13 @@ async fn server_whose_catalog_hangs_is_not_called_alive() {
 }
 
 /// An authority for clients, and what it issues.
-struct ClientAuthority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
+pub(crate) struct ClientAuthority {
+    pub(crate) pem: String,
+    pub(crate) issuer: Issuer<'static, KeyPair>,
 }
 
 impl ClientAuthority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -195,9 +188,11 @@ impl ClientAuthority {
     }
 }
 
-fn asking(authority: &ClientAuthority, needed_for: CertificateNeed) -> ClientCertificates {
+pub(crate) fn asking(authority: &ClientAuthority, needed_for: CertificateNeed) -> ClientCertificates {
     ClientCertificates {
         authorities_pem: authority.pem.clone().into_bytes(),
+        crls: Vec::new(),
+        crls_may_be_expired: false,
         names: vec!["mid-01.example".to_owned()],
         needed_for,
     }

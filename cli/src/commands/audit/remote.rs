@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, arguments: &AuditArguments, url: &str) -> a
     let previous = record.map(|file| previous(file, trust.store_id())).transpose()?.flatten();
     // A mirror says of every damaged package that it may be back in a minute; an audit reports it now.
     let retry = RetryPolicy { longest_pause: Duration::from_secs(2), ..RetryPolicy::default() };
-    let client = host::client_of(&trust, &url, context.is_offline(), retry)?;
+    let client = host::client_of(&trust, &url, context.is_offline(), retry, None)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

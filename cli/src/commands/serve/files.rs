@@ -20,6 +20,8 @@ pub(super) struct TlsFiles {
     /// Named in the configuration, or else served if it is there.
     crl: (PathBuf, bool),
     client_ca: Option<PathBuf>,
+    client_crl: Vec<PathBuf>,
+    client_crl_may_be_expired: bool,
     client_names: Vec<String>,
     client_needed_for: CertificateNeed,
 }
@@ -43,6 +45,8 @@ impl TlsFiles {
                 None => (folder.join(CRL), false),
             },
             client_ca: serve.client_ca.clone(),
+            client_crl: serve.client_crl.clone(),
+            client_crl_may_be_expired: serve.client_crl_may_be_expired,
             client_names: serve.client_names.clone(),
             client_needed_for: serve.client_needed_for,
         }
@@ -56,6 +60,8 @@ impl TlsFiles {
         let clients = self.client_ca.as_deref().map(|file| {
             Ok::<_, anyhow::Error>(ClientCertificates {
                 authorities_pem: read(file)?,
+                crls: self.client_crl.iter().map(|file| read(file)).collect::<Result<_, _>>()?,
+                crls_may_be_expired: self.client_crl_may_be_expired,
                 names: self.client_names.clone(),
                 needed_for: self.client_needed_for,
             })
@@ -66,7 +72,8 @@ impl TlsFiles {
     /// How the files are now. A file that is not there is a state as well.
     pub(super) fn state(&self) -> State {
         let files = [Some(&self.certificate), Some(&self.key), Some(&self.crl.0), self.client_ca.as_ref()];
-        State(files.into_iter().flatten().map(|file| state_of(file)).collect())
+        let files = files.into_iter().flatten().chain(&self.client_crl);
+        State(files.map(|file| state_of(file)).collect())
     }
 }
 

@@ -87,6 +87,7 @@ fn others(serve: &mut ServeConfig, config: &Config) {
     serve.records.clone_from(&of.records);
     serve.public_url.clone_from(&of.public_url);
     serve.prefix.clone_from(&of.prefix);
+    serve.latest = of.latest;
     serve.access_log =
         of.access_log.clone().map(|file| AccessLogConfig { file, format: of.access_log_format });
     serve.scrub = ScrubConfig {

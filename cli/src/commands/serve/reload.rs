@@ -50,6 +50,7 @@ pub(super) async fn keep_current(
     say_end(control);
     let mut next_day = Instant::now() + DAY;
     let mut watched = Watched { known, seen: None };
+    let mut refused = control.clients_problem(context::now());
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -57,6 +58,13 @@ pub(super) async fn keep_current(
             _ = ticks.tick() => {
                 if watched.has_settled(files.state()) {
                     take_up(&files, control, "files have changed");
+                }
+                let problem = control.clients_problem(context::now());
+                if problem != refused {
+                    if let Some(problem) = &problem {
+                        tracing::error!("{problem}");
+                    }
+                    refused = problem;
                 }
                 if Instant::now() >= next_day {
                     next_day = Instant::now() + DAY;

@@ -43,6 +43,28 @@ pub(crate) struct WithdrawnList {
     pub(crate) extent: Extent,
 }
 
+/// What the vendor's paths with `latest` in place of a build stand for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LatestList {
+    /// Whether this server leads from them to the packages; else they are 404.
+    pub(crate) resolved: bool,
+    /// The newest package of each tree, kind, platform and extension.
+    pub(crate) latest: Vec<LatestPackage>,
+}
+
+/// The newest package of its tree, kind, platform and extension.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LatestPackage {
+    /// The path with `latest`, without a leading slash.
+    pub(crate) latest: String,
+    /// The path of the package.
+    pub(crate) path: PackagePath,
+    /// The build stamp.
+    pub(crate) stamp: String,
+    /// Digest of the bytes.
+    pub(crate) sha256: Sha256Digest,
+}
+
 /// Which part of a list this is.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Extent {

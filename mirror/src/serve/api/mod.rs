@@ -1,11 +1,11 @@
 //! `/api/v1`: the same as the pages, for programs. Described by `/api/v1/openapi.json` (`openapi`).
 //!
 //! ```text
-//! packages, packages/DIGEST, builds, builds/STAMP, catalog, log, withdrawn, health, openapi.json
+//! packages, packages/DIGEST, builds, builds/STAMP, latest, catalog, log, withdrawn, health, openapi.json
 //! ```
 //!
-//! Attacks considered: as for the pages; parameters that are not known are errors, none is repeated in the answer; lists have
-//! pages of at most 1,000. Errors are problem details (RFC 9457).
+//! Attacks considered: as for the pages; parameters that are not known are errors (how they come back in the answer: `parameter_error`);
+//! lists have pages of at most 1,000. Errors are problem details (RFC 9457).
 
 mod answers;
 mod details;
@@ -15,15 +15,17 @@ mod problem;
 use http::StatusCode;
 use serde::Serialize;
 
-pub(crate) use problem::{as_problem, problem};
+pub(crate) use problem::{as_problem, problem, problem_with};
 
 use super::desk::{Condition, Desk};
-use super::filter::{BUILDS, LIST, PAGES, ParameterError, Parameters, part};
+use super::filter::{BUILDS, LIST, PAGES, Parameters, part};
+use super::parameter_error::{ParameterError, WrongParameter};
 use super::view::View;
 use crate::Sha256Digest;
+use crate::package::LatestPath;
 use answers::{
-    Admission, BuildDetail, BuildList, BuildSummary, Catalog, Extent, Health, Log, Package, PackageDetail,
-    PackageDetails, PackageList, RoleState, Status, WithdrawnList,
+    Admission, BuildDetail, BuildList, BuildSummary, Catalog, Extent, Health, LatestList, LatestPackage, Log,
+    Package, PackageDetail, PackageDetails, PackageList, RoleState, Status, WithdrawnList,
 };
 use details::Report;
 
@@ -34,6 +36,7 @@ pub(crate) enum Route {
     Package(Sha256Digest),
     Builds,
     Build(String),
+    Latest,
     Catalog,
     Log,
     Withdrawn,
@@ -46,6 +49,13 @@ pub(crate) enum Route {
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) detail: String,
+    pub(crate) parameter: Option<WrongParameter>,
+}
+
+impl ApiError {
+    fn of(status: StatusCode, detail: &str) -> Self {
+        Self { status, detail: detail.to_owned(), parameter: None }
+    }
 }
 
 impl Route {
@@ -54,6 +64,7 @@ impl Route {
         Some(match path {
             "packages" => Self::Packages,
             "builds" => Self::Builds,
+            "latest" => Self::Latest,
             "catalog" => Self::Catalog,
             "log" => Self::Log,
             "withdrawn" => Self::Withdrawn,
@@ -94,6 +105,7 @@ pub(crate) async fn answer(
         Route::Package(sha256) => json(&package(desk, view, sha256).await.ok_or_else(not_found)?),
         Route::Builds => json(&builds(view, &parameters)?),
         Route::Build(stamp) => json(&build(view, &stamp).ok_or_else(not_found)?),
+        Route::Latest => json(&latest(view, desk.resolves_latest())),
         Route::Catalog => json(&catalog(view, now)),
         Route::Log => json(&log(desk, view).await),
         Route::Withdrawn => {
@@ -131,10 +143,24 @@ fn build(view: &View, stamp: &str) -> Option<BuildDetail> {
     Some(BuildDetail { build: BuildSummary::of(view, build, build.packages()), packages: packages.collect() })
 }
 
+fn latest(view: &View, resolved: bool) -> LatestList {
+    let package = |(path, index): (&LatestPath, usize)| {
+        let entry = view.entry(index)?;
+        let stamp = entry.path.name().stamp().to_string();
+        Some(LatestPackage {
+            latest: path.to_string(),
+            path: entry.path.clone(),
+            stamp,
+            sha256: entry.sha256,
+        })
+    };
+    LatestList { resolved, latest: view.latest().all().filter_map(package).collect() }
+}
+
 async fn package(desk: &Desk, view: &View, sha256: Sha256Digest) -> Option<PackageDetails> {
     let mut packages = Vec::new();
     for entry in view.with_digest(&sha256).take(MOST_PATHS) {
-        let evidence = desk.evidence().of(entry).await;
+        let evidence = desk.evidence_of(view, entry).await;
         let told = match &evidence {
             Some(evidence) => desk.place(view, evidence.admission.number()).await,
             None => None,
@@ -196,19 +222,22 @@ fn health(view: &View, state: &Condition, now: jiff::Timestamp) -> Health {
 fn json(value: &impl Serialize) -> Result<Vec<u8>, ApiError> {
     let mut json = serde_json::to_vec_pretty(value).map_err(|error| {
         tracing::error!(error = %error, "an answer could not be written as JSON");
-        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, detail: "see the server's log".to_owned() }
+        ApiError::of(StatusCode::INTERNAL_SERVER_ERROR, "see the server's log")
     })?;
     json.push(b'\n');
     Ok(json)
 }
 
 fn not_found() -> ApiError {
-    ApiError { status: StatusCode::NOT_FOUND, detail: "not mirrored here".to_owned() }
+    ApiError::of(StatusCode::NOT_FOUND, "not mirrored here")
 }
 
 impl From<ParameterError> for ApiError {
     fn from(error: ParameterError) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, detail: error.to_string() }
+        Self {
+            parameter: error.parameter().cloned(),
+            ..Self::of(StatusCode::BAD_REQUEST, &error.to_string())
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::answers::{
-    BuildDetail, BuildList, Catalog, Health, Log, PackageDetails, PackageList, WithdrawnList,
+    BuildDetail, BuildList, Catalog, Health, LatestList, Log, PackageDetails, PackageList, WithdrawnList,
 };
 use super::problem::Problem;
 use crate::package::{PackageKind, Platform};
@@ -57,6 +57,8 @@ pub(crate) fn description() -> Vec<u8> {
     add("/builds", get("List builds", list(&BUILDS), answer, &[bad]));
     let answer = schemas.json::<BuildDetail>("The build and its packages");
     add("/builds/{stamp}", get("Show a build", json!([stamp()]), answer, &[bad, none]));
+    let answer = schemas.json::<LatestList>("Where the vendor's paths with latest lead, or would lead");
+    add("/latest", get("List latest packages", json!([]), answer, &[bad]));
     let answer = schemas.json::<Catalog>("The state of the signed catalog");
     add("/catalog", get("Show the catalog", json!([]), answer, &[bad]));
     let answer = schemas.json::<Log>("The state of the append-only log");

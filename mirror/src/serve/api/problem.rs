@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::serve::body::ResponseBody;
+use crate::serve::parameter_error::WrongParameter;
 use crate::serve::response::text;
 
 /// What went wrong (RFC 9457). There is no `type`: the status says it all.
@@ -19,6 +20,20 @@ pub(crate) struct Problem {
     status: u16,
     /// What was wrong with this request.
     detail: String,
+    /// The parameter that was wrong, if it was one (an extension member: RFC 9457, section 3.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<WrongParameter>,
+}
+
+/// An error of the API about a parameter.
+pub(crate) fn problem_with(
+    status: StatusCode,
+    detail: &str,
+    parameter: Option<WrongParameter>,
+) -> Response<ResponseBody> {
+    let mut response = text(status, detail);
+    write(&mut response, detail.to_owned(), parameter);
+    response
 }
 
 /// An error of the API.
@@ -37,16 +52,21 @@ pub(crate) fn as_problem(mut response: Response<ResponseBody>) -> Response<Respo
         ResponseBody::Memory(bytes) => String::from_utf8_lossy(bytes).trim_end().to_owned(),
         _ => String::new(),
     };
+    write(&mut response, detail, None);
+    response
+}
+
+fn write(response: &mut Response<ResponseBody>, detail: String, parameter: Option<WrongParameter>) {
+    let status = response.status();
     let title = status.canonical_reason().unwrap_or("Error").to_owned();
-    // Cannot fail: two texts and a number.
-    let mut json =
-        serde_json::to_vec(&Problem { title, status: status.as_u16(), detail }).unwrap_or_default();
+    let problem = Problem { title, status: status.as_u16(), detail, parameter };
+    // Cannot fail: texts and a number.
+    let mut json = serde_json::to_vec(&problem).unwrap_or_default();
     json.push(b'\n');
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(json.len()));
     *response.body_mut() = ResponseBody::Memory(Bytes::from(json));
-    response
 }
 
 const PROBLEM_JSON: &str = "application/problem+json";

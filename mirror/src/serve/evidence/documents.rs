@@ -122,14 +122,13 @@ pub(super) fn of(store: &Store, admission: &Admission) -> Vec<Document> {
 }
 
 /// The end of jarsigner's text: from the legend on, which follows the entries, or the last bytes.
-pub(super) fn excerpt(store: &Store, admission: &Admission) -> Option<Excerpt> {
-    let file = File::open(DocumentName::Jarsigner.path(store, admission)?).ok()?;
+pub(super) fn excerpt(file: &File) -> Option<Excerpt> {
     let length = file.metadata().ok()?.len();
     let begin = length.saturating_sub(LONGEST_EXCERPT);
     let mut bytes = vec![0; usize::try_from(length - begin).ok()?];
     let mut filled = 0;
     while let Some(space) = bytes.get_mut(filled..).filter(|space| !space.is_empty()) {
-        match read_at(&file, space, begin + u64::try_from(filled).ok()?).ok()? {
+        match read_at(file, space, begin + u64::try_from(filled).ok()?).ok()? {
             0 => return None,
             count => filled += count,
         }

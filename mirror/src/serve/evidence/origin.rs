@@ -4,6 +4,9 @@
 //! the vendor's own host everybody may know; of another host, of a medium and of a proxy nothing is said but that it
 //! was so. User names, passwords and queries of addresses are never shown.
 
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -11,7 +14,6 @@ use url::Url;
 
 use crate::fetch::FetchRecord;
 use crate::plan::DEFAULT_BASE;
-use crate::store::{Admission, Store};
 
 /// Where a package came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -53,9 +55,9 @@ impl OriginKind {
     }
 }
 
-/// Reads it; none if the record cannot be read.
-pub(super) fn of(store: &Store, admission: &Admission) -> Option<Origin> {
-    store.fetch_record(admission).ok().map(|record| public(&record))
+/// Reads it from an open `fetch.json`; none if that is not understood.
+pub(super) fn read(file: File) -> Option<Origin> {
+    serde_json::from_reader(BufReader::new(file.take(LONGEST))).ok().map(|record| public(&record))
 }
 
 fn public(record: &FetchRecord) -> Origin {
@@ -93,6 +95,9 @@ fn plain(mut url: Url) -> Option<String> {
     url.set_fragment(None);
     Some(url.into())
 }
+
+/// Ours have some 2 KB.
+const LONGEST: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,7 @@ pub(crate) async fn package(
     let mut entries = view.with_digest(sha256);
     let entry = entries.next()?;
     let others: Vec<&CatalogEntry> = entries.collect();
-    let evidence = desk.evidence().of(entry).await;
+    let evidence = desk.evidence_of(view, entry).await;
     let told = match &evidence {
         Some(evidence) => desk.place(view, evidence.admission.number()).await,
         None => None,
