@@ -203,6 +203,11 @@ impl Mirror {
         }
         Self { child, url: format!("https://localhost:{port}") }
     }
+
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Mirror {

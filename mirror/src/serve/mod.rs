@@ -19,6 +19,7 @@ mod desk;
 mod error;
 mod evidence;
 mod filter;
+mod framing;
 mod front;
 mod handshake;
 mod log_state;

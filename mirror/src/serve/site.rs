@@ -22,14 +22,15 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
-use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{ALLOW, SERVER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::api::as_problem;
 use super::blob_check::{BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
+use super::framing::objection;
 use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels, State};
 use super::on_demand::{OnDemand, Told};
@@ -183,9 +184,8 @@ impl Site {
         client: Option<&ClientName>,
     ) -> Response<ResponseBody> {
         let path = request.uri().path();
-        // RFC 9112, section 3.2
-        if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
-            return text(StatusCode::BAD_REQUEST, "exactly one Host header is needed");
+        if let Some(refused) = objection(request) {
+            return refused;
         }
         if path.len() > LONGEST_PATH {
             return text(StatusCode::URI_TOO_LONG, "the path is too long");
