@@ -26,5 +26,9 @@ mod digest;
 mod error_text;
 mod parallel;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use serve::fuzzing;
+
 pub use digest::{DigestError, Sha256Digest};
 pub use error_text::error_text;

@@ -147,6 +147,12 @@ impl Served {
         self.kib("VmHWM")
     }
 
+    /// Puts a large document beside those of the catalog.
+    pub(crate) fn large_document(&self) -> &'static str {
+        fs::write(self.site.path("store/repository/999999.targets.json"), &large()[..8_000_000]).unwrap();
+        "/repository/999999.targets.json"
+    }
+
     /// Open files of the process.
     pub(crate) fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.mirror.pid())).unwrap().count()

@@ -3,18 +3,19 @@
 //! Attacks considered: a stored file that was shortened (its length is compared at every request), or changed (hashed
 //! once by this process and again whenever device, inode, length or change time differ; the change time cannot be set
 //! by a program as the modification time can). The open file that was checked is the one that is sent (J22). A bad
-//! file is hashed once, not at every request.
+//! file is hashed once, not at every request, also if whoever asked has left meanwhile. Whoever asks for many answers at a
+//! time and reads none of them holds one open file and not many.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use super::body::read_at;
 use crate::Sha256Digest;
@@ -37,16 +38,18 @@ pub(crate) struct BlobCheck {
     /// What is wrong with which file, as far as is known.
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
-    at_a_time: Semaphore,
+    at_a_time: Arc<Semaphore>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Checked>>>;
 
 /// The digest that a file in a certain state has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Checked {
     state: FileState,
     found: Sha256Digest,
+    /// The file, while somebody has it open.
+    file: Weak<File>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,8 @@ struct FileState {
 impl BlobCheck {
     /// `hash`: whether digests are checked at all; lengths always are.
     pub(crate) fn new(hash: bool) -> Self {
-        Self { hash, bad: Mutex::default(), checked: Mutex::default(), at_a_time: Semaphore::new(2) }
+        let at_a_time = Arc::new(Semaphore::new(2));
+        Self { hash, bad: Mutex::default(), checked: Mutex::default(), at_a_time }
     }
 
     /// Opens a file that has the given digest and length.
@@ -68,7 +72,7 @@ impl BlobCheck {
         path: &Path,
         sha256: Sha256Digest,
         length: u64,
-    ) -> Result<File, BlobProblem> {
+    ) -> Result<Arc<File>, BlobProblem> {
         let opened = self.open_checked(path, sha256, length).await;
         self.remember(sha256, opened.as_ref().err());
         opened
@@ -79,29 +83,32 @@ impl BlobCheck {
         path: &Path,
         sha256: Sha256Digest,
         length: u64,
-    ) -> Result<File, BlobProblem> {
-        let (file, state) = open(path, length)?;
+    ) -> Result<Arc<File>, BlobProblem> {
         if !self.hash {
-            return Ok(file);
+            return open(path, length).map(|(file, _)| Arc::new(file));
         }
-        let slot = self.slot(sha256);
         // One asker hashes, the others wait for the result.
-        let mut slot = slot.lock().await;
-        let (file, found) = match *slot {
-            Some(checked) if checked.state == state => (file, checked.found),
-            _ => {
-                let _turn = self.at_a_time.acquire().await;
-                let hashing = tokio::task::spawn_blocking(move || {
-                    let found = hash(&file, |_| true)?;
-                    Ok(found.map(|found| (file, found)))
-                });
-                let hashed = hashing.await.map_err(io::Error::other).and_then(|hashed| hashed);
-                let stopped = || io::Error::from(io::ErrorKind::Interrupted);
-                let (file, found) = hashed
-                    .and_then(|hashed| hashed.ok_or_else(stopped))
-                    .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
-                *slot = Some(Checked { state, found });
-                (file, found)
+        let mut slot = self.slot(sha256).lock_owned().await;
+        let (file, found) = match slot.as_ref().and_then(|checked| checked.still_open(path, length)) {
+            Some(known) => known,
+            None => {
+                let (file, state) = open(path, length)?;
+                let file = Arc::new(file);
+                match slot.as_mut().filter(|checked| checked.state == state) {
+                    Some(checked) => {
+                        checked.file = Arc::downgrade(&file);
+                        (file, checked.found)
+                    }
+                    None => {
+                        // A task of its own: it goes on if the asker leaves, and nobody begins a second one.
+                        let hashing = hash_once(slot, self.at_a_time.clone(), file.clone(), state);
+                        let hashed = tokio::spawn(hashing).await.map_err(io::Error::other);
+                        let found = hashed
+                            .and_then(|found| found)
+                            .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
+                        (file, found)
+                    }
+                }
             }
         };
         if found == sha256 { Ok(file) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
@@ -137,7 +144,7 @@ impl BlobCheck {
         let hashed = hash(&file, passed)
             .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
         let Some(found) = hashed else { return Ok(false) };
-        *self.slot(sha256).blocking_lock() = Some(Checked { state, found });
+        *self.slot(sha256).blocking_lock() = Some(Checked { state, found, file: Weak::new() });
         if found == sha256 { Ok(true) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
     }
 
@@ -158,6 +165,30 @@ impl BlobCheck {
     fn slot(&self, sha256: Sha256Digest) -> Slot {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).entry(sha256).or_default().clone()
     }
+}
+
+impl Checked {
+    /// The file that is open already, if the path still leads to it and nothing of it has changed.
+    fn still_open(&self, path: &Path, length: u64) -> Option<(Arc<File>, Sha256Digest)> {
+        let file = self.file.upgrade()?;
+        let state = FileState::of(&std::fs::metadata(path).ok()?);
+        (state == self.state && state.length == length).then_some((file, self.found))
+    }
+}
+
+/// Hashes a file when it is its turn, and puts down what was found.
+async fn hash_once(
+    mut slot: OwnedMutexGuard<Option<Checked>>,
+    turns: Arc<Semaphore>,
+    file: Arc<File>,
+    state: FileState,
+) -> io::Result<Sha256Digest> {
+    let _turn = turns.acquire().await;
+    let of = Arc::downgrade(&file);
+    let hashed = tokio::task::spawn_blocking(move || hash(&file, |_| true)).await;
+    let found = hashed.map_err(io::Error::other)??.ok_or(io::ErrorKind::Interrupted)?;
+    *slot = Some(Checked { state, found, file: of });
+    Ok(found)
 }
 
 fn open(path: &Path, length: u64) -> Result<(File, FileState), BlobProblem> {
@@ -184,7 +215,7 @@ impl FileState {
 }
 
 /// The digest of a file; none if it was not to be read to its end.
-fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<Sha256Digest>> {
+pub(crate) fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<Sha256Digest>> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut position = 0;
@@ -234,6 +265,37 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Unreadable { .. })));
         assert_eq!(check.bad().into_keys().collect::<Vec<_>>(), [digest]);
+    }
+
+    #[tokio::test]
+    async fn many_askers_have_one_open_file_and_a_changed_one_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        std::fs::write(&path, b"good").unwrap();
+        let (check, digest) = (BlobCheck::new(true), Sha256Digest::of(b"good"));
+        let first = check.open(&path, digest, 4).await.unwrap();
+        let second = check.open(&path, digest, 4).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        // The same bytes in another file.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"good").unwrap();
+        let third = check.open(&path, digest, 4).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &third));
+        drop((first, second, third));
+        assert_eq!(check.slot(digest).lock().await.as_ref().unwrap().file.strong_count(), 0, "held open");
+        check.open(&path, digest, 4).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn asker_that_leaves_does_not_have_the_file_hashed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        let bytes = vec![7; 8_000_000];
+        std::fs::write(&path, &bytes).unwrap();
+        let (check, digest) = (BlobCheck::new(true), Sha256Digest::of(&bytes));
+        let left = tokio::time::timeout(Duration::ZERO, check.open(&path, digest, 8_000_000)).await;
+        assert!(left.is_err(), "it was to leave before the end");
+        assert!(check.slot(digest).lock().await.is_some(), "what it had begun was not finished");
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ pub(crate) enum ResponseBody {
 /// Bytes of an open file that are still to be sent.
 #[derive(Debug)]
 pub(crate) struct FilePart {
-    file: File,
+    file: Arc<File>,
     position: u64,
     remaining: u64,
     buffers: Buffers,
@@ -46,8 +46,8 @@ pub(crate) struct Delivery {
 }
 
 impl FilePart {
-    pub(crate) fn new(file: File, first: u64, length: u64, buffers: Buffers) -> Self {
-        Self { file, position: first, remaining: length, buffers, delivery: None }
+    pub(crate) fn new(file: impl Into<Arc<File>>, first: u64, length: u64, buffers: Buffers) -> Self {
+        Self { file: file.into(), position: first, remaining: length, buffers, delivery: None }
     }
 
     /// Has the delivery recorded when the last byte was taken by the connection.
@@ -172,6 +172,27 @@ pub(crate) fn read_at(file: &File, space: &mut [u8], position: u64) -> io::Resul
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             other => return other,
         }
+    }
+}
+
+/// Reads a file that others read as well, from its first byte.
+#[derive(Debug)]
+pub(crate) struct FromStart {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl FromStart {
+    pub(crate) fn of(file: Arc<File>) -> Self {
+        Self { file, position: 0 }
+    }
+}
+
+impl io::Read for FromStart {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, space, self.position)?;
+        self.position += u64::try_from(read).unwrap_or_default();
+        Ok(read)
     }
 }
 

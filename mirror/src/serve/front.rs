@@ -191,7 +191,7 @@ impl Site {
 enum Found {
     Text(String),
     /// With its digest, if the catalog tells it.
-    File(File, Option<Sha256Digest>),
+    File(Arc<File>, Option<Sha256Digest>),
 }
 
 /// Looks a document up: the digest in the catalog, and the number has to be that of the admission the catalog follows.

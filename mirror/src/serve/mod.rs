@@ -4,6 +4,7 @@
 //! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
 
 mod access_log;
+mod activity;
 mod addresses;
 mod api;
 mod authority;
@@ -21,6 +22,9 @@ mod evidence;
 mod filter;
 mod framing;
 mod front;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod log_state;
 mod metrics;
@@ -28,6 +32,7 @@ mod on_demand;
 mod page;
 mod peer;
 mod prefix;
+mod protocols;
 mod quiet;
 mod representation;
 mod response;

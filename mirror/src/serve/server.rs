@@ -15,8 +15,7 @@ use http::header::{RANGE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::access_log::{AccessLog, Line};
+use super::activity::{Active, Activity};
 use super::addresses::{AddressLimits, Addresses, Connected};
 use super::config::{ServeConfig, ServeLimits};
 use super::control::ServerControl;
@@ -32,6 +32,7 @@ use super::handshake::shake_hands;
 use super::metrics::{HandshakeLabels, KnownMethod, Metrics, RequestLabels};
 use super::peer::{ClientName, Peer};
 use super::prefix::Prefix;
+use super::protocols::protocols;
 use super::quiet::QuietLimit;
 use super::response::{overloaded, too_often};
 use super::scrub;
@@ -254,7 +255,7 @@ impl Listener {
             let Some(tls) = tls else {
                 let stream = QuietLimit::new(tcp, shared.limits.idle_time);
                 let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
-                return shared.serve(stream, peer, admission, watcher).await;
+                return shared.serve(stream, peer, false, admission, watcher).await;
             };
             let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
             let count = |outcome| {
@@ -265,10 +266,11 @@ impl Listener {
                 Ok(Ok(Some(stream))) => {
                     count("done");
                     let (_, session) = stream.get_ref();
+                    let is_http2 = session.alpn_protocol() == Some(b"h2");
                     let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
                     drop(tls);
                     let peer = Peer { address: peer, channel: Channel::Secure, certificate };
-                    shared.serve(stream, peer, admission, watcher).await;
+                    shared.serve(stream, peer, is_http2, admission, watcher).await;
                 }
                 Ok(Ok(None)) => {
                     count("plain-http");
@@ -308,18 +310,35 @@ impl Shared {
         self: Arc<Self>,
         stream: S,
         peer: Peer,
+        is_http2: bool,
         admission: Admission,
         watcher: Watcher,
     ) {
-        let builder = connection_builder(&self.limits);
+        let builder = match peer.channel {
+            Channel::Secure if is_http2 => protocols(&self.limits).http2_only(),
+            // RFC 9113, section 3.3: over TLS by agreement only. Waiting for its preface would be time beyond that for the head.
+            Channel::Secure => protocols(&self.limits).http1_only(),
+            Channel::Plain => protocols(&self.limits),
+        };
         let (this, admission, address) = (self, Arc::new(admission), peer.address);
         let (of_connection, peer) = (admission.clone(), Arc::new(peer));
+        let (idle_time, activity) = (this.limits.idle_time, Activity::new());
+        let of_requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (this, peer, admission) = (this.clone(), peer.clone(), of_connection.clone());
-            async move { Ok::<_, Infallible>(this.answer(&request, &peer, &admission).await) }
+            let active = is_http2.then(|| of_requests.begin());
+            async move { Ok::<_, Infallible>(this.answer(&request, &peer, &admission, active).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
+        let connection = watcher.watch(connection.into_owned());
+        let ended = tokio::select! {
+            ended = connection => ended,
+            () = activity.is_over(idle_time), if is_http2 => {
+                tracing::debug!(peer = %address, "nothing was asked for, or nothing taken");
+                Ok(())
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(peer = %address, error = %error, "connection ended with an error");
         }
         // The place is free again only now.
@@ -331,6 +350,7 @@ impl Shared {
         request: &Request<Incoming>,
         peer: &Peer,
         admission: &Admission,
+        active: Option<Active>,
     ) -> Response<WatchedBody> {
         let started = Instant::now();
         let metrics = self.site.metrics();
@@ -376,7 +396,7 @@ impl Shared {
             user_agent: text_of(request, &USER_AGENT),
             seconds: 0.0,
         });
-        let watched = Watched { metrics: metrics.clone(), log: self.log.clone(), line, started };
+        let watched = Watched { metrics: metrics.clone(), log: self.log.clone(), line, started, active };
         response.map(|body| WatchedBody::new(body, watched))
     }
 }
@@ -413,24 +433,6 @@ impl RequestIds {
     }
 }
 
-fn connection_builder(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(CONNECTION_BUFFER);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(32)
-        .max_send_buf_size(CONNECTION_BUFFER)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(limits.idle_time / 3)
-        .keep_alive_timeout(limits.idle_time / 3);
-    builder
-}
-
 /// For records of downloads and lines of the log that wait for the disk at the end.
 const WRITERS_TIME: Duration = Duration::from_secs(5);
 
@@ -438,9 +440,6 @@ const WRITERS_TIME: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST_LOGGED: usize = 512;
-
-/// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
-const CONNECTION_BUFFER: usize = 64 * 1024;
 
 /// Connections beyond the limit that are told so at a time; others are closed without a word.
 const REFUSALS: usize = 64;

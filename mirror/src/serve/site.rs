@@ -19,7 +19,6 @@
 //! path and end as 404; names of other files are digits and constant words ([`SmallFile`]); nothing that a client sends
 //! is sent back but its `Host`, which is checked first, and on the page what was searched, which is escaped.
 
-use std::io::Read as _;
 use std::sync::Arc;
 
 use http::header::{ALLOW, SERVER, X_CONTENT_TYPE_OPTIONS};
@@ -36,10 +35,10 @@ use super::metrics::{self, Metrics, PackageLabels, State};
 use super::on_demand::{OnDemand, Told};
 use super::peer::{ClientName, Peer};
 use super::prefix::{Placed, Prefix};
-use super::representation::Package;
+use super::representation::{Package, Representation};
 use super::response::{METHODS, PLAIN_TEXT, build, come_back, document, options, text, unavailable};
 use super::revocation;
-use super::small_files::SmallFile;
+use super::small_files::{Content, SmallFile};
 use super::tls::TlsState;
 use super::view::{Published, View};
 use crate::Sha256Digest;
@@ -360,12 +359,16 @@ impl Site {
 
     async fn small_file<B>(&self, request: &Request<B>, file: &SmallFile) -> Response<ResponseBody> {
         let path = file.path(self.published.store());
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::new();
-            std::fs::File::open(path)?.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
-        });
+        let reading = tokio::task::spawn_blocking(move || Content::read(&path));
         match reading.await.map_err(std::io::Error::other) {
-            Ok(Ok(bytes)) => document(request, bytes, file.content_type, file.cache, &[]),
+            Ok(Ok(Content::Memory(bytes))) => document(request, bytes, file.content_type, file.cache, &[]),
+            Ok(Ok(Content::File { file: opened, length, sha256 })) => {
+                let representation = Representation::new(&sha256, length, file.content_type, file.cache);
+                let decision = decide(request.method(), request.headers(), &representation.selected());
+                build(&representation, decision, |first, length| {
+                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers.clone()))
+                })
+            }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 text(StatusCode::NOT_FOUND, "there is no such file")
             }
@@ -427,9 +430,6 @@ fn without_digest(target: &str) -> String {
 
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;
-
-/// A catalog of 10,000 packages has some 5 MB.
-const LARGEST_METADATA: u64 = 64 << 20;
 
 /// What paths of the API begin with.
 const API: &str = "/api/v1/";

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::{AccessLog, Line};
+use super::activity::Active;
 use super::body::ResponseBody;
 use super::metrics::Metrics;
 
@@ -28,6 +29,8 @@ pub(crate) struct Watched {
     pub(crate) log: Option<AccessLog>,
     pub(crate) line: Option<Line>,
     pub(crate) started: Instant,
+    /// Of its connection, if that is one of HTTP/2.
+    pub(crate) active: Option<Active>,
 }
 
 impl WatchedBody {
@@ -52,6 +55,9 @@ impl Body for WatchedBody {
         {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             this.sent = this.sent.saturating_add(length);
+            if let Some(active) = &this.request.active {
+                active.moved();
+            }
         }
         frame
     }

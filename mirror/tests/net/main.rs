@@ -34,6 +34,8 @@ mod segments;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod speed;
 #[cfg(test)]
 mod tls;

@@ -28,6 +28,7 @@ pub(crate) use origin::Origin;
 pub(crate) use report_head::{Agent, Certificate, Chain, Change, Head, Jarsigner, Signer};
 
 use super::blob_check::{BlobCheck, BlobProblem};
+use super::body::FromStart;
 use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
@@ -115,7 +116,7 @@ impl EvidenceReader {
                 return None;
             }
         };
-        let reading = tokio::task::spawn_blocking(move || Head::read(BufReader::new(file)));
+        let reading = tokio::task::spawn_blocking(move || Head::read(BufReader::new(FromStart::of(file))));
         match reading.await.ok()? {
             Ok(head) => Some(head),
             Err(error) => {
@@ -126,7 +127,11 @@ impl EvidenceReader {
     }
 
     /// The report itself; none if the catalog does not tell of one.
-    async fn report(&self, entry: &CatalogEntry, admission: &Admission) -> Option<Result<File, BlobProblem>> {
+    async fn report(
+        &self,
+        entry: &CatalogEntry,
+        admission: &Admission,
+    ) -> Option<Result<Arc<File>, BlobProblem>> {
         let path = self.store.admission_dir(admission).join(DocumentName::Report.as_str());
         let length = std::fs::metadata(&path).ok()?.len();
         Some(self.reports.open(&path, entry.report?, length).await)
@@ -145,13 +150,13 @@ impl EvidenceReader {
         entry: &CatalogEntry,
         admission: &Admission,
         name: DocumentName,
-    ) -> Option<File> {
+    ) -> Option<Arc<File>> {
         if name == DocumentName::Report {
             let opened = self.report(entry, admission).await?;
             return opened.inspect_err(|problem| tracing::error!(error = %problem, "report refused")).ok();
         }
         let path = name.path(&self.store, admission)?;
         let file = File::open(path).ok()?;
-        file.metadata().ok()?.is_file().then_some(file)
+        file.metadata().ok()?.is_file().then(|| Arc::new(file))
     }
 }
