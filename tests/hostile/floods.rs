@@ -17,7 +17,7 @@ use crate::served::{LARGE, Served, large, small_path};
 const BOUND: u64 = 32 << 10;
 
 /// Requests at a time on one connection.
-const STREAMS: usize = 16;
+const STREAMS: usize = 32;
 
 /// The most that one connection may cost in KiB, whatever it asks for and does not take.
 const OF_A_CONNECTION: u64 = 1536;

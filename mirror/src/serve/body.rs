@@ -61,7 +61,8 @@ impl FilePart {
             return None;
         }
         let mut buffer = self.buffers.take();
-        let wanted = usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER));
+        let size = self.buffers.size;
+        let wanted = usize::try_from(self.remaining).map_or(size, |remaining| remaining.min(size));
         let read = match buffer.bytes.get_mut(..wanted) {
             Some(space) => read_at(&self.file, space, self.position),
             None => Ok(0),
@@ -128,15 +129,32 @@ impl Body for ResponseBody {
 }
 
 /// A pool of equal buffers: a buffer comes back when the last reference to its bytes is dropped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Buffers {
+    size: usize,
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
+impl Default for Buffers {
+    fn default() -> Self {
+        Self::of(BUFFER)
+    }
+}
+
 impl Buffers {
+    /// Buffers for streams of HTTP/2, of which one connection has several and each may hold two that the client does not
+    /// take. A frame has no more.
+    pub(crate) fn of_a_frame() -> Self {
+        Self::of(FRAME)
+    }
+
+    fn of(size: usize) -> Self {
+        Self { size, idle: Arc::default() }
+    }
+
     fn take(&self) -> Buffer {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Buffer { bytes: idle.unwrap_or_else(|| vec![0; BUFFER]), filled: 0, home: self.clone() }
+        Buffer { bytes: idle.unwrap_or_else(|| vec![0; self.size]), filled: 0, home: self.clone() }
     }
 }
 
@@ -198,6 +216,9 @@ impl io::Read for FromStart {
 
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
 const BUFFER: usize = 64 * 1024;
+
+/// RFC 9113, section 4.2: more has to be agreed upon first.
+const FRAME: usize = 16 * 1024;
 
 /// Buffers kept for reuse; more would only hold memory after a rush.
 const MOST_IDLE: usize = 64;

@@ -176,7 +176,7 @@ impl Site {
                 };
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()))
+                    ResponseBody::File(FilePart::new(file, first, length, self.buffers(request)))
                 })
             }
         };

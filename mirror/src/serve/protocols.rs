@@ -27,8 +27,8 @@ pub(crate) fn protocols(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
 /// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
 const CONNECTION_BUFFER: usize = 64 * 1024;
 
-/// Requests at a time on one connection of HTTP/2. Each may hold a piece of a file that the client does not take.
-const STREAMS: u32 = 16;
+/// Requests at a time on one connection of HTTP/2. Each may hold what waits to be sent and one more piece of a file.
+const STREAMS: u32 = 32;
 
-/// Where this much waits on a stream no further piece is read. Less than a piece, or there would be two.
-const STREAM_BUFFER: usize = 32 * 1024;
+/// Where this much waits on a stream no further piece is read.
+const STREAM_BUFFER: usize = 16 * 1024;

@@ -22,7 +22,7 @@
 use std::sync::Arc;
 
 use http::header::{ALLOW, SERVER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::api::as_problem;
 use super::blob_check::{BlobCheck, BlobProblem};
@@ -52,7 +52,8 @@ pub(crate) struct Site {
     /// For pages and API.
     pub(super) desk: Arc<Desk>,
     pub(super) blobs: BlobCheck,
-    pub(super) buffers: Buffers,
+    buffers: Buffers,
+    buffers_of_streams: Buffers,
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     prefix: Option<Prefix>,
@@ -90,8 +91,20 @@ impl Site {
     ) -> Self {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
+        let buffers_of_streams = Buffers::of_a_frame();
         let metrics = Arc::new(Metrics::new());
-        Self { published, desk, blobs, buffers, recorder, on_demand: None, prefix: None, metrics, tls }
+        Self {
+            published,
+            desk,
+            blobs,
+            buffers,
+            buffers_of_streams,
+            recorder,
+            on_demand: None,
+            prefix: None,
+            metrics,
+            tls,
+        }
     }
 
     /// The time of this machine.
@@ -111,6 +124,10 @@ impl Site {
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    pub(super) fn buffers<B>(&self, request: &Request<B>) -> Buffers {
+        if request.version() == Version::HTTP_2 { &self.buffers_of_streams } else { &self.buffers }.clone()
     }
 
     /// What is published, as it was when it was last looked at.
@@ -339,7 +356,7 @@ impl Site {
                     .downloads
                     .get_or_create_owned(&PackageLabels { package: entry.path.name().to_string() }),
             });
-            ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
+            ResponseBody::File(FilePart::new(file, first, length, self.buffers(request)).recorded(delivery))
         })
     }
 
@@ -366,7 +383,7 @@ impl Site {
                 let representation = Representation::new(&sha256, length, file.content_type, file.cache);
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers.clone()))
+                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers(request)))
                 })
             }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {

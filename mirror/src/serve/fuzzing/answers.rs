@@ -15,7 +15,10 @@ impl Mirror {
         let package =
             found.and_then(|digest: Sha256Digest| self.packages.iter().find(|p| p.sha256 == digest));
         let Some(package) = package.filter(|_| matches!(status, 200 | 206)) else {
-            assert!(std::str::from_utf8(body).is_ok(), "{status}: bytes that are no text");
+            // A part of a page may begin and end within a letter.
+            let is_text = |from| !matches!(std::str::from_utf8(&body[from..]), Err(error) if error.error_len().is_some());
+            let letter = if status == 206 { 4.min(body.len()) } else { 0 };
+            assert!((0..=letter).any(is_text), "{status}: bytes that are no text");
             assert!(!body.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
             return;
         };

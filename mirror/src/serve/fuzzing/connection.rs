@@ -42,6 +42,7 @@ impl Mirror {
         let mut builder = protocols(&ServeLimits::default());
         // So that answers come to their end after ours.
         builder.http1().half_close(true);
+        let builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
         let serving = builder.serve_connection(TokioIo::new(server), service);
         let (mut reader, mut writer) = tokio::io::split(client);
         let talking = async {
@@ -125,4 +126,4 @@ const LAST: u32 = 0x7fff_ffff;
 /// A connection of HTTP/1 ends after our end.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// One of HTTP/2 may be left open, for instance with a header block that has no end.
-const SHORT_PATIENCE: Duration = Duration::from_millis(50);
+const SHORT_PATIENCE: Duration = Duration::from_millis(5);
