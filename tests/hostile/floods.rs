@@ -20,7 +20,7 @@ const BOUND: u64 = 32 << 10;
 const STREAMS: usize = 32;
 
 /// The most that one connection may cost in KiB, whatever it asks for and does not take.
-const OF_A_CONNECTION: u64 = 1536;
+const OF_A_CONNECTION: u64 = 2 << 10;
 
 /// Empty settings: all as the standard has it.
 fn usual() -> Vec<u8> {
