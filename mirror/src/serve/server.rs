@@ -373,8 +373,8 @@ impl Shared {
             peer = %peer.address,
             id,
             client = client.as_deref(),
-            method = %request.method(),
-            path = request.uri().path(),
+            method = cut(request.method().as_str(), LONGEST_LOGGED),
+            path = cut(request.uri().path(), LONGEST_TARGET),
             status,
             length,
             elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
@@ -385,8 +385,9 @@ impl Shared {
             id,
             peer: peer.address.ip().to_canonical(),
             client,
-            method: request.method().as_str().to_owned(),
-            target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+            method: cut(request.method().as_str(), LONGEST_LOGGED).to_owned(),
+            target: cut(request.uri().path_and_query().map_or("", |target| target.as_str()), LONGEST_TARGET)
+                .to_owned(),
             version: version_text(request.version()),
             tls: peer.channel == Channel::Secure,
             status,
@@ -405,6 +406,12 @@ impl Shared {
 fn text_of<B>(request: &Request<B>, name: &HeaderName) -> Option<String> {
     let value = request.headers().get(name)?.as_bytes();
     Some(String::from_utf8_lossy(value.get(..LONGEST_LOGGED).unwrap_or(value)).into_owned())
+}
+
+/// A text for the log; what waits for a slow disk is bounded in lines only.
+fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or(text)
 }
 
 fn version_text(version: Version) -> &'static str {
@@ -440,6 +447,8 @@ const WRITERS_TIME: Duration = Duration::from_secs(5);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST_LOGGED: usize = 512;
+/// No path that is served is longer.
+const LONGEST_TARGET: usize = 2048;
 
 /// Connections beyond the limit that are told so at a time; others are closed without a word.
 const REFUSALS: usize = 64;
