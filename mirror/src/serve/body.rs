@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
 
+use super::pieces::Pieces;
 use crate::hosts::{HostRecord, Recorder};
 
 /// What follows the head of a response.
@@ -56,13 +57,16 @@ impl FilePart {
         Self { delivery, ..self }
     }
 
-    fn next(&mut self) -> Option<io::Result<Bytes>> {
+    fn next(&mut self, waker: &Waker) -> Poll<Option<io::Result<Bytes>>> {
         if self.remaining == 0 {
-            return None;
+            return Poll::Ready(None);
         }
-        let mut buffer = self.buffers.take();
-        let size = self.buffers.size;
-        let wanted = usize::try_from(self.remaining).map_or(size, |remaining| remaining.min(size));
+        let Some(buffer) = self.buffers.take(waker) else { return Poll::Pending };
+        Poll::Ready(self.read(buffer))
+    }
+
+    fn read(&mut self, mut buffer: Buffer) -> Option<io::Result<Bytes>> {
+        let wanted = usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER));
         let read = match buffer.bytes.get_mut(..wanted) {
             Some(space) => read_at(&self.file, space, self.position),
             None => Ok(0),
@@ -101,7 +105,7 @@ impl Body for ResponseBody {
 
     fn poll_frame(
         self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
         let next = match this {
@@ -110,7 +114,7 @@ impl Body for ResponseBody {
                 let bytes = std::mem::take(bytes);
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            Self::File(part) => part.next(),
+            Self::File(part) => ready!(part.next(context.waker())),
         };
         Poll::Ready(next.map(|result| result.map(Frame::data)))
     }
@@ -129,32 +133,26 @@ impl Body for ResponseBody {
 }
 
 /// A pool of equal buffers: a buffer comes back when the last reference to its bytes is dropped.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Buffers {
-    size: usize,
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        Self::of(BUFFER)
-    }
+    /// Of the connection that they are for.
+    pieces: Arc<Pieces>,
 }
 
 impl Buffers {
-    /// Buffers for streams of HTTP/2, of which one connection has several and each may hold two that the client does not
-    /// take. A frame has no more.
-    pub(crate) fn of_a_frame() -> Self {
-        Self::of(FRAME)
+    /// The same ones for a connection.
+    pub(crate) fn of_connection(&self, pieces: &Arc<Pieces>) -> Self {
+        Self { idle: self.idle.clone(), pieces: pieces.clone() }
     }
 
-    fn of(size: usize) -> Self {
-        Self { size, idle: Arc::default() }
-    }
-
-    fn take(&self) -> Buffer {
+    /// A buffer; none as long as the connection holds too many.
+    fn take(&self, waker: &Waker) -> Option<Buffer> {
+        if !self.pieces.take(waker) {
+            return None;
+        }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Buffer { bytes: idle.unwrap_or_else(|| vec![0; self.size]), filled: 0, home: self.clone() }
+        Some(Buffer { bytes: idle.unwrap_or_else(|| vec![0; BUFFER]), filled: 0, home: self.clone() })
     }
 }
 
@@ -172,6 +170,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        self.home.pieces.give_back();
         let mut idle = self.home.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
             idle.push(std::mem::take(&mut self.bytes));
@@ -217,9 +216,6 @@ impl io::Read for FromStart {
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
 const BUFFER: usize = 64 * 1024;
 
-/// RFC 9113, section 4.2: more has to be agreed upon first.
-const FRAME: usize = 16 * 1024;
-
 /// Buffers kept for reuse; more would only hold memory after a rush.
 const MOST_IDLE: usize = 64;
 
@@ -229,7 +225,7 @@ mod tests {
 
     fn collect(mut body: ResponseBody) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
             all.extend_from_slice(&frame?.into_data().unwrap());
         }

@@ -31,6 +31,7 @@ mod metrics;
 mod on_demand;
 mod page;
 mod peer;
+mod pieces;
 mod prefix;
 mod protocols;
 mod quiet;

@@ -17,7 +17,7 @@ pub(crate) fn protocols(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
-        .max_send_buf_size(STREAM_BUFFER)
+        .max_send_buf_size(CONNECTION_BUFFER)
         .max_header_list_size(16 * 1024)
         .keep_alive_interval(limits.idle_time / 3)
         .keep_alive_timeout(limits.idle_time / 3);
@@ -27,8 +27,5 @@ pub(crate) fn protocols(limits: &ServeLimits) -> auto::Builder<TokioExecutor> {
 /// Bounds what one connection holds, for the head of a request as well as for what waits to be sent.
 const CONNECTION_BUFFER: usize = 64 * 1024;
 
-/// Requests at a time on one connection of HTTP/2. Each may hold what waits to be sent and one more piece of a file.
+/// Requests at a time on one connection of HTTP/2.
 const STREAMS: u32 = 32;
-
-/// Where this much waits on a stream no further piece is read.
-const STREAM_BUFFER: usize = 16 * 1024;

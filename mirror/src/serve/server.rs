@@ -254,7 +254,7 @@ impl Listener {
             let _ = tcp.set_nodelay(true);
             let Some(tls) = tls else {
                 let stream = QuietLimit::new(tcp, shared.limits.idle_time);
-                let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
+                let peer = Peer::new(peer, Channel::Plain, None);
                 return shared.serve(stream, peer, false, admission, watcher).await;
             };
             let handshake = shake_hands(tcp, &tls, shared.limits.idle_time);
@@ -269,7 +269,7 @@ impl Listener {
                     let is_http2 = session.alpn_protocol() == Some(b"h2");
                     let certificate = tls.asks_for_certificates().then(|| tls::shown(session)).flatten();
                     drop(tls);
-                    let peer = Peer { address: peer, channel: Channel::Secure, certificate };
+                    let peer = Peer::new(peer, Channel::Secure, certificate);
                     shared.serve(stream, peer, is_http2, admission, watcher).await;
                 }
                 Ok(Ok(None)) => {

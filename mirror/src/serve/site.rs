@@ -22,7 +22,7 @@
 use std::sync::Arc;
 
 use http::header::{ALLOW, SERVER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::api::as_problem;
 use super::blob_check::{BlobCheck, BlobProblem};
@@ -53,7 +53,6 @@ pub(crate) struct Site {
     pub(super) desk: Arc<Desk>,
     pub(super) blobs: BlobCheck,
     buffers: Buffers,
-    buffers_of_streams: Buffers,
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     prefix: Option<Prefix>,
@@ -91,20 +90,8 @@ impl Site {
     ) -> Self {
         let desk = Arc::new(Desk::new(published.store().store(), public_url));
         let (blobs, buffers) = (BlobCheck::new(check_blobs), Buffers::default());
-        let buffers_of_streams = Buffers::of_a_frame();
         let metrics = Arc::new(Metrics::new());
-        Self {
-            published,
-            desk,
-            blobs,
-            buffers,
-            buffers_of_streams,
-            recorder,
-            on_demand: None,
-            prefix: None,
-            metrics,
-            tls,
-        }
+        Self { published, desk, blobs, buffers, recorder, on_demand: None, prefix: None, metrics, tls }
     }
 
     /// The time of this machine.
@@ -126,8 +113,8 @@ impl Site {
         &self.metrics
     }
 
-    pub(super) fn buffers<B>(&self, request: &Request<B>) -> Buffers {
-        if request.version() == Version::HTTP_2 { &self.buffers_of_streams } else { &self.buffers }.clone()
+    pub(super) fn buffers(&self, peer: &Peer) -> Buffers {
+        self.buffers.of_connection(&peer.pieces)
     }
 
     /// What is published, as it was when it was last looked at.
@@ -229,8 +216,8 @@ impl Site {
                 Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
-            Target::Small(file) => self.small_file(request, &file).await,
-            Target::Front(target) => self.front(request, target).await,
+            Target::Small(file) => self.small_file(request, peer, &file).await,
+            Target::Front(target) => self.front(request, peer, target).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
                 Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
@@ -356,7 +343,7 @@ impl Site {
                     .downloads
                     .get_or_create_owned(&PackageLabels { package: entry.path.name().to_string() }),
             });
-            ResponseBody::File(FilePart::new(file, first, length, self.buffers(request)).recorded(delivery))
+            ResponseBody::File(FilePart::new(file, first, length, self.buffers(peer)).recorded(delivery))
         })
     }
 
@@ -374,7 +361,12 @@ impl Site {
         }
     }
 
-    async fn small_file<B>(&self, request: &Request<B>, file: &SmallFile) -> Response<ResponseBody> {
+    async fn small_file<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        file: &SmallFile,
+    ) -> Response<ResponseBody> {
         let path = file.path(self.published.store());
         let reading = tokio::task::spawn_blocking(move || Content::read(&path));
         match reading.await.map_err(std::io::Error::other) {
@@ -383,7 +375,7 @@ impl Site {
                 let representation = Representation::new(&sha256, length, file.content_type, file.cache);
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers(request)))
+                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers(peer)))
                 })
             }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {

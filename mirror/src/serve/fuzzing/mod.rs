@@ -95,7 +95,7 @@ impl Mirror {
         let published = runtime.block_on(Published::load(Arc::new(served))).expect("a catalog");
         let site = Arc::new(Site::new(Arc::new(published), true, None, tls, None));
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
-        let peer = Arc::new(Peer { address, channel: Channel::Secure, certificate: None });
+        let peer = Arc::new(Peer::new(address, Channel::Secure, None));
         Self { site, peer, packages, runtime, _folder: folder }
     }
 
