@@ -5,6 +5,7 @@
 //! `Content-Length` and `Transfer-Encoding`; what it is generous about is refused here, and the connection ends with it.
 
 use http::header::{ALLOW, CONNECTION, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::body::ResponseBody;
@@ -47,14 +48,16 @@ fn wrong_host<B>(request: &Request<B>) -> Option<&'static str> {
         (_, None) => return None,
         (_, Some(host)) if !is_host(host.as_bytes()) => return Some("the Host header is no host"),
         // RFC 9113, section 8.3.1
-        (Version::HTTP_2, Some(host)) => {
-            if named.is_some_and(|named| !named.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())) {
-                return Some("Host and :authority differ");
-            }
+        (Version::HTTP_2, Some(host)) if named.is_some_and(|named| !is_same(named, host)) => {
+            return Some("Host and :authority differ");
         }
         _ => {}
     }
     more.map(|_| "exactly one Host header is needed")
+}
+
+fn is_same(named: &Authority, host: &HeaderValue) -> bool {
+    named.as_str().as_bytes().eq_ignore_ascii_case(host.as_bytes())
 }
 
 /// A host and perhaps a port (RFC 9110, section 7.2); or nothing, for a target that has no host.

@@ -18,19 +18,22 @@ pub(super) fn asked(range: &[u8], whole: &[u8]) -> Asked {
         _ => return Asked::Whole,
     };
     let Some(at) = text.find('=') else { return Asked::Whole };
-    if text[..at].to_ascii_lowercase() != "bytes" {
+    if !text[..at].eq_ignore_ascii_case("bytes") {
         return Asked::Whole;
     }
     let is_blank = |c: char| c == ' ' || c == '\t';
-    let given: Vec<&str> =
-        text[at + 1..].split(',').map(|one| one.trim_matches(is_blank)).filter(|one| *one != "").collect();
+    let given: Vec<&str> = text[at + 1..]
+        .split(',')
+        .map(|one| one.trim_matches(is_blank))
+        .filter(|one| !one.is_empty())
+        .collect();
     let [one] = given.as_slice() else { return Asked::Whole };
     let parts: Vec<&str> = one.splitn(2, '-').collect();
     let [first, last] = parts.as_slice() else { return Asked::Whole };
     let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    if (*first != "" && !is_number(first))
-        || (*last != "" && !is_number(last))
-        || (*first == "" && *last == "")
+    if (!first.is_empty() && !is_number(first))
+        || (!last.is_empty() && !is_number(last))
+        || (first.is_empty() && last.is_empty())
     {
         return Asked::Whole;
     }
@@ -40,7 +43,7 @@ pub(super) fn asked(range: &[u8], whole: &[u8]) -> Asked {
         let (one, other) = (bare(one), bare(other));
         (one.len(), one) <= (other.len(), other)
     };
-    if *first != "" && *last != "" && !at_most(first, last) {
+    if !first.is_empty() && !last.is_empty() && !at_most(first, last) {
         // Beyond 64 bits two numbers count as one.
         return if at_most("18446744073709551615", last) { Asked::Nothing } else { Asked::Whole };
     }
