@@ -3,14 +3,12 @@
 //! Attacks considered: a name or header that would begin a line of its own or hide in one (everything but printable ASCII is
 //! escaped); a disk that is full or slow (a bounded queue, lines are lost and counted, requests go on).
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -69,9 +67,62 @@ pub(crate) struct Line {
 /// Takes lines; clones write to the same file.
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
-    queue: SyncSender<Line>,
+    queue: Arc<Queue>,
+    format: AccessLogFormat,
     lost: Counter,
-    reopen: Arc<AtomicBool>,
+    /// The last one to go ends the thread.
+    _end: Arc<End>,
+}
+
+/// What waits for the thread that writes.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    reopen: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    text: Vec<u8>,
+    lines: u64,
+    /// The time of the last line, which is that of many.
+    second: Option<(i64, String)>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.waiting().ended = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines, and some time for more of them: one write for many. Their number; 0 at the end.
+    fn take(&self, text: &mut Vec<u8>) -> u64 {
+        let mut waiting = self.waiting();
+        while waiting.lines == 0 {
+            if waiting.ended {
+                return 0;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (mut waiting, _elapsed) = self
+            .changed
+            .wait_timeout_while(waiting, COLLECT, |waiting| !waiting.ended && waiting.text.len() < ENOUGH)
+            .unwrap_or_else(PoisonError::into_inner);
+        text.clear();
+        std::mem::swap(&mut waiting.text, text);
+        std::mem::take(&mut waiting.lines)
+    }
 }
 
 impl AccessLog {
@@ -82,151 +133,163 @@ impl AccessLog {
     ) -> Result<(Self, JoinHandle<()>), ServeError> {
         let failed = |source| ServeError::AccessLog { path: config.file.clone(), source };
         let file = open(&config.file).map_err(failed)?;
-        let (queue, lines) = sync_channel(QUEUE);
-        let reopen = Arc::new(AtomicBool::new(false));
+        let queue = Arc::new(Queue::default());
         let writer = Writer {
-            config: config.clone(),
+            path: config.file.clone(),
             file: Some(file),
-            waiting: 0,
-            reopen: reopen.clone(),
+            queue: queue.clone(),
             lost: lost.clone(),
+            said: false,
         };
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || writer.run(&lines))
+            .spawn(move || writer.run())
             .map_err(failed)?;
-        Ok((Self { queue, lost, reopen }, thread))
+        let end = Arc::new(End(queue.clone()));
+        Ok((Self { queue, format: config.format, lost, _end: end }, thread))
     }
 
     /// Takes a line; at once, whatever the disk does.
-    pub(crate) fn write(&self, line: Line) {
-        if self.queue.try_send(line).is_err() {
+    pub(crate) fn write(&self, line: &Line) {
+        let mut waiting = self.queue.waiting();
+        if waiting.text.len() >= MOST_WAITING {
+            drop(waiting);
             self.lost.inc();
+            return;
+        }
+        let (before, Waiting { text, second, .. }) = (waiting.text.len(), &mut *waiting);
+        match self.format {
+            AccessLogFormat::Json => {
+                if serde_json::to_writer(&mut *text, line).is_err() {
+                    // Writing to memory does not fail.
+                    text.truncate(before);
+                    self.lost.inc();
+                    return;
+                }
+                text.push(b'\n');
+            }
+            AccessLogFormat::Combined => combined(text, second, line),
+        }
+        waiting.lines += 1;
+        let (first, enough) = (waiting.lines == 1, before < ENOUGH && waiting.text.len() >= ENOUGH);
+        drop(waiting);
+        if first || enough {
+            self.queue.changed.notify_one();
         }
     }
 
     /// For having the file opened again, after it was moved away (SIGHUP); it takes no lines and keeps no thread alive.
     pub(crate) fn reopener(&self) -> Reopener {
-        Reopener(self.reopen.clone())
+        Reopener(self.queue.clone())
     }
 }
 
 /// Has the file of an access log opened again.
 #[derive(Debug, Clone)]
-pub(crate) struct Reopener(Arc<AtomicBool>);
+pub(crate) struct Reopener(Arc<Queue>);
 
 impl Reopener {
     pub(crate) fn reopen(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.reopen.store(true, Ordering::Release);
     }
 }
 
 struct Writer {
-    config: AccessLogConfig,
-    file: Option<BufWriter<File>>,
-    /// Lines that are not yet with the system.
-    waiting: u64,
-    reopen: Arc<AtomicBool>,
+    path: PathBuf,
+    file: Option<File>,
+    queue: Arc<Queue>,
     lost: Counter,
+    /// That the file cannot be written was said.
+    said: bool,
 }
 
 impl Writer {
-    fn run(mut self, lines: &Receiver<Line>) {
-        let mut said = false;
-        while let Ok(line) = lines.recv() {
-            let mut next = Some(line);
-            // What waits is written in one go.
-            while let Some(line) = next.take() {
-                self.waiting += 1;
-                if let Err(error) = self.add(&line) {
-                    self.give_up();
-                    if !said {
+    fn run(mut self) {
+        let mut text = Vec::new();
+        loop {
+            let lines = self.queue.take(&mut text);
+            if lines == 0 {
+                break;
+            }
+            if self.queue.reopen.swap(false, Ordering::AcqRel) {
+                self.file = None;
+            }
+            match self.add(&text) {
+                Ok(()) => self.said = false,
+                Err(error) => {
+                    // It is not tried again: the next lines have to go somewhere.
+                    self.lost.inc_by(lines);
+                    self.file = None;
+                    if !self.said {
                         let error: &dyn std::error::Error = &error;
-                        tracing::error!(file = %self.config.file.display(), error, "the access log cannot be written");
+                        tracing::error!(file = %self.path.display(), error, "the access log cannot be written");
                     }
-                    said = true;
-                } else {
-                    said = false;
+                    self.said = true;
+                    std::thread::sleep(PAUSE);
                 }
-                next = lines.try_recv().ok();
-            }
-            if self.file.as_mut().is_some_and(|file| file.flush().is_err()) {
-                self.give_up();
-            }
-            self.waiting = 0;
-            if self.file.is_none() {
-                std::thread::sleep(PAUSE);
             }
         }
     }
 
-    fn give_up(&mut self) {
-        self.lost.inc_by(std::mem::take(&mut self.waiting));
-        // What is left in the buffer is not tried again.
-        if let Some(file) = self.file.take() {
-            drop(file.into_parts());
-        }
-    }
-
-    fn add(&mut self, line: &Line) -> io::Result<()> {
-        if self.reopen.swap(false, Ordering::AcqRel)
-            && let Some(mut file) = self.file.take()
-        {
-            file.flush()?;
-        }
+    fn add(&mut self, text: &[u8]) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(open(&self.config.file)?),
+            None => self.file.insert(open(&self.path)?),
         };
-        match self.config.format {
-            AccessLogFormat::Json => {
-                serde_json::to_writer(&mut *file, line)?;
-                file.write_all(b"\n")
-            }
-            AccessLogFormat::Combined => file.write_all(combined(line).as_bytes()),
-        }
+        file.write_all(text)
     }
 }
 
-fn open(path: &Path) -> io::Result<BufWriter<File>> {
-    Ok(BufWriter::new(OpenOptions::new().append(true).create(true).open(path)?))
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }
 
-fn combined(line: &Line) -> String {
-    let time = line.time.strftime("%d/%b/%Y:%H:%M:%S +0000");
-    let agent = escaped(line.user_agent.as_deref().unwrap_or("-"));
-    format!(
-        "{} - {} [{time}] \"{} {} {}\" {} {} \"-\" \"{agent}\" {}\n",
-        line.peer,
-        escaped(line.client.as_deref().unwrap_or("-")),
-        escaped(&line.method),
-        escaped(&line.target),
-        line.version,
-        line.status,
-        line.sent,
-        escaped(&line.id),
-    )
+/// Adds a line; `second` is the time as it was last written.
+fn combined(out: &mut Vec<u8>, second: &mut Option<(i64, String)>, line: &Line) {
+    let now = line.time.as_second();
+    let time = match second {
+        Some((second, time)) if *second == now => &*time,
+        _ => &second.insert((now, line.time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string())).1,
+    };
+    // Writing to memory does not fail.
+    let _written = write!(out, "{} - ", line.peer);
+    escape(out, line.client.as_deref().unwrap_or("-"));
+    out.extend_from_slice(b" [");
+    out.extend_from_slice(time.as_bytes());
+    out.extend_from_slice(b"] \"");
+    escape(out, &line.method);
+    out.push(b' ');
+    escape(out, &line.target);
+    let _written = write!(out, " {}\" {} {} \"-\" \"", line.version, line.status, line.sent);
+    escape(out, line.user_agent.as_deref().unwrap_or("-"));
+    out.extend_from_slice(b"\" ");
+    escape(out, &line.id);
+    out.push(b'\n');
 }
 
 /// Printable ASCII but for quotes and backslashes; the rest as `\xHH`.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+fn escape(out: &mut Vec<u8>, text: &str) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' => {
-                out.push('\\');
-                out.push(char::from(byte));
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            _ => {
+                let _written = write!(out, "\\x{byte:02x}");
             }
-            b' '..=b'~' => out.push(char::from(byte)),
-            // Writing to a string cannot fail.
-            _ => drop(write!(out, "\\x{byte:02x}")),
         }
     }
-    out
 }
 
-/// Lines that may wait for the disk.
-const QUEUE: usize = 8192;
+/// For more lines to come before they are written.
+const COLLECT: Duration = Duration::from_millis(100);
+/// Bytes that are written without waiting for more.
+const ENOUGH: usize = 64 * 1024;
+/// Bytes of lines that may wait for the disk.
+const MOST_WAITING: usize = 2 * 1024 * 1024;
 /// Between two attempts to write to a disk that takes nothing.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -256,6 +319,11 @@ mod tests {
     #[test]
     fn line_of_either_form_cannot_be_broken_by_what_a_client_sends() {
         let evil = "curl\"\n127.0.0.1 - - \u{1b}[31m ü";
+        let combined = |line: &Line| {
+            let mut out = Vec::new();
+            combined(&mut out, &mut None, line);
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(
             combined(&line(evil)),
             "127.0.0.1 - - [19/Jun/2026:01:34:00 +0000] \"GET /a\\\"b HTTP/1.1\" 206 10 \"-\" \
@@ -281,13 +349,13 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(5));
             }
         };
-        log.write(line("one"));
+        log.write(&line("one"));
         has_lines(&config.file, 1);
         crate::store::durable::rename(&config.file, &moved).unwrap();
-        log.write(line("two"));
+        log.write(&line("two"));
         has_lines(&moved, 2);
         log.reopener().reopen();
-        log.write(line("three"));
+        log.write(&line("three"));
         has_lines(&config.file, 1);
         drop(log);
         thread.join().unwrap();

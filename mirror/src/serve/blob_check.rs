@@ -11,7 +11,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -38,7 +38,17 @@ pub(crate) struct BlobCheck {
     /// What is wrong with which file, as far as is known.
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
+    held: Mutex<HashMap<Sha256Digest, Held>>,
     at_a_time: Arc<Semaphore>,
+}
+
+/// A small file that stays open: to open it would cost more than to send it.
+#[derive(Debug)]
+struct Held {
+    path: PathBuf,
+    /// In which it was checked.
+    state: FileState,
+    file: Arc<File>,
 }
 
 type Slot = Arc<tokio::sync::Mutex<Option<Checked>>>;
@@ -62,8 +72,13 @@ struct FileState {
 impl BlobCheck {
     /// `hash`: whether digests are checked at all; lengths always are.
     pub(crate) fn new(hash: bool) -> Self {
-        let at_a_time = Arc::new(Semaphore::new(2));
-        Self { hash, bad: Mutex::default(), checked: Mutex::default(), at_a_time }
+        Self {
+            hash,
+            bad: Mutex::default(),
+            checked: Mutex::default(),
+            held: Mutex::default(),
+            at_a_time: Arc::new(Semaphore::new(2)),
+        }
     }
 
     /// Opens a file that has the given digest and length.
@@ -75,7 +90,44 @@ impl BlobCheck {
     ) -> Result<Arc<File>, BlobProblem> {
         let opened = self.open_checked(path, sha256, length).await;
         self.remember(sha256, opened.as_ref().err());
-        opened
+        opened.map(|(file, _)| file)
+    }
+
+    /// The same for a file that is always at the same path; a small one is kept open.
+    pub(crate) async fn open_shared(
+        &self,
+        path: impl FnOnce() -> PathBuf,
+        sha256: Sha256Digest,
+        length: u64,
+    ) -> Result<Arc<File>, BlobProblem> {
+        if length <= SMALL
+            && let Some(file) = self.held(&sha256)
+        {
+            return Ok(file);
+        }
+        let path = path();
+        let opened = Box::pin(self.open_checked(&path, sha256, length)).await;
+        self.remember(sha256, opened.as_ref().err());
+        let (file, state) = opened?;
+        if length <= SMALL {
+            self.all_held().insert(sha256, Held { path, state, file: file.clone() });
+        }
+        Ok(file)
+    }
+
+    /// An open file, as long as the one at its path is the same in the same state.
+    fn held(&self, sha256: &Sha256Digest) -> Option<Arc<File>> {
+        if self.bad.lock().unwrap_or_else(PoisonError::into_inner).contains_key(sha256) {
+            return None;
+        }
+        let all = self.all_held();
+        let held = all.get(sha256)?;
+        let now = std::fs::metadata(&held.path).ok()?;
+        (now.is_file() && FileState::of(&now) == held.state).then(|| held.file.clone())
+    }
+
+    fn all_held(&self) -> MutexGuard<'_, HashMap<Sha256Digest, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn open_checked(
@@ -83,13 +135,13 @@ impl BlobCheck {
         path: &Path,
         sha256: Sha256Digest,
         length: u64,
-    ) -> Result<Arc<File>, BlobProblem> {
+    ) -> Result<(Arc<File>, FileState), BlobProblem> {
         if !self.hash {
-            return open(path, length).map(|(file, _)| Arc::new(file));
+            return open(path, length).map(|(file, state)| (Arc::new(file), state));
         }
         // One asker hashes, the others wait for the result.
         let mut slot = self.slot(sha256).lock_owned().await;
-        let (file, found) = match slot.as_ref().and_then(|checked| checked.still_open(path, length)) {
+        let (file, state, found) = match slot.as_ref().and_then(|checked| checked.still_open(path, length)) {
             Some(known) => known,
             None => {
                 let (file, state) = open(path, length)?;
@@ -97,7 +149,7 @@ impl BlobCheck {
                 match slot.as_mut().filter(|checked| checked.state == state) {
                     Some(checked) => {
                         checked.file = Arc::downgrade(&file);
-                        (file, checked.found)
+                        (file, state, checked.found)
                     }
                     None => {
                         // A task of its own: it goes on if the asker leaves, and nobody begins a second one.
@@ -106,12 +158,16 @@ impl BlobCheck {
                         let found = hashed
                             .and_then(|found| found)
                             .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
-                        (file, found)
+                        (file, state, found)
                     }
                 }
             }
         };
-        if found == sha256 { Ok(file) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
+        if found == sha256 {
+            Ok((file, state))
+        } else {
+            Err(BlobProblem::Digest { path: path.to_owned(), found })
+        }
     }
 
     /// Reads a file whether or not it was checked before, in a thread that may block; `passed` is told of the bytes, and says
@@ -145,6 +201,10 @@ impl BlobCheck {
             .map_err(|source| BlobProblem::Unreadable { path: path.to_owned(), source })?;
         let Some(found) = hashed else { return Ok(false) };
         *self.slot(sha256).blocking_lock() = Some(Checked { state, found, file: Weak::new() });
+        if found != sha256 {
+            // Bytes can change without the file system's knowing of it.
+            self.all_held().remove(&sha256);
+        }
         if found == sha256 { Ok(true) } else { Err(BlobProblem::Digest { path: path.to_owned(), found }) }
     }
 
@@ -169,10 +229,10 @@ impl BlobCheck {
 
 impl Checked {
     /// The file that is open already, if the path still leads to it and nothing of it has changed.
-    fn still_open(&self, path: &Path, length: u64) -> Option<(Arc<File>, Sha256Digest)> {
+    fn still_open(&self, path: &Path, length: u64) -> Option<(Arc<File>, FileState, Sha256Digest)> {
         let file = self.file.upgrade()?;
         let state = FileState::of(&std::fs::metadata(path).ok()?);
-        (state == self.state && state.length == length).then_some((file, self.found))
+        (state == self.state && state.length == length).then_some((file, state, self.found))
     }
 }
 
@@ -234,6 +294,9 @@ pub(crate) fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Resu
     }
 }
 
+/// Bytes of files that stay open; few packages are so small.
+const SMALL: u64 = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
@@ -251,6 +314,7 @@ mod tests {
         let digest = Sha256Digest::of(b"good");
         for _ in 0..2 {
             check.open(&path, digest, 4).await.unwrap();
+            check.open_shared(|| path.clone(), digest, 4).await.unwrap();
         }
         // The clock of the file system may tick only every few milliseconds.
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -259,6 +323,7 @@ mod tests {
         for _ in 0..2 {
             let error = check.open(&path, digest, 4).await.unwrap_err();
             assert!(matches!(error, BlobProblem::Digest { .. }), "{error:?}");
+            assert!(check.open_shared(|| path.clone(), digest, 4).await.is_err());
         }
         std::fs::write(&path, b"goo").unwrap();
         assert!(matches!(check.open(&path, digest, 4).await, Err(BlobProblem::Length { found: 3, .. })));

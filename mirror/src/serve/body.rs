@@ -1,19 +1,23 @@
 //! Response bodies: nothing, bytes in memory, or a part of a file in constant memory.
 //!
 //! Files are read with pread, directly in the connection's task, into recycled buffers: the blocking pool would cost
-//! 40–50 % more CPU per byte (measured, see the performance notes), a mapping would crash on a truncated file.
+//! 40–50 % more CPU per byte (measured, see the performance notes), a mapping would crash on a truncated file. Only what is
+//! not in the system's cache (`RWF_NOWAIT` of preadv2(2)), or on a file system that cannot tell, goes to that pool.
 
 use std::fs::File;
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use prometheus_client::metrics::counter::Counter;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
-use super::pieces::Pieces;
+use super::pieces::{Pieces, Place};
 use crate::hosts::{HostRecord, Recorder};
 
 /// What follows the head of a response.
@@ -34,6 +38,8 @@ pub(crate) struct FilePart {
     position: u64,
     remaining: u64,
     buffers: Buffers,
+    /// A read from the disk, by somebody else.
+    reading: Option<JoinHandle<io::Result<Buffer>>>,
     /// Told when the last byte was taken.
     delivery: Option<Box<Delivery>>,
 }
@@ -47,54 +53,88 @@ pub(crate) struct Delivery {
 }
 
 impl FilePart {
-    pub(crate) fn new(file: impl Into<Arc<File>>, first: u64, length: u64, buffers: Buffers) -> Self {
-        Self { file: file.into(), position: first, remaining: length, buffers, delivery: None }
+    pub(crate) fn new(file: Arc<File>, first: u64, length: u64, buffers: Buffers) -> Self {
+        Self { file, position: first, remaining: length, buffers, reading: None, delivery: None }
     }
 
     /// Has the delivery recorded when the last byte was taken by the connection.
-    pub(crate) fn recorded(self, delivery: Option<Delivery>) -> Self {
-        let delivery = delivery.map(Box::new);
-        Self { delivery, ..self }
+    pub(crate) fn recorded(mut self, delivery: Option<Delivery>) -> Self {
+        self.delivery = delivery.map(Box::new);
+        self
     }
 
-    fn next(&mut self, waker: &Waker) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.remaining == 0 {
             return Poll::Ready(None);
         }
-        let Some(buffer) = self.buffers.take(waker) else { return Poll::Pending };
-        Poll::Ready(self.read(buffer))
+        let read = match &mut self.reading {
+            Some(reading) => {
+                let read = ready!(Pin::new(reading).poll(context));
+                self.reading = None;
+                read.map_err(io::Error::other).and_then(|read| read)
+            }
+            None => {
+                let Some(place) = self.buffers.pieces.take(context.waker()) else { return Poll::Pending };
+                let mut buffer = self.buffers.take(place);
+                match buffer.fill(self.wanted(), |space| read_cached(&self.file, space, self.position)) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.reading = Some(self.read_elsewhere(buffer.into_place()));
+                        return self.poll_next(context);
+                    }
+                    read => read.map(|()| buffer),
+                }
+            }
+        };
+        Poll::Ready(Some(read.and_then(|buffer| self.taken(buffer))))
     }
 
-    fn read(&mut self, mut buffer: Buffer) -> Option<io::Result<Bytes>> {
-        let wanted = usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER));
-        let read = match buffer.bytes.get_mut(..wanted) {
-            Some(space) => read_at(&self.file, space, self.position),
-            None => Ok(0),
-        };
-        match read {
-            Ok(0) => {
-                self.remaining = 0;
-                Some(Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file became shorter while it was sent",
-                )))
+    fn wanted(&self) -> usize {
+        usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER))
+    }
+
+    /// Waits for the disk in a thread for that, so that nobody else does.
+    fn read_elsewhere(&self, place: Option<Place>) -> JoinHandle<io::Result<Buffer>> {
+        let (file, buffers) = (self.file.clone(), self.buffers.clone());
+        let (position, wanted) = (self.position, self.wanted());
+        tokio::spawn(async move {
+            let turn = buffers.disk.clone().acquire_owned().await.map_err(io::Error::other)?;
+            let reading = tokio::task::spawn_blocking(move || {
+                let mut buffer = buffers.take(place);
+                let read = buffer.fill(wanted, |space| read_at(&file, space, position));
+                drop(turn);
+                read.map(|()| buffer)
+            });
+            reading.await.map_err(io::Error::other)?
+        })
+    }
+
+    fn taken(&mut self, buffer: Buffer) -> io::Result<Bytes> {
+        if buffer.filled == 0 {
+            self.remaining = 0;
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file became shorter while it was sent",
+            ));
+        }
+        let length = u64::try_from(buffer.filled).unwrap_or_default();
+        self.position += length;
+        self.remaining = self.remaining.saturating_sub(length);
+        if self.remaining == 0
+            && let Some(delivery) = self.delivery.take()
+        {
+            delivery.count.inc();
+            if let Some((recorder, record)) = delivery.record {
+                recorder.record(record);
             }
-            Ok(count) => {
-                let length = u64::try_from(count).unwrap_or_default();
-                self.position += length;
-                self.remaining = self.remaining.saturating_sub(length);
-                if self.remaining == 0
-                    && let Some(delivery) = self.delivery.take()
-                {
-                    delivery.count.inc();
-                    if let Some((recorder, record)) = delivery.record {
-                        recorder.record(record);
-                    }
-                }
-                buffer.filled = count;
-                Some(Ok(Bytes::from_owner(buffer)))
-            }
-            Err(error) => Some(Err(error)),
+        }
+        Ok(Bytes::from_owner(buffer))
+    }
+}
+
+impl Drop for FilePart {
+    fn drop(&mut self) {
+        if let Some(reading) = &self.reading {
+            reading.abort();
         }
     }
 }
@@ -114,7 +154,7 @@ impl Body for ResponseBody {
                 let bytes = std::mem::take(bytes);
                 (!bytes.is_empty()).then_some(Ok(bytes))
             }
-            Self::File(part) => ready!(part.next(context.waker())),
+            Self::File(part) => ready!(part.poll_next(context)),
         };
         Poll::Ready(next.map(|result| result.map(Frame::data)))
     }
@@ -133,33 +173,56 @@ impl Body for ResponseBody {
 }
 
 /// A pool of equal buffers: a buffer comes back when the last reference to its bytes is dropped.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Buffers {
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Turns to wait for the disk.
+    disk: Arc<Semaphore>,
     /// Of the connection that they are for.
     pieces: Arc<Pieces>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { idle: Arc::default(), disk: Arc::new(Semaphore::new(DISK_READS)), pieces: Arc::default() }
+    }
 }
 
 impl Buffers {
     /// The same ones for a connection.
     pub(crate) fn of_connection(&self, pieces: &Arc<Pieces>) -> Self {
-        Self { idle: self.idle.clone(), pieces: pieces.clone() }
+        Self { pieces: pieces.clone(), ..self.clone() }
     }
 
-    /// A buffer; none as long as the connection holds too many.
-    fn take(&self, waker: &Waker) -> Option<Buffer> {
-        if !self.pieces.take(waker) {
-            return None;
-        }
+    fn take(&self, place: impl Into<Option<Place>>) -> Buffer {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Some(Buffer { bytes: idle.unwrap_or_else(|| vec![0; BUFFER]), filled: 0, home: self.clone() })
+        Buffer {
+            bytes: idle.unwrap_or_else(|| vec![0; BUFFER]),
+            filled: 0,
+            home: self.clone(),
+            place: place.into(),
+        }
     }
 }
 
+#[derive(Debug)]
 struct Buffer {
     bytes: Vec<u8>,
     filled: usize,
     home: Buffers,
+    place: Option<Place>,
+}
+
+impl Buffer {
+    /// Gives the memory back and keeps the place.
+    fn into_place(mut self) -> Option<Place> {
+        self.place.take()
+    }
+
+    fn fill(&mut self, wanted: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
+        self.filled = self.bytes.get_mut(..wanted).map_or(Ok(0), read)?;
+        Ok(())
+    }
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -170,7 +233,6 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.home.pieces.give_back();
         let mut idle = self.home.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MOST_IDLE {
             idle.push(std::mem::take(&mut self.bytes));
@@ -190,6 +252,24 @@ pub(crate) fn read_at(file: &File, space: &mut [u8], position: u64) -> io::Resul
             other => return other,
         }
     }
+}
+
+/// The same for bytes that are in memory; `WouldBlock` if the disk would have to be waited for, or that cannot be known.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, space: &mut [u8], position: u64) -> io::Result<usize> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+    loop {
+        match preadv2(file, &mut [io::IoSliceMut::new(space)], position, ReadWriteFlags::NOWAIT) {
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Err(io::ErrorKind::WouldBlock.into()),
+            other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached(_file: &File, _space: &mut [u8], _position: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 /// Reads a file that others read as well, from its first byte.
@@ -214,47 +294,51 @@ impl io::Read for FromStart {
 }
 
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
-const BUFFER: usize = 64 * 1024;
+pub(crate) const BUFFER: usize = 64 * 1024;
 
 /// Buffers kept for reuse; more would only hold memory after a rush.
-const MOST_IDLE: usize = 64;
+const MOST_IDLE: usize = 16;
+
+/// Reads that wait for the disk at a time; more would only queue there.
+const DISK_READS: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
-    fn collect(mut body: ResponseBody) -> io::Result<Vec<u8>> {
+    async fn collect(mut body: ResponseBody) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
             all.extend_from_slice(&frame?.into_data().unwrap());
         }
         Ok(all)
     }
 
-    #[test]
-    fn file_part_is_exact_and_buffers_come_back() {
+    #[tokio::test]
+    async fn file_part_is_exact_and_buffers_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
         let content: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
         std::fs::write(&path, &content).unwrap();
         let buffers = Buffers::default();
         for (first, length) in [(0, 800_000), (1, 1), (65_535, 65_538), (799_999, 1), (5, 0)] {
-            let part = FilePart::new(File::open(&path).unwrap(), first, length, buffers.clone());
+            let part = FilePart::new(Arc::new(File::open(&path).unwrap()), first, length, buffers.clone());
             let body = ResponseBody::File(part);
             assert_eq!(body.size_hint().exact(), Some(length));
             let (first, length) = (usize::try_from(first).unwrap(), usize::try_from(length).unwrap());
-            assert_eq!(collect(body).unwrap(), content[first..first + length]);
+            assert_eq!(collect(body).await.unwrap(), content[first..first + length]);
         }
         assert_eq!(buffers.idle.lock().unwrap().len(), 1);
     }
 
-    #[test]
-    fn file_that_became_shorter_is_an_error_and_not_a_short_body() {
+    #[tokio::test]
+    async fn file_that_became_shorter_is_an_error_and_not_a_short_body() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
         std::fs::write(&path, [7; 1000]).unwrap();
-        let part = FilePart::new(File::open(&path).unwrap(), 0, 1001, Buffers::default());
-        assert_eq!(collect(ResponseBody::File(part)).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        let part = FilePart::new(Arc::new(File::open(&path).unwrap()), 0, 1001, Buffers::default());
+        assert_eq!(collect(ResponseBody::File(part)).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::body::BUFFER;
 use super::quiet::QuietLimit;
 use super::tls::Current;
 
@@ -25,7 +26,10 @@ pub(crate) async fn shake_hands(
         return Ok(None);
     }
     let stream = QuietLimit::new(tcp, idle_time);
-    TlsAcceptor::from(tls.config.clone()).accept(stream).await.map(Some)
+    let mut stream = TlsAcceptor::from(tls.config.clone()).accept(stream).await?;
+    // As much as the pieces of a body have (see `body`).
+    stream.get_mut().1.set_buffer_limit(Some(BUFFER));
+    Ok(Some(stream))
 }
 
 /// Whether the first byte is a letter, as of `GET`. A TLS record begins with 22 (RFC 8446, section 5.1).

@@ -4,7 +4,6 @@
 //! `blob_check` (is the stored file still what the catalog says) and `body` (sending it in constant memory).
 
 mod access_log;
-mod activity;
 mod addresses;
 mod api;
 mod authority;
@@ -15,10 +14,12 @@ mod certificate;
 mod clients;
 mod conditions;
 mod config;
+mod connection;
 mod control;
 mod desk;
 mod error;
 mod evidence;
+mod exchange;
 mod filter;
 mod framing;
 mod front;
@@ -33,7 +34,6 @@ mod page;
 mod peer;
 mod pieces;
 mod prefix;
-mod protocols;
 mod quiet;
 mod representation;
 mod response;
@@ -43,6 +43,7 @@ mod server;
 mod site;
 mod small_files;
 mod sockets;
+mod stalled;
 mod tls;
 mod view;
 mod watched;

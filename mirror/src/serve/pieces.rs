@@ -4,7 +4,7 @@
 //! a stream waits until another one of the same connection has sent something, or is given up.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 /// The pieces of one connection.
@@ -17,9 +17,9 @@ pub(crate) struct Pieces {
 
 impl Pieces {
     /// Takes a place; if there is none, the task is woken when there may be one.
-    pub(crate) fn take(&self, waker: &Waker) -> bool {
+    pub(crate) fn take(self: &Arc<Self>, waker: &Waker) -> Option<Place> {
         if self.try_take() {
-            return true;
+            return Some(Place(self.clone()));
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if !waiting.iter().any(|known| known.will_wake(waker)) {
@@ -27,7 +27,7 @@ impl Pieces {
         }
         self.is_waited_for.store(true, Ordering::SeqCst);
         // One may have been given back just before; whoever waits then for nothing is woken once too often.
-        self.try_take()
+        self.try_take().then(|| Place(self.clone()))
     }
 
     fn try_take(&self) -> bool {
@@ -35,8 +35,7 @@ impl Pieces {
         self.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
-    /// Gives a place back.
-    pub(crate) fn give_back(&self) {
+    fn give_back(&self) {
         self.held.fetch_sub(1, Ordering::SeqCst);
         if self.is_waited_for.swap(false, Ordering::SeqCst) {
             let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
@@ -45,13 +44,21 @@ impl Pieces {
     }
 }
 
+/// A piece that is held; given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Pieces>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
 /// Of 64 KiB each. A browser may leave half as many downloads lying before others on the same connection wait.
 const MOST: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     struct Woken(AtomicUsize);
@@ -64,22 +71,18 @@ mod tests {
 
     #[test]
     fn beyond_the_limit_one_waits_until_a_place_is_free() {
-        let pieces = Pieces::default();
+        let pieces = Arc::new(Pieces::default());
         let woken = Arc::new(Woken(AtomicUsize::new(0)));
         let waker = Waker::from(woken.clone());
-        for _ in 0..MOST {
-            assert!(pieces.take(&waker));
-        }
+        let mut places: Vec<Place> = (0..MOST).map(|_| pieces.take(&waker).unwrap()).collect();
         for _ in 0..3 {
-            assert!(!pieces.take(&waker));
+            assert!(pieces.take(&waker).is_none());
         }
         assert_eq!(woken.0.load(Ordering::SeqCst), 0);
-        pieces.give_back();
+        drop(places.pop());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1, "asked three times, woken once");
-        assert!(pieces.take(&waker));
-        for _ in 0..MOST {
-            pieces.give_back();
-        }
+        places.push(pieces.take(&waker).unwrap());
+        drop(places);
         assert_eq!((pieces.held.load(Ordering::SeqCst), woken.0.load(Ordering::SeqCst)), (0, 1));
     }
 }

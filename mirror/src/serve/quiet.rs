@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Wraps a stream; reading and writing fail when neither made progress for the given time.
@@ -49,6 +50,15 @@ impl<S> QuietLimit<S> {
                 ready
             }
         }
+    }
+}
+
+impl QuietLimit<TcpStream> {
+    /// Whether there is a byte to read, which stays where it is; if not, the client has ended.
+    pub(crate) fn poll_peek(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut byte = [0];
+        let peeked = self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte));
+        self.after(context, peeked.map_ok(|count| count > 0))
     }
 }
 

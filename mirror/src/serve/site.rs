@@ -197,7 +197,7 @@ impl Site {
             return options();
         }
         if let Some(path) = path.strip_prefix(API).filter(|_| peer.channel == Channel::Secure) {
-            return self.api(request, path).await;
+            return Box::pin(self.api(request, path)).await;
         }
         let Some(target) = self.find(path, peer.channel).await else {
             return self.not_found(request.method(), path);
@@ -216,16 +216,16 @@ impl Site {
                 Some(package) => self.package(request, peer, client, package).await,
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
-            Target::Small(file) => self.small_file(request, peer, &file).await,
-            Target::Front(target) => self.front(request, peer, target).await,
+            Target::Small(file) => Box::pin(self.small_file(request, peer, &file)).await,
+            Target::Front(target) => Box::pin(self.front(request, peer, target)).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
                 Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
             },
-            Target::Health => self.health(request).await,
+            Target::Health => Box::pin(self.health(request)).await,
             Target::Ready => self.ready(request),
             Target::Metrics => {
-                let text = self.metrics_text().await;
+                let text = Box::pin(self.metrics_text()).await;
                 document(request, text.into_bytes(), metrics::CONTENT_TYPE, "no-store", &[])
             }
         }
@@ -263,7 +263,7 @@ impl Site {
     async fn find(&self, path: &str, channel: Channel) -> Option<Target> {
         let path = path.strip_prefix('/')?;
         if let Some(target) = path.strip_prefix("repository/targets/") {
-            return self.find_target(target).await;
+            return Box::pin(self.find_target(target)).await;
         }
         if let Some(file) = SmallFile::at(path) {
             return Some(Target::Small(file));
@@ -317,8 +317,8 @@ impl Site {
         package: &Package,
     ) -> Response<ResponseBody> {
         let entry = &package.entry;
-        let path = self.published.store().blob_path(&entry.sha256);
-        let file = match self.blobs.open(&path, entry.sha256, entry.length).await {
+        let path = || self.published.store().blob_path(&entry.sha256);
+        let file = match self.blobs.open_shared(path, entry.sha256, entry.length).await {
             Ok(file) => file,
             Err(problem) => {
                 tracing::error!(
@@ -375,7 +375,7 @@ impl Site {
                 let representation = Representation::new(&sha256, length, file.content_type, file.cache);
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(opened, first, length, self.buffers(peer)))
+                    ResponseBody::File(FilePart::new(Arc::new(opened), first, length, self.buffers(peer)))
                 })
             }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {

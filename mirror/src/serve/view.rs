@@ -317,14 +317,15 @@ impl Published {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK_EVERY_MILLIS {
             self.looked.store(now, Ordering::Relaxed);
-            self.look().await;
+            // Once in a while only; it would make each request's state the larger.
+            Box::pin(self.look()).await;
         }
         self.view()
     }
 
     /// The view as of now; for a path that the current one does not have.
     pub(crate) async fn newest(&self) -> Arc<View> {
-        self.look().await;
+        Box::pin(self.look()).await;
         self.view()
     }
 

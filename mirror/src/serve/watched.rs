@@ -10,9 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::access_log::{AccessLog, Line};
-use super::activity::Active;
 use super::body::ResponseBody;
+use super::connection::Busy;
 use super::metrics::Metrics;
+use super::stalled::Active;
 
 /// A response body and the request that it answers.
 #[derive(Debug)]
@@ -29,7 +30,9 @@ pub(crate) struct Watched {
     pub(crate) log: Option<AccessLog>,
     pub(crate) line: Option<Line>,
     pub(crate) started: Instant,
-    /// Of its connection, if that is one of HTTP/2.
+    /// Dropped with it: the connection has no more to do for this request.
+    pub(crate) _busy: Busy,
+    /// The same, if the connection is one of HTTP/2.
     pub(crate) active: Option<Active>,
 }
 
@@ -78,7 +81,7 @@ impl Drop for WatchedBody {
         request.metrics.bytes.inc_by(self.sent);
         if let (Some(log), Some(line)) = (&request.log, request.line.take()) {
             let seconds = request.started.elapsed().as_secs_f64();
-            log.write(Line { sent: self.sent, seconds, ..line });
+            log.write(&Line { sent: self.sent, seconds, ..line });
         }
     }
 }

@@ -8,6 +8,8 @@ mod certificates;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod mirror;

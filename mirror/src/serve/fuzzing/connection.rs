@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::config::ServeLimits;
-use super::super::protocols::protocols;
+use super::super::exchange::{http1_builder, http2_builder};
 use super::Mirror;
 
 impl Mirror {
@@ -39,11 +39,13 @@ impl Mirror {
             let (site, peer) = (self.site.clone(), self.peer.clone());
             async move { Ok::<_, Infallible>(site.answer(&request, &peer).await) }
         });
-        let mut builder = protocols(&ServeLimits::default());
-        // So that answers come to their end after ours.
-        builder.http1().half_close(true);
-        let builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
-        let serving = builder.serve_connection(TokioIo::new(server), service);
+        let limits = ServeLimits::default();
+        let (io, serving) = (TokioIo::new(server), async |io| match is_http2 {
+            true => drop(http2_builder(&limits).serve_connection(io, service).await),
+            // So that answers come to their end after ours.
+            false => drop(http1_builder(&limits).half_close(true).serve_connection(io, service).await),
+        });
+        let serving = serving(io);
         let (mut reader, mut writer) = tokio::io::split(client);
         let talking = async {
             let mut received = Vec::new();
@@ -65,7 +67,10 @@ impl Mirror {
             biased;
             received = talking => received,
             // It ends with an error, or because everything is said; what it has sent can still be read.
-            received = async { let _ended = serving.await; std::future::pending().await } => received,
+            received = async {
+                serving.await;
+                std::future::pending().await
+            } => received,
         }
     }
 

@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 /// What goes on on one connection.
 #[derive(Debug)]
-pub(crate) struct Activity {
+pub(crate) struct Stalled {
     open: AtomicUsize,
     moved: Mutex<Instant>,
 }
 
 /// A request that is being answered; over when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Active(Arc<Activity>);
+pub(crate) struct Active(Arc<Stalled>);
 
-impl Activity {
+impl Stalled {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { open: AtomicUsize::new(0), moved: Mutex::new(Instant::now()) })
     }
@@ -79,10 +79,10 @@ mod tests {
     #[tokio::test]
     async fn over_when_nothing_is_asked_and_later_when_nothing_is_taken() {
         let begun = Instant::now();
-        Activity::new().is_over(IDLE).await;
+        Stalled::new().is_over(IDLE).await;
         assert!(begun.elapsed() >= IDLE);
 
-        let activity = Activity::new();
+        let activity = Stalled::new();
         let active = activity.begin();
         let begun = Instant::now();
         activity.is_over(IDLE).await;
