@@ -44,8 +44,7 @@ fn while_others_download<T>(served: &Served, bound: u64, flood: impl FnOnce() ->
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(flood));
         over.store(true, Ordering::Relaxed);
         other.join().unwrap();
-        let result = result.unwrap_or_else(|failed| std::panic::resume_unwind(failed));
-        result
+        result.unwrap_or_else(|failed| std::panic::resume_unwind(failed))
     });
     let most = served.most_memory();
     println!(
@@ -66,6 +65,9 @@ fn ended(client: &mut Http2) -> Option<u32> {
     client.expect_end("flood");
     client.goaway()
 }
+
+/// Makes one frame after the other.
+type Piece<'a> = &'a dyn Fn(u32) -> Vec<u8>;
 
 /// What was counted and logged since.
 struct Told {
@@ -135,7 +137,7 @@ fn frames_that_ask_for_nothing_cost_no_memory() {
         let (stream, on) = (1 + 2 * (n % 5000), 1 + 2 * ((n + 1) % 5000));
         frame(PRIORITY, 0, stream, &[&(on | 0x8000_0000).to_be_bytes()[..], &[7]].concat())
     };
-    let floods: [(&str, &dyn Fn(u32) -> Vec<u8>); 5] = [
+    let floods: [(&str, Piece<'_>); 5] = [
         // CVE-2019-9515
         ("SETTINGS", &|n| setting(4, 65_535 + n % 2)),
         // CVE-2019-9512

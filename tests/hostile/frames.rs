@@ -182,12 +182,12 @@ impl Http2 {
 
     /// The code of the first GOAWAY that tells of an error.
     pub(crate) fn goaway(&self) -> Option<u32> {
-        let codes = self
+        let mut codes = self
             .frames
             .iter()
             .filter(|frame| frame.kind == GOAWAY)
             .filter_map(|frame| code(&frame.payload, 4));
-        codes.filter(|code| *code != 0).last()
+        codes.find(|code| *code != 0)
     }
 
     /// The code with which a stream was reset.
