@@ -99,6 +99,7 @@ pub(crate) fn serve(folder: &Path, port: u16) -> Outcome<()> {
     config.access_log =
         Some(AccessLogConfig { file: folder.join("ours.log"), format: AccessLogFormat::Combined });
     config.scrub.bytes_per_second = 0;
+    config.limits.connections = 10_000;
     config.limits.connections_per_address = 0;
     config.limits.idle_time = Duration::from_secs(600);
     config.limits.header_time = Duration::from_secs(600);

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -54,6 +55,7 @@ pub(crate) struct Delivery {
 
 impl FilePart {
     pub(crate) fn new(file: Arc<File>, first: u64, length: u64, buffers: Buffers) -> Self {
+        buffers.parts.fetch_add(1, Ordering::Relaxed);
         Self { file, position: first, remaining: length, buffers, reading: None, delivery: None }
     }
 
@@ -88,8 +90,12 @@ impl FilePart {
         Poll::Ready(Some(read.and_then(|buffer| self.taken(buffer))))
     }
 
+    /// A piece is what a connection holds whose client does not keep up: of many connections each holds less, for a few per
+    /// cent more of processor time.
     fn wanted(&self) -> usize {
-        usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER))
+        let many = self.buffers.parts.load(Ordering::Relaxed) > MANY;
+        let most = if many { BUFFER / 2 } else { BUFFER };
+        usize::try_from(self.remaining).map_or(most, |remaining| remaining.min(most))
     }
 
     /// Waits for the disk in a thread for that, so that nobody else does.
@@ -133,6 +139,7 @@ impl FilePart {
 
 impl Drop for FilePart {
     fn drop(&mut self) {
+        self.buffers.parts.fetch_sub(1, Ordering::Relaxed);
         if let Some(reading) = &self.reading {
             reading.abort();
         }
@@ -180,11 +187,18 @@ pub(crate) struct Buffers {
     disk: Arc<Semaphore>,
     /// Of the connection that they are for.
     pieces: Arc<Pieces>,
+    /// Parts of files that are being sent.
+    parts: Arc<AtomicUsize>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { idle: Arc::default(), disk: Arc::new(Semaphore::new(DISK_READS)), pieces: Arc::default() }
+        Self {
+            idle: Arc::default(),
+            disk: Arc::new(Semaphore::new(DISK_READS)),
+            parts: Arc::default(),
+            pieces: Arc::default(),
+        }
     }
 }
 
@@ -296,6 +310,9 @@ impl io::Read for FromStart {
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
+/// Answers at a time from which on pieces are smaller.
+const MANY: usize = 100;
+
 /// Buffers kept for reuse; more would only hold memory after a rush.
 const MOST_IDLE: usize = 16;
 
@@ -331,6 +348,44 @@ mod tests {
             assert_eq!(collect(body).await.unwrap(), content[first..first + length]);
         }
         assert_eq!(buffers.idle.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn bytes_that_the_disk_has_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        let content: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        std::fs::write(&path, &content).unwrap();
+        let buffers = Buffers::default();
+        let mut part = FilePart::new(Arc::new(File::open(&path).unwrap()), 7, 300_000, buffers.clone());
+        part.reading = Some(part.read_elsewhere(None));
+        assert_eq!(collect(ResponseBody::File(part)).await.unwrap(), content[7..300_007]);
+        // Nobody waits for the disk in vain.
+        let mut part = FilePart::new(Arc::new(File::open(&path).unwrap()), 7, 300_000, buffers.clone());
+        part.reading = Some(part.read_elsewhere(None));
+        drop(part);
+        let turns = u32::try_from(DISK_READS).unwrap();
+        assert!(buffers.disk.acquire_many(turns).await.is_ok());
+        assert_eq!(buffers.parts.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn many_parts_have_smaller_pieces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        std::fs::write(&path, vec![7; 2 * BUFFER]).unwrap();
+        let (file, buffers) = (Arc::new(File::open(&path).unwrap()), Buffers::default());
+        let part = || FilePart::new(file.clone(), 0, 1_000_000, buffers.clone());
+        let piece = async |part: FilePart| {
+            let mut body = ResponseBody::File(part);
+            let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            frame.unwrap().unwrap().into_data().unwrap().len()
+        };
+        assert_eq!(piece(part()).await, BUFFER);
+        let others: Vec<FilePart> = (0..MANY).map(|_| part()).collect();
+        assert_eq!(piece(part()).await, BUFFER / 2);
+        drop(others);
+        assert_eq!(piece(part()).await, BUFFER);
     }
 
     #[tokio::test]

@@ -95,7 +95,9 @@ impl fmt::Debug for TlsMaterial {
 /// Bounds for what clients may take up.
 #[derive(Debug, Clone)]
 pub struct ServeLimits {
-    /// Connections at a time; one holds some 50 KiB while it sends. Further ones get 503 with `Retry-After`.
+    /// Connections at a time; one holds up to 96 KiB while it sends (64 KiB of many), and some 14 KiB while nothing is asked.
+    /// One of HTTP/2 with many requests whose answers the client does not take holds up to 1.5 MiB.
+    /// Further ones get 503 with `Retry-After`.
     pub connections: usize,
     /// Connections of one address at a time; 0 for no limit. Further ones get 503 with `Retry-After`.
     pub connections_per_address: u32,
@@ -103,9 +105,9 @@ pub struct ServeLimits {
     pub requests_per_second_per_address: u32,
     /// For the TLS handshake, so that half-open connections end.
     pub handshake_time: Duration,
-    /// For the whole head of a request (slowloris), and for the wait between two requests.
+    /// For the whole head of a request (slowloris), and for the wait for the first one.
     pub header_time: Duration,
-    /// For a connection on which nothing moves in either direction.
+    /// For a connection on which nothing moves in either direction, also between two requests.
     pub idle_time: Duration,
     /// For running requests to end after the shutdown has begun.
     pub drain_time: Duration,
