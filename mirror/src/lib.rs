@@ -27,5 +27,9 @@ mod error_text;
 mod parallel;
 mod regular_file;
 
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use serve::fuzzing;
+
 pub use digest::{DigestError, Sha256Digest};
 pub use error_text::error_text;

@@ -203,6 +203,12 @@ impl Mirror {
         }
         Self { child, url: format!("https://localhost:{port}") }
     }
+
+    /// The number of the process.
+    #[allow(dead_code, reason = "not every test program that shares this file asks for it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Mirror {

@@ -20,6 +20,8 @@ mod key_files;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod nghttp2;
+#[cfg(test)]
 mod openssl;
 #[cfg(test)]
 mod outlook;

@@ -3,18 +3,19 @@
 //! Attacks considered: a stored file that was shortened (its length is compared at every request), or changed (hashed
 //! once by this process and again whenever device, inode, length or change time differ; the change time cannot be set
 //! by a program as the modification time can). The open file that was checked is the one that is sent (J22). A bad
-//! file is hashed once, not at every request.
+//! file is hashed once, not at every request, also if whoever asked has left meanwhile. Whoever asks for many answers at a
+//! time and reads none of them holds one open file and not many.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use super::body::read_at;
 use crate::Sha256Digest;
@@ -58,7 +59,7 @@ pub(crate) struct BlobCheck {
     bad: Mutex<BTreeMap<Sha256Digest, String>>,
     checked: Mutex<HashMap<Sha256Digest, Slot>>,
     held: Mutex<HashMap<Sha256Digest, Held>>,
-    at_a_time: Semaphore,
+    at_a_time: Arc<Semaphore>,
 }
 
 /// A small file that stays open: to open it would cost more than to send it.
@@ -73,10 +74,12 @@ struct Held {
 type Slot = Arc<tokio::sync::Mutex<Option<Checked>>>;
 
 /// The digest that a file in a certain state has.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Checked {
     state: FileState,
     found: Sha256Digest,
+    /// The file, while somebody has it open.
+    file: Weak<File>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +97,12 @@ impl BlobCheck {
             bad: Mutex::default(),
             checked: Mutex::default(),
             held: Mutex::default(),
-            at_a_time: Semaphore::new(2),
+            at_a_time: Arc::new(Semaphore::new(2)),
         }
     }
 
     /// Opens a file that is what it should be.
-    pub(crate) async fn open(&self, blob: Blob<'_>) -> Result<File, BlobProblem> {
+    pub(crate) async fn open(&self, blob: Blob<'_>) -> Result<Arc<File>, BlobProblem> {
         let opened = self.open_checked(blob).await;
         self.remember(blob.sha256, opened.as_ref().err());
         opened.map(|(file, _)| file)
@@ -121,7 +124,6 @@ impl BlobCheck {
         let opened = Box::pin(self.open_checked(Blob { path: &path, sha256, length })).await;
         self.remember(sha256, opened.as_ref().err());
         let (file, state) = opened?;
-        let file = Arc::new(file);
         if length <= SMALL {
             self.all_held().insert(sha256, Held { path, state, file: file.clone() });
         }
@@ -143,29 +145,31 @@ impl BlobCheck {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn open_checked(&self, blob: Blob<'_>) -> Result<(File, FileState), BlobProblem> {
-        let (file, state) = blob.open()?;
+    async fn open_checked(&self, blob: Blob<'_>) -> Result<(Arc<File>, FileState), BlobProblem> {
         if !self.hash {
-            return Ok((file, state));
+            return blob.open().map(|(file, state)| (Arc::new(file), state));
         }
-        let slot = self.slot(blob.sha256);
         // One asker hashes, the others wait for the result.
-        let mut slot = slot.lock().await;
-        let (file, found) = match *slot {
-            Some(checked) if checked.state == state => (file, checked.found),
-            _ => {
-                let _turn = self.at_a_time.acquire().await;
-                let hashing = tokio::task::spawn_blocking(move || {
-                    let found = hash(&file, |_| true)?;
-                    Ok(found.map(|found| (file, found)))
-                });
-                let hashed = hashing.await.map_err(io::Error::other).and_then(|hashed| hashed);
-                let stopped = || io::Error::from(io::ErrorKind::Interrupted);
-                let (file, found) = hashed
-                    .and_then(|hashed| hashed.ok_or_else(stopped))
-                    .map_err(|source| blob.unreadable(source))?;
-                *slot = Some(Checked { state, found });
-                (file, found)
+        let mut slot = self.slot(blob.sha256).lock_owned().await;
+        let (file, state, found) = match slot.as_ref().and_then(|checked| checked.still_open(blob)) {
+            Some(known) => known,
+            None => {
+                let (file, state) = blob.open()?;
+                let file = Arc::new(file);
+                match slot.as_mut().filter(|checked| checked.state == state) {
+                    Some(checked) => {
+                        checked.file = Arc::downgrade(&file);
+                        (file, state, checked.found)
+                    }
+                    None => {
+                        // A task of its own: it goes on if the asker leaves, and nobody begins a second one.
+                        let hashing = hash_once(slot, self.at_a_time.clone(), file.clone(), state);
+                        let hashed = tokio::spawn(hashing).await.map_err(io::Error::other);
+                        let found =
+                            hashed.and_then(|found| found).map_err(|source| blob.unreadable(source))?;
+                        (file, state, found)
+                    }
+                }
             }
         };
         blob.compare(found).map(|()| (file, state))
@@ -180,7 +184,7 @@ impl BlobCheck {
         let scrubbed = blob.open().and_then(|(file, state)| {
             let found = hash(&file, passed).map_err(|source| blob.unreadable(source))?;
             let Some(found) = found else { return Ok(false) };
-            *self.slot(blob.sha256).blocking_lock() = Some(Checked { state, found });
+            *self.slot(blob.sha256).blocking_lock() = Some(Checked { state, found, file: Weak::new() });
             if found != blob.sha256 {
                 // Bytes can change without the file system's knowing of it.
                 self.all_held().remove(&blob.sha256);
@@ -210,6 +214,30 @@ impl BlobCheck {
     fn slot(&self, sha256: Sha256Digest) -> Slot {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).entry(sha256).or_default().clone()
     }
+}
+
+impl Checked {
+    /// The file that is open already, if the path still leads to it and nothing of it has changed.
+    fn still_open(&self, blob: Blob<'_>) -> Option<(Arc<File>, FileState, Sha256Digest)> {
+        let file = self.file.upgrade()?;
+        let state = FileState::of(&std::fs::metadata(blob.path).ok()?);
+        (state == self.state && state.length == blob.length).then_some((file, state, self.found))
+    }
+}
+
+/// Hashes a file when it is its turn, and puts down what was found.
+async fn hash_once(
+    mut slot: OwnedMutexGuard<Option<Checked>>,
+    turns: Arc<Semaphore>,
+    file: Arc<File>,
+    state: FileState,
+) -> io::Result<Sha256Digest> {
+    let _turn = turns.acquire().await;
+    let of = Arc::downgrade(&file);
+    let hashed = tokio::task::spawn_blocking(move || hash(&file, |_| true)).await;
+    let found = hashed.map_err(io::Error::other)??.ok_or(io::ErrorKind::Interrupted)?;
+    *slot = Some(Checked { state, found, file: of });
+    Ok(found)
 }
 
 impl Blob<'_> {
@@ -247,7 +275,7 @@ impl FileState {
 }
 
 /// The digest of a file; none if it was not to be read to its end.
-fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<Sha256Digest>> {
+pub(crate) fn hash(file: &File, mut passed: impl FnMut(u64) -> bool) -> io::Result<Option<Sha256Digest>> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 256 * 1024];
     let mut position = 0;
@@ -316,6 +344,38 @@ mod tests {
         .await;
         assert!(matches!(opened, Ok(Err(BlobProblem::Unreadable { .. }))));
         assert_eq!(check.bad().into_keys().collect::<Vec<_>>(), [digest]);
+    }
+
+    #[tokio::test]
+    async fn many_askers_have_one_open_file_and_a_changed_one_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        std::fs::write(&path, b"good").unwrap();
+        let (check, digest) = (BlobCheck::new(true), Sha256Digest::of(b"good"));
+        let first = check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
+        let second = check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        // The same bytes in another file.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, b"good").unwrap();
+        let third = check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
+        assert!(!Arc::ptr_eq(&first, &third));
+        drop((first, second, third));
+        assert_eq!(check.slot(digest).lock().await.as_ref().unwrap().file.strong_count(), 0, "held open");
+        check.open(Blob { path: &path, sha256: digest, length: 4 }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn asker_that_leaves_does_not_have_the_file_hashed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blob");
+        let bytes = vec![7; 8_000_000];
+        std::fs::write(&path, &bytes).unwrap();
+        let (check, digest) = (BlobCheck::new(true), Sha256Digest::of(&bytes));
+        let blob = Blob { path: &path, sha256: digest, length: 8_000_000 };
+        let left = tokio::time::timeout(Duration::ZERO, check.open(blob)).await;
+        assert!(left.is_err(), "it was to leave before the end");
+        assert!(check.slot(digest).lock().await.is_some(), "what it had begun was not finished");
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::pieces::{Pieces, Place};
 use crate::hosts::{HostRecord, Recorder};
 
 /// What follows the head of a response.
@@ -84,11 +85,11 @@ impl FilePart {
                 read.map_err(io::Error::other).and_then(|read| read)
             }
             None => {
-                let mut buffer = self.buffers.take();
+                let Some(place) = self.buffers.pieces.take(context.waker()) else { return Poll::Pending };
+                let mut buffer = self.buffers.take(place);
                 match buffer.fill(self.wanted(), |space| read_cached(&self.file, space, self.position)) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        drop(buffer);
-                        self.reading = Some(self.read_elsewhere());
+                        self.reading = Some(self.read_elsewhere(buffer.into_place()));
                         return self.poll_next(context);
                     }
                     read => read.map(|()| buffer),
@@ -107,13 +108,13 @@ impl FilePart {
     }
 
     /// Waits for the disk in a thread for that, so that nobody else does.
-    fn read_elsewhere(&self) -> JoinHandle<io::Result<Buffer>> {
+    fn read_elsewhere(&self, place: Option<Place>) -> JoinHandle<io::Result<Buffer>> {
         let (file, buffers) = (self.file.clone(), self.buffers.clone());
         let (position, wanted) = (self.position, self.wanted());
         tokio::spawn(async move {
             let turn = buffers.disk.clone().acquire_owned().await.map_err(io::Error::other)?;
             let reading = tokio::task::spawn_blocking(move || {
-                let mut buffer = buffers.take();
+                let mut buffer = buffers.take(place);
                 let read = buffer.fill(wanted, |space| read_at(&file, space, position));
                 drop(turn);
                 read.map(|()| buffer)
@@ -193,20 +194,37 @@ pub(crate) struct Buffers {
     idle: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Turns to wait for the disk.
     disk: Arc<Semaphore>,
+    /// Of the connection that they are for.
+    pieces: Arc<Pieces>,
     /// Parts of files that are being sent.
     parts: Arc<AtomicUsize>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { idle: Arc::default(), disk: Arc::new(Semaphore::new(DISK_READS)), parts: Arc::default() }
+        Self {
+            idle: Arc::default(),
+            disk: Arc::new(Semaphore::new(DISK_READS)),
+            parts: Arc::default(),
+            pieces: Arc::default(),
+        }
     }
 }
 
 impl Buffers {
-    fn take(&self) -> Buffer {
+    /// The same ones for a connection.
+    pub(crate) fn of_connection(&self, pieces: &Arc<Pieces>) -> Self {
+        Self { pieces: pieces.clone(), ..self.clone() }
+    }
+
+    fn take(&self, place: impl Into<Option<Place>>) -> Buffer {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Buffer { bytes: idle.unwrap_or_else(|| vec![0; BUFFER]), filled: 0, home: self.clone() }
+        Buffer {
+            bytes: idle.unwrap_or_else(|| vec![0; BUFFER]),
+            filled: 0,
+            home: self.clone(),
+            place: place.into(),
+        }
     }
 }
 
@@ -215,9 +233,15 @@ struct Buffer {
     bytes: Vec<u8>,
     filled: usize,
     home: Buffers,
+    place: Option<Place>,
 }
 
 impl Buffer {
+    /// Gives the memory back and keeps the place.
+    fn into_place(mut self) -> Option<Place> {
+        self.place.take()
+    }
+
     fn fill(&mut self, wanted: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<()> {
         self.filled = self.bytes.get_mut(..wanted).map_or(Ok(0), read)?;
         Ok(())
@@ -269,6 +293,27 @@ fn read_cached(file: &File, space: &mut [u8], position: u64) -> io::Result<usize
 #[cfg(not(target_os = "linux"))]
 fn read_cached(_file: &File, _space: &mut [u8], _position: u64) -> io::Result<usize> {
     Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// Reads a file that others read as well, from its first byte.
+#[derive(Debug)]
+pub(crate) struct FromStart {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl FromStart {
+    pub(crate) fn of(file: Arc<File>) -> Self {
+        Self { file, position: 0 }
+    }
+}
+
+impl io::Read for FromStart {
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, space, self.position)?;
+        self.position += u64::try_from(read).unwrap_or_default();
+        Ok(read)
+    }
 }
 
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
@@ -325,11 +370,11 @@ mod tests {
         std::fs::write(&path, &content).unwrap();
         let buffers = Buffers::default();
         let mut part = FilePart::new(Arc::new(File::open(&path).unwrap()), 7, 300_000, buffers.clone());
-        part.reading = Some(part.read_elsewhere());
+        part.reading = Some(part.read_elsewhere(None));
         assert_eq!(collect(ResponseBody::File(part)).await.unwrap(), content[7..300_007]);
         // Nobody waits for the disk in vain.
         let mut part = FilePart::new(Arc::new(File::open(&path).unwrap()), 7, 300_000, buffers.clone());
-        part.reading = Some(part.read_elsewhere());
+        part.reading = Some(part.read_elsewhere(None));
         drop(part);
         let turns = u32::try_from(DISK_READS).unwrap();
         assert!(buffers.disk.acquire_many(turns).await.is_ok());

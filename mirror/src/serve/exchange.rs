@@ -27,6 +27,7 @@ use super::metrics::{KnownMethod, Metrics, RequestLabels};
 use super::peer::{ClientName, Peer};
 use super::response::{overloaded, too_often};
 use super::site::{Channel, Site};
+use super::stalled::Stalled;
 use super::watched::{Watched, WatchedBody};
 
 /// What all connections share.
@@ -98,7 +99,9 @@ impl Shared {
     ) {
         let address = peer.address;
         let activity = Arc::new(Activity::default());
-        let caller = Arc::new(Caller { shared: self, peer, admission, activity: activity.clone() });
+        let stalled = (protocol == Protocol::Http2).then(Stalled::new);
+        let caller = Caller { shared: self, peer, admission, activity: activity.clone(), stalled };
+        let caller = Arc::new(caller);
         let of_requests = caller.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let caller = of_requests.clone();
@@ -111,7 +114,13 @@ impl Shared {
                 let builder = http1_builder(limits);
                 serve_http1(&builder, stream, service, &activity, limits.header_time, stop).await
             }
-            Protocol::Http2 => Box::pin(serve_http2(limits, stream, service, stop)).await,
+            Protocol::Http2 => {
+                let serving = Box::pin(serve_http2(limits, stream, service, stop));
+                tokio::select! {
+                    ended = serving => ended,
+                    () = caller.is_stalled() => Err("nothing was asked for, or nothing taken".into()),
+                }
+            }
         };
         if let Err(error) = ended {
             tracing::debug!(peer = %address, error, "connection ended with an error");
@@ -134,11 +143,22 @@ struct Caller {
     peer: Peer,
     admission: Admission,
     activity: Arc<Activity>,
+    /// For connections of HTTP/2.
+    stalled: Option<Arc<Stalled>>,
 }
 
 impl Caller {
+    /// Waits until the connection is used for nothing any more.
+    async fn is_stalled(&self) {
+        match &self.stalled {
+            Some(stalled) => stalled.is_over(self.shared.limits.idle_time).await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn answer(&self, request: &Request<Incoming>) -> Response<WatchedBody> {
         let (started, busy) = (Instant::now(), self.activity.request());
+        let active = self.stalled.as_ref().map(Stalled::begin);
         let Shared { site, log, ids, .. } = &*self.shared;
         let (peer, metrics) = (&self.peer, site.metrics());
         let mut response = match &self.admission.connected {
@@ -160,8 +180,8 @@ impl Caller {
             peer = %peer.address,
             id,
             client = client.as_deref(),
-            method = %request.method(),
-            path = request.uri().path(),
+            method = cut(request.method().as_str(), LONGEST_LOGGED),
+            path = cut(request.uri().path(), LONGEST_TARGET),
             status,
             length,
             elapsed_ms = started.elapsed().as_secs_f64() * 1000.0,
@@ -172,8 +192,9 @@ impl Caller {
             id,
             peer: peer.address.ip().to_canonical(),
             client,
-            method: request.method().as_str().to_owned(),
-            target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+            method: cut(request.method().as_str(), LONGEST_LOGGED).to_owned(),
+            target: cut(request.uri().path_and_query().map_or("", |target| target.as_str()), LONGEST_TARGET)
+                .to_owned(),
             version: version_text(request.version()),
             tls: peer.channel == Channel::Secure,
             status,
@@ -183,7 +204,8 @@ impl Caller {
             user_agent: text_of(request, &USER_AGENT),
             seconds: 0.0,
         });
-        let watched = Watched { metrics: metrics.clone(), log: log.clone(), line, started, _busy: busy };
+        let watched =
+            Watched { metrics: metrics.clone(), log: log.clone(), line, started, _busy: busy, active };
         response.map(|body| WatchedBody::new(body, watched))
     }
 }
@@ -192,6 +214,12 @@ impl Caller {
 fn text_of<B>(request: &Request<B>, name: &HeaderName) -> Option<String> {
     let value = request.headers().get(name)?.as_bytes();
     Some(String::from_utf8_lossy(value.get(..LONGEST_LOGGED).unwrap_or(value)).into_owned())
+}
+
+/// A text for the log; what is too long is cut.
+fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or(text)
 }
 
 fn version_text(version: Version) -> &'static str {
@@ -220,9 +248,21 @@ impl RequestIds {
     }
 }
 
-fn http1_builder(limits: &ServeLimits) -> http1::Builder {
+pub(super) fn http1_builder(limits: &ServeLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time).max_buf_size(HEAD);
+    builder
+}
+
+pub(super) fn http2_builder(limits: &ServeLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(32)
+        .max_send_buf_size(CONNECTION_BUFFER)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(limits.idle_time / 3)
+        .keep_alive_timeout(limits.idle_time / 3);
     builder
 }
 
@@ -235,15 +275,7 @@ async fn serve_http2<S: Stream, F>(
 where
     F: Future<Output = Result<Response<WatchedBody>, Infallible>> + Send + 'static,
 {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(32)
-        .max_send_buf_size(CONNECTION_BUFFER)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(limits.idle_time / 3)
-        .keep_alive_timeout(limits.idle_time / 3);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http2_builder(limits).serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         ended = connection.as_mut() => return Ok(ended?),
         () = stop => connection.as_mut().graceful_shutdown(),
@@ -255,6 +287,8 @@ where
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST_LOGGED: usize = 512;
+/// No path that is served is longer.
+const LONGEST_TARGET: usize = 2048;
 
 /// What one connection over HTTP/2 holds of what waits to be sent, for each of its streams.
 const CONNECTION_BUFFER: usize = 64 * 1024;

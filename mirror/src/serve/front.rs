@@ -13,6 +13,7 @@ use super::conditions::decide;
 use super::desk::{Condition, Desk};
 use super::evidence::{Damaged, DocumentName, Opened, Recorded};
 use super::page;
+use super::peer::Peer;
 use super::representation::Representation;
 use super::response::{METHODS, build, document, options, text, unavailable};
 use super::site::Site;
@@ -54,7 +55,12 @@ impl FrontTarget {
 
 impl Site {
     /// Answers a request for a page, or for what belongs to pages.
-    pub(super) async fn front<B>(&self, request: &Request<B>, target: FrontTarget) -> Response<ResponseBody> {
+    pub(super) async fn front<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        target: FrontTarget,
+    ) -> Response<ResponseBody> {
         match target {
             FrontTarget::Style => document(request, page::STYLE.into(), CSS, "no-cache", &[]),
             FrontTarget::Icon => {
@@ -89,7 +95,9 @@ impl Site {
                     None => failed(),
                 }
             }
-            FrontTarget::Evidence(sha256, number, name) => self.evidence(request, sha256, number, name).await,
+            FrontTarget::Evidence(sha256, number, name) => {
+                self.evidence(request, peer, sha256, number, name).await
+            }
         }
     }
 
@@ -136,6 +144,7 @@ impl Site {
     async fn evidence<B>(
         &self,
         request: &Request<B>,
+        peer: &Peer,
         sha256: Sha256Digest,
         number: u64,
         name: DocumentName,
@@ -168,7 +177,7 @@ impl Site {
                 };
                 let decision = decide(request.method(), request.headers(), &representation.selected());
                 build(&representation, decision, |first, length| {
-                    ResponseBody::File(FilePart::new(Arc::new(file), first, length, self.buffers.clone()))
+                    ResponseBody::File(FilePart::new(file, first, length, self.buffers(peer)))
                 })
             }
         };
@@ -183,7 +192,7 @@ impl Site {
 enum Found {
     Text(String),
     /// With its digest, if one is recorded.
-    File(File, Option<Sha256Digest>),
+    File(Arc<File>, Option<Sha256Digest>),
     /// It is not what is recorded.
     Bad,
 }

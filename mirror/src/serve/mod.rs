@@ -22,7 +22,11 @@ mod error;
 mod evidence;
 mod exchange;
 mod filter;
+mod framing;
 mod front;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod health;
 mod latest;
@@ -32,6 +36,7 @@ mod on_demand;
 mod page;
 mod parameter_error;
 mod peer;
+mod pieces;
 mod prefix;
 mod quiet;
 mod representation;
@@ -42,6 +47,7 @@ mod server;
 mod site;
 mod small_files;
 mod sockets;
+mod stalled;
 mod tls;
 mod view;
 mod watched;

@@ -208,7 +208,7 @@ impl Listener {
             let _ = tcp.set_nodelay(true);
             let Some(tls) = tls else {
                 let stream = QuietLimit::new(tcp, shared.limits.idle_time);
-                let peer = Peer { address: peer, channel: Channel::Plain, certificate: None };
+                let peer = Peer::new(peer, Channel::Plain, None);
                 return shared.serve(stream, Protocol::Http1, peer, admission, stopped).await;
             };
             // What the handshake takes up is free again when it has ended.
@@ -220,7 +220,7 @@ impl Listener {
                 _ => Protocol::Http1,
             };
             drop(tls);
-            let peer = Peer { address: peer, channel: Channel::Secure, certificate };
+            let peer = Peer::new(peer, Channel::Secure, certificate);
             shared.serve(stream, protocol, peer, admission, stopped).await;
         }
     }

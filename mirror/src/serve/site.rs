@@ -20,33 +20,32 @@
 //! is sent back but its `Host`, which is checked first, on the page what was searched, which is escaped, and in errors of the
 //! API the parameter that is wrong, bounded and escaped.
 
-use std::io::Read as _;
 use std::sync::Arc;
 
-use http::header::{ALLOW, HOST, SERVER, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{ALLOW, SERVER, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use super::api::as_problem;
 use super::blob_check::{Blob, BlobCheck, BlobProblem};
 use super::body::{Buffers, Delivery, FilePart, ResponseBody};
 use super::conditions::decide;
 use super::desk::Desk;
+use super::framing::objection;
 use super::front::FrontTarget;
 use super::metrics::{self, Metrics, PackageLabels};
 use super::on_demand::{OnDemand, Told};
 use super::peer::{ClientName, Peer};
 use super::prefix::{Placed, Prefix};
-use super::representation::Package;
+use super::representation::{Package, Representation};
 use super::response::{METHODS, build, come_back, document, options, text, unavailable};
 use super::revocation;
-use super::small_files::SmallFile;
+use super::small_files::{Content, SmallFile};
 use super::tls::TlsState;
 use super::view::{Published, View};
 use crate::Sha256Digest;
 use crate::catalog::CatalogEntry;
 use crate::hosts::{HostRecord, RecordKind, Recorder};
 use crate::package::{LatestPath, PackagePath};
-use crate::regular_file::{self, Links};
 
 /// Everything that answering needs; shared by all connections.
 pub(crate) struct Site {
@@ -54,7 +53,7 @@ pub(crate) struct Site {
     /// For pages and API.
     pub(super) desk: Arc<Desk>,
     pub(super) blobs: BlobCheck,
-    pub(super) buffers: Buffers,
+    buffers: Buffers,
     recorder: Option<Recorder>,
     on_demand: Option<OnDemand>,
     prefix: Option<Prefix>,
@@ -114,6 +113,10 @@ impl Site {
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    pub(super) fn buffers(&self, peer: &Peer) -> Buffers {
+        self.buffers.of_connection(&peer.pieces)
     }
 
     /// What is published, as it was when it was last looked at.
@@ -194,9 +197,8 @@ impl Site {
         client: Option<&ClientName>,
     ) -> Response<ResponseBody> {
         let path = request.uri().path();
-        // RFC 9112, section 3.2
-        if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).iter().count() != 1 {
-            return text(StatusCode::BAD_REQUEST, "exactly one Host header is needed");
+        if let Some(refused) = objection(request) {
+            return refused;
         }
         if path.len() > LONGEST_PATH {
             return text(StatusCode::URI_TOO_LONG, "the path is too long");
@@ -225,8 +227,8 @@ impl Site {
                 None => text(StatusCode::NOT_FOUND, "not mirrored here"),
             },
             Target::Latest(path) => Box::pin(self.latest(&path)).await,
-            Target::Small(file) => Box::pin(self.small_file(request, &file)).await,
-            Target::Front(target) => Box::pin(self.front(request, target)).await,
+            Target::Small(file) => Box::pin(self.small_file(request, peer, &file)).await,
+            Target::Front(target) => Box::pin(self.front(request, peer, target)).await,
             Target::RevocationList => match self.tls.current().crl(self.published.store().now()) {
                 Some(list) => document(request, list.to_vec(), "application/pkix-crl", "no-cache", &[]),
                 None => text(StatusCode::NOT_FOUND, "this server has no revocation list"),
@@ -355,7 +357,7 @@ impl Site {
                     .downloads
                     .get_or_create_owned(&PackageLabels { package: entry.path.name().to_string() }),
             });
-            ResponseBody::File(FilePart::new(file, first, length, self.buffers.clone()).recorded(delivery))
+            ResponseBody::File(FilePart::new(file, first, length, self.buffers(peer)).recorded(delivery))
         })
     }
 
@@ -373,15 +375,23 @@ impl Site {
         }
     }
 
-    async fn small_file<B>(&self, request: &Request<B>, file: &SmallFile) -> Response<ResponseBody> {
+    async fn small_file<B>(
+        &self,
+        request: &Request<B>,
+        peer: &Peer,
+        file: &SmallFile,
+    ) -> Response<ResponseBody> {
         let path = file.path(self.published.store());
-        let reading = tokio::task::spawn_blocking(move || {
-            let mut bytes = Vec::new();
-            let file = regular_file::open(&path, Links::Followed)?;
-            file.take(LARGEST_METADATA).read_to_end(&mut bytes).map(|_| bytes)
-        });
+        let reading = tokio::task::spawn_blocking(move || Content::read(&path));
         match reading.await.map_err(std::io::Error::other) {
-            Ok(Ok(bytes)) => document(request, bytes, file.content_type, file.cache, &[]),
+            Ok(Ok(Content::Memory(bytes))) => document(request, bytes, file.content_type, file.cache, &[]),
+            Ok(Ok(Content::File { file: opened, length, sha256 })) => {
+                let representation = Representation::new(&sha256, length, file.content_type, file.cache);
+                let decision = decide(request.method(), request.headers(), &representation.selected());
+                build(&representation, decision, |first, length| {
+                    ResponseBody::File(FilePart::new(Arc::new(opened), first, length, self.buffers(peer)))
+                })
+            }
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 text(StatusCode::NOT_FOUND, "there is no such file")
             }
@@ -410,9 +420,6 @@ fn without_digest(target: &str) -> String {
 
 /// The longest vendor path has some 200 bytes.
 const LONGEST_PATH: usize = 2048;
-
-/// A catalog of 10,000 packages has some 5 MB.
-const LARGEST_METADATA: u64 = 64 << 20;
 
 /// What paths of the API begin with, and of those that there may be one day.
 const API: &str = "/api/v1/";

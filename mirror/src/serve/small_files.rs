@@ -2,11 +2,16 @@
 //!
 //! Names are never made into paths unless they are digits and constant words in the places where such files are.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
+use super::blob_check::hash;
 use super::response::PLAIN_TEXT;
 use super::view::ServedStore;
+use crate::Sha256Digest;
 use crate::attest::sums;
+use crate::regular_file::{self, Links};
 
 /// A file, how it is called and how long it may be kept.
 pub(super) struct SmallFile {
@@ -14,6 +19,33 @@ pub(super) struct SmallFile {
     pub(super) place: String,
     pub(super) content_type: &'static str,
     pub(super) cache: &'static str,
+}
+
+/// What is in a file.
+pub(super) enum Content {
+    Memory(Vec<u8>),
+    /// Not that small, as the catalog of many packages: whoever asks for it and does not read holds no copy of it.
+    File {
+        file: File,
+        length: u64,
+        sha256: Sha256Digest,
+    },
+}
+
+impl Content {
+    /// Reads a file; of a larger one its digest only.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let mut file = regular_file::open(path, Links::Followed)?;
+        let length = file.metadata()?.len();
+        if length <= IN_MEMORY {
+            let mut bytes = Vec::new();
+            // It is replaced and never written to, so it does not grow.
+            file.by_ref().take(IN_MEMORY).read_to_end(&mut bytes)?;
+            return Ok(Self::Memory(bytes));
+        }
+        let sha256 = hash(&file, |_| true)?.ok_or(io::ErrorKind::Interrupted)?;
+        Ok(Self::File { file, length, sha256 })
+    }
 }
 
 impl SmallFile {
@@ -60,6 +92,8 @@ fn is_tile_name(name: &str) -> bool {
     });
     is_level && is_width && is_front && three(last)
 }
+
+const IN_MEMORY: u64 = 64 << 10;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";

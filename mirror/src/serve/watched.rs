@@ -13,6 +13,7 @@ use super::access_log::{AccessLog, Line};
 use super::body::ResponseBody;
 use super::connection::Busy;
 use super::metrics::Metrics;
+use super::stalled::Active;
 
 /// A response body and the request that it answers.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Watched {
     pub(crate) started: Instant,
     /// Dropped with it: the connection has no more to do for this request.
     pub(crate) _busy: Busy,
+    /// The same, if the connection is one of HTTP/2.
+    pub(crate) active: Option<Active>,
 }
 
 impl WatchedBody {
@@ -55,6 +58,9 @@ impl Body for WatchedBody {
         {
             let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             this.sent = this.sent.saturating_add(length);
+            if let Some(active) = &this.request.active {
+                active.moved();
+            }
         }
         frame
     }

@@ -42,6 +42,8 @@ mod segments;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod speed;
 #[cfg(test)]
 mod tls;

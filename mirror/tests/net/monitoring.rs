@@ -87,6 +87,23 @@ async fn scrub_finds_a_bad_file_before_anybody_asks_for_it() {
 }
 
 #[tokio::test]
+async fn long_requests_do_not_make_long_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let config = AccessLogConfig { file: file.clone(), format: AccessLogFormat::Json };
+    let mut mirror = Mirror::start_with(|serve| serve.access_log = Some(config)).await;
+    let long = "A".repeat(6000);
+    mirror.ask(&long, "/", &[]).await;
+    mirror.ask("GET", &format!("/{long}\u{fc}"), &[]).await;
+    mirror.ask("GET", &format!("/?q={long}"), &[("User-Agent", &long)]).await;
+    drop(mirror.stop.take());
+    mirror.server.take().unwrap().wait().await;
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let lengths: Vec<usize> = lines.lines().map(str::len).collect();
+    assert!(lengths.len() == 3 && lengths.iter().all(|length| *length < 3000), "{lengths:?}");
+}
+
+#[tokio::test]
 async fn access_log_has_a_line_for_each_request_with_the_id_that_the_client_got() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("access.log");

@@ -40,6 +40,7 @@ pub(crate) use report_head::{Agent, Certificate, Chain, Change, Head, Jarsigner,
 use recorded::Expected;
 
 use super::blob_check::{Blob, BlobCheck};
+use super::body::FromStart;
 use crate::Sha256Digest;
 use crate::admit::Label;
 use crate::catalog::CatalogEntry;
@@ -132,7 +133,7 @@ impl EvidenceReader {
     async fn head(&self, entry: &CatalogEntry, admission: &Admission) -> Option<Head> {
         entry.report?;
         let file = self.open(entry, admission, &Recorded::NoLog, DocumentName::Report).await.file()?;
-        let reading = tokio::task::spawn_blocking(move || Head::read(BufReader::new(file)));
+        let reading = tokio::task::spawn_blocking(move || Head::read(BufReader::new(FromStart::of(file))));
         match reading.await.ok()? {
             Ok(head) => Some(head),
             Err(error) => {
@@ -152,7 +153,10 @@ impl EvidenceReader {
         let path = self.store.admission_dir(admission).join(FETCH_FILE);
         match self.open_file(entry, admission, recorded, FETCH_FILE, path).await {
             Opened::File(file, _) => {
-                Ok(tokio::task::spawn_blocking(move || origin::read(file)).await.ok().flatten())
+                Ok(tokio::task::spawn_blocking(move || origin::read(FromStart::of(file)))
+                    .await
+                    .ok()
+                    .flatten())
             }
             Opened::Missing => Ok(None),
             Opened::Bad => Err(Damaged),
@@ -214,7 +218,7 @@ impl EvidenceReader {
             }
             Expected::NotRecorded => {
                 let file = regular_file::open(&path, Links::Followed).ok();
-                (None, file.map_or(Opened::Missing, |file| Opened::File(file, None)))
+                (None, file.map_or(Opened::Missing, |file| Opened::File(Arc::new(file), None)))
             }
             Expected::Unknown => {
                 tracing::error!(
@@ -280,14 +284,14 @@ struct BadDocument {
 #[derive(Debug)]
 pub(crate) enum Opened {
     /// With its digest, if one is recorded.
-    File(File, Option<Sha256Digest>),
+    File(Arc<File>, Option<Sha256Digest>),
     Missing,
     /// It is not what is recorded; the log of the server says it.
     Bad,
 }
 
 impl Opened {
-    fn file(self) -> Option<File> {
+    fn file(self) -> Option<Arc<File>> {
         match self {
             Self::File(file, _) => Some(file),
             Self::Missing | Self::Bad => None,

@@ -4,8 +4,7 @@
 //! the vendor's own host everybody may know; of another host, of a medium and of a proxy nothing is said but that it
 //! was so. User names, passwords and queries of addresses are never shown.
 
-use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufReader, Read};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -56,7 +55,7 @@ impl OriginKind {
 }
 
 /// Reads it from an open `fetch.json`; none if that is not understood.
-pub(super) fn read(file: File) -> Option<Origin> {
+pub(super) fn read(file: impl Read) -> Option<Origin> {
     serde_json::from_reader(BufReader::new(file.take(LONGEST))).ok().map(|record| public(&record))
 }
 
