@@ -8,7 +8,6 @@ use std::fs::File;
 use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -39,8 +38,8 @@ pub(crate) struct FilePart {
     position: u64,
     remaining: u64,
     buffers: Buffers,
-    /// Pieces that were taken since others had their turn.
-    in_a_row: u8,
+    /// Bytes that were taken since others had their turn.
+    in_a_row: usize,
     /// A read from the disk, by somebody else.
     reading: Option<JoinHandle<io::Result<Buffer>>>,
     /// Told when the last byte was taken.
@@ -57,7 +56,6 @@ pub(crate) struct Delivery {
 
 impl FilePart {
     pub(crate) fn new(file: Arc<File>, first: u64, length: u64, buffers: Buffers) -> Self {
-        buffers.parts.fetch_add(1, Ordering::Relaxed);
         Self { file, position: first, remaining: length, buffers, in_a_row: 0, reading: None, delivery: None }
     }
 
@@ -71,13 +69,12 @@ impl FilePart {
         if self.remaining == 0 {
             return Poll::Ready(None);
         }
-        if self.in_a_row == IN_A_ROW {
+        if self.in_a_row >= IN_A_ROW {
             // Others have their turn, also if this client takes all at once.
             self.in_a_row = 0;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.in_a_row += 1;
         let read = match &mut self.reading {
             Some(reading) => {
                 let read = ready!(Pin::new(reading).poll(context));
@@ -99,12 +96,8 @@ impl FilePart {
         Poll::Ready(Some(read.and_then(|buffer| self.taken(buffer))))
     }
 
-    /// A piece is what a connection holds whose client does not keep up: of many connections each holds less, for a few per
-    /// cent more of processor time.
     fn wanted(&self) -> usize {
-        let many = self.buffers.parts.load(Ordering::Relaxed) > MANY;
-        let most = if many { BUFFER / 2 } else { BUFFER };
-        usize::try_from(self.remaining).map_or(most, |remaining| remaining.min(most))
+        usize::try_from(self.remaining).map_or(BUFFER, |remaining| remaining.min(BUFFER))
     }
 
     /// Waits for the disk in a thread for that, so that nobody else does.
@@ -131,6 +124,7 @@ impl FilePart {
                 "the file became shorter while it was sent",
             ));
         }
+        self.in_a_row += buffer.filled;
         let length = u64::try_from(buffer.filled).unwrap_or_default();
         self.position += length;
         self.remaining = self.remaining.saturating_sub(length);
@@ -148,7 +142,6 @@ impl FilePart {
 
 impl Drop for FilePart {
     fn drop(&mut self) {
-        self.buffers.parts.fetch_sub(1, Ordering::Relaxed);
         if let Some(reading) = &self.reading {
             reading.abort();
         }
@@ -196,18 +189,11 @@ pub(crate) struct Buffers {
     disk: Arc<Semaphore>,
     /// Of the connection that they are for.
     pieces: Arc<Pieces>,
-    /// Parts of files that are being sent.
-    parts: Arc<AtomicUsize>,
 }
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self {
-            idle: Arc::default(),
-            disk: Arc::new(Semaphore::new(DISK_READS)),
-            parts: Arc::default(),
-            pieces: Arc::default(),
-        }
+        Self { idle: Arc::default(), disk: Arc::new(Semaphore::new(DISK_READS)), pieces: Arc::default() }
     }
 }
 
@@ -319,11 +305,8 @@ impl io::Read for FromStart {
 /// 64 KiB: four TLS records; larger pieces leave the processor's cache.
 pub(crate) const BUFFER: usize = 64 * 1024;
 
-/// Pieces that are sent before other connections have their turn: a tenth of a millisecond or so.
-const IN_A_ROW: u8 = 2;
-
-/// Answers at a time from which on pieces are smaller.
-const MANY: usize = 100;
+/// Bytes that are sent before other connections have their turn: a tenth of a millisecond or so.
+const IN_A_ROW: usize = 256 * 1024;
 
 /// Buffers kept for reuse; more would only hold memory after a rush.
 const MOST_IDLE: usize = 16;
@@ -378,26 +361,28 @@ mod tests {
         drop(part);
         let turns = u32::try_from(DISK_READS).unwrap();
         assert!(buffers.disk.acquire_many(turns).await.is_ok());
-        assert_eq!(buffers.parts.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
-    async fn many_parts_have_smaller_pieces() {
+    async fn others_have_their_turn_before_all_is_sent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
-        std::fs::write(&path, vec![7; 2 * BUFFER]).unwrap();
-        let (file, buffers) = (Arc::new(File::open(&path).unwrap()), Buffers::default());
-        let part = || FilePart::new(file.clone(), 0, 1_000_000, buffers.clone());
-        let piece = async |part: FilePart| {
-            let mut body = ResponseBody::File(part);
-            let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
-            frame.unwrap().unwrap().into_data().unwrap().len()
-        };
-        assert_eq!(piece(part()).await, BUFFER);
-        let others: Vec<FilePart> = (0..MANY).map(|_| part()).collect();
-        assert_eq!(piece(part()).await, BUFFER / 2);
-        drop(others);
-        assert_eq!(piece(part()).await, BUFFER);
+        std::fs::write(&path, vec![7; 10 * IN_A_ROW]).unwrap();
+        let length = u64::try_from(10 * IN_A_ROW).unwrap();
+        let part = FilePart::new(Arc::new(File::open(&path).unwrap()), 0, length, Buffers::default());
+        let (mut body, mut turns, mut sent) = (ResponseBody::File(part), 0, 0);
+        loop {
+            match poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await {
+                Poll::Ready(Some(frame)) => sent += frame.unwrap().into_data().unwrap().len(),
+                Poll::Ready(None) => break,
+                Poll::Pending => {
+                    turns += 1;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        assert!(turns >= 9, "{turns}");
+        assert_eq!(sent, 10 * IN_A_ROW);
     }
 
     #[tokio::test]

@@ -98,7 +98,7 @@ impl fmt::Debug for TlsMaterial {
 /// Bounds for what clients may take up.
 #[derive(Debug, Clone)]
 pub struct ServeLimits {
-    /// Connections at a time; one holds up to 96 KiB while it sends (64 KiB of many), and some 14 KiB while nothing is asked.
+    /// Connections at a time; one holds up to 96 KiB while it sends, and some 16 KiB while nothing is asked.
     /// One of HTTP/2 with many requests whose answers the client does not take holds up to 1.5 MiB.
     /// Further ones get 503 with `Retry-After`.
     pub connections: usize,

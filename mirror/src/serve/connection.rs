@@ -226,6 +226,6 @@ impl<S: Stream> Write for Tracked<S> {
 }
 
 /// Long enough for a client that asks again at once, short enough that those who do not are cheap.
-const PARK_AFTER: Duration = Duration::from_millis(250);
+const PARK_AFTER: Duration = Duration::from_millis(100);
 
 const NO_BYTE: &str = "nothing was asked in time";
