@@ -71,7 +71,7 @@ const LOADS: [Load; 7] = [
     Load { name: "1x300MB", wanted: all(LARGE), kind: Kind::Downloads, clients: 1, rounds: 7 },
     Load { name: "32x20MB", wanted: all(MIDDLE), kind: Kind::Downloads, clients: 32, rounds: 5 },
     Load { name: "200x20MB", wanted: all(MIDDLE), kind: Kind::Downloads, clients: 200, rounds: 5 },
-    Load { name: "1000x20MB", wanted: all(MIDDLE), kind: Kind::Downloads, clients: 1000, rounds: 1 },
+    Load { name: "1000x20MB", wanted: all(MIDDLE), kind: Kind::Downloads, clients: 1000, rounds: 3 },
     Load { name: "200x-last-5MB", wanted: END, kind: Kind::Downloads, clients: 200, rounds: 5 },
     Load { name: "handshakes", wanted: all(SMALL), kind: Kind::Handshakes(60), clients: 32, rounds: 5 },
     Load { name: "kept-alive", wanted: all(SMALL), kind: Kind::KeptAlive(1500), clients: 64, rounds: 5 },

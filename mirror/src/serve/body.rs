@@ -306,7 +306,7 @@ impl io::Read for FromStart {
 pub(crate) const BUFFER: usize = 64 * 1024;
 
 /// Bytes that are sent before other connections have their turn: a tenth of a millisecond or so.
-const IN_A_ROW: usize = 256 * 1024;
+const IN_A_ROW: usize = 128 * 1024;
 
 /// Buffers kept for reuse; more would only hold memory after a rush.
 const MOST_IDLE: usize = 16;

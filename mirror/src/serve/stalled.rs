@@ -74,7 +74,7 @@ const STALLED: u32 = 10;
 mod tests {
     use super::*;
 
-    const IDLE: Duration = Duration::from_millis(50);
+    const IDLE: Duration = Duration::from_millis(200);
 
     #[tokio::test]
     async fn over_when_nothing_is_asked_and_later_when_nothing_is_taken() {
