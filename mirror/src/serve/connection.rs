@@ -4,8 +4,9 @@
 //! come, and let go of when nothing was asked for [`PARK_AFTER`]. A fleet that keeps its connections open costs a few KiB
 //! each, not dozens.
 //!
-//! Attacks considered: connections that say nothing (bounded in time, and cheap meanwhile), heads that come a byte at a time
-//! (the time for a head begins with its first byte and does not begin again).
+//! Attacks considered: connections that say nothing, or nothing but the beginning of a TLS record a byte at a time (bounded in
+//! time, and cheap meanwhile), heads that come a byte at a time (the time for a head begins with its first byte and does not
+//! begin again).
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -25,9 +26,10 @@ use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
+use super::config::ServeLimits;
 use super::quiet::QuietLimit;
 use super::watched::WatchedBody;
 
@@ -98,7 +100,7 @@ pub(crate) async fn serve_http1<S, V>(
     stream: S,
     service: V,
     activity: &Arc<Activity>,
-    first_byte: Duration,
+    limits: &ServeLimits,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
@@ -107,12 +109,10 @@ where
 {
     let mut stop = pin!(stop);
     let (mut stream, mut service, mut begun) = (stream, service, Bytes::new());
-    let mut alarm = pin!(sleep(PARK_AFTER));
-    let mut asked = match tokio::time::timeout(first_byte, wait(&mut stream, stop.as_mut())).await {
-        Ok(asked) => asked?,
-        Err(_elapsed) => return Err(NO_BYTE.into()),
-    };
+    let mut alarm = pin!(sleep(limits.header_time));
+    let mut asked = wait(&mut stream, stop.as_mut(), alarm.as_mut()).await?;
     while asked {
+        alarm.as_mut().reset(Instant::now() + PARK_AFTER);
         // A head that has begun is waited for: with every new state its time would begin again.
         let least = activity.begun.load(Ordering::Relaxed) + u64::from(!begun.is_empty());
         let io = Tracked { io: TokioIo::new(stream), begun, activity: activity.clone() };
@@ -150,18 +150,28 @@ where
         // All that hyper had to send is sent (`unsent`), and what it has read is handed on.
         let parts = connection.into_parts();
         (stream, service, begun) = (parts.io.io.into_inner(), parts.service, parts.read_buf);
-        alarm.as_mut().reset(Instant::now() + PARK_AFTER);
-        asked = !begun.is_empty() || wait(&mut stream, stop.as_mut()).await?;
+        alarm.as_mut().reset(Instant::now() + limits.idle_time);
+        asked = !begun.is_empty() || wait(&mut stream, stop.as_mut(), alarm.as_mut()).await?;
     }
     // A TLS client is told that it was the end, and not a cut (RFC 8446, section 6.1).
     Ok(stream.shutdown().await?)
 }
 
-/// Waits for the next byte; false if none will come, or no more is to be answered.
-async fn wait<S: Stream>(stream: &mut S, mut stop: Pin<&mut impl Future<Output = ()>>) -> io::Result<bool> {
-    poll_fn(|context| match stop.as_mut().poll(context) {
-        Poll::Ready(()) => Poll::Ready(Ok(false)),
-        Poll::Pending => stream.poll_byte(context),
+/// Waits for the next byte; false if none will come, none has come in time, or no more is to be answered. What TLS is made of
+/// is none: records without content, or the beginning of one, do not make the time any longer.
+async fn wait<S: Stream>(
+    stream: &mut S,
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    mut alarm: Pin<&mut Sleep>,
+) -> io::Result<bool> {
+    poll_fn(|context| {
+        if stop.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(false));
+        }
+        match stream.poll_byte(context) {
+            Poll::Pending => alarm.as_mut().poll(context).map(|()| Ok(false)),
+            ready => ready,
+        }
     })
     .await
 }
@@ -227,5 +237,3 @@ impl<S: Stream> Write for Tracked<S> {
 
 /// Long enough for a client that asks again at once, short enough that those who do not are cheap.
 const PARK_AFTER: Duration = Duration::from_millis(100);
-
-const NO_BYTE: &str = "nothing was asked in time";

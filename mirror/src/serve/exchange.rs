@@ -112,7 +112,7 @@ impl Shared {
         let ended = match protocol {
             Protocol::Http1 => {
                 let builder = http1_builder(limits);
-                serve_http1(&builder, stream, service, &activity, limits.header_time, stop).await
+                serve_http1(&builder, stream, service, &activity, limits, stop).await
             }
             Protocol::Http2 => {
                 let serving = Box::pin(serve_http2(limits, stream, service, stop));

@@ -122,6 +122,30 @@ async fn nothing_asked_ends_after_the_time_for_a_head_and_nothing_more_after_the
     assert!(again >= Duration::from_millis(2000), "{again:?}");
 }
 
+/// A record of TLS that never comes to its end, a byte now and then.
+#[tokio::test]
+async fn bytes_that_ask_for_nothing_do_not_keep_a_connection_open() {
+    let mirror = Mirror::start_with(|config| config.limits.idle_time = Duration::from_secs(2)).await;
+    let mut stream = mirror.connect(&[b"http/1.1"]).await;
+    stream.write_all(&request("healthz")).await.unwrap();
+    answer(&mut stream).await;
+    let (mut tcp, _session) = stream.into_inner();
+    let started = Instant::now();
+    for byte in [23, 3, 3, 64, 0].into_iter().chain(std::iter::repeat(b'x')) {
+        if tcp.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        let mut rest = [0; 64];
+        if matches!(
+            tokio::time::timeout(Duration::from_millis(300), tcp.read(&mut rest)).await,
+            Ok(Ok(0) | Err(_))
+        ) {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "still there");
+    }
+}
+
 #[tokio::test]
 async fn shutdown_ends_connections_at_rest_at_once_and_says_so() {
     let mut mirror = Mirror::start_with(|config| config.limits.drain_time = Duration::from_secs(60)).await;
