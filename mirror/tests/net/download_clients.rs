@@ -1,8 +1,8 @@
 //! What the download programs of Windows and the browsers send, header by header, and what they need of an answer.
 //!
-//! Left out are `Host` and `Connection`, which the test's own client sends. Versions in `User-Agent` stand for all of them. Where
-//! these requests are from: BITS from its documents (HTTP requirements) and logs of servers, PowerShell 5.1 and 7 and .NET from
-//! their sources, which are public, browsers from their developer tools and, for resuming, from their sources.
+//! Left out are `Host` and `Connection`, which the test's own client sends. Versions in `User-Agent` stand for all of them. None of
+//! these requests was captured here: those of BITS and the name of PowerShell 5.1 follow public documents and logs, the others what
+//! is known of these programs.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
