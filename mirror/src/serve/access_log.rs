@@ -140,6 +140,7 @@ impl AccessLog {
             queue: queue.clone(),
             lost: lost.clone(),
             said: false,
+            is_cut: false,
         };
         let thread = std::thread::Builder::new()
             .name("access-log".to_owned())
@@ -201,6 +202,8 @@ struct Writer {
     lost: Counter,
     /// That the file cannot be written was said.
     said: bool,
+    /// The file ends within a line.
+    is_cut: bool,
 }
 
 impl Writer {
@@ -212,7 +215,7 @@ impl Writer {
                 break;
             }
             if self.queue.reopen.swap(false, Ordering::AcqRel) {
-                self.file = None;
+                (self.file, self.is_cut) = (None, false);
             }
             match self.add(&text) {
                 Ok(()) => self.said = false,
@@ -236,8 +239,31 @@ impl Writer {
             Some(file) => file,
             None => self.file.insert(open(&self.path)?),
         };
-        file.write_all(text)
+        write_lines(file, text, &mut self.is_cut)
     }
+}
+
+/// Writes whole lines. `is_cut`: the last write has ended within one, and the next begins with the end of it, so that no line is
+/// lost in another one.
+fn write_lines(out: &mut impl io::Write, text: &[u8], is_cut: &mut bool) -> io::Result<()> {
+    if *is_cut {
+        out.write_all(b"\n")?;
+        *is_cut = false;
+    }
+    let mut rest = text;
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                let (written, left) = rest.split_at(count.min(rest.len()));
+                *is_cut = written.last() != Some(&b'\n');
+                rest = left;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -333,6 +359,38 @@ mod tests {
         assert!(combined(&named).starts_with("127.0.0.1 - mid-01.example [19/Jun/2026"));
         let json = serde_json::to_string(&line(evil)).unwrap();
         assert!(!json.contains(['\n', '\u{1b}']), "{json}");
+    }
+
+    /// Takes some bytes and then no more, as a disk that is full.
+    struct Full(Vec<u8>, usize);
+
+    impl io::Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.1 - self.0.len());
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn line_that_a_full_disk_has_cut_does_not_take_the_next_one_with_it() {
+        for (space, expected) in
+            [(0, "three\n"), (4, "one\nthree\n"), (6, "one\ntw\nthree\n"), (8, "one\ntwo\nthree\n")]
+        {
+            let (mut disk, mut is_cut) = (Full(Vec::new(), space), false);
+            assert_eq!(write_lines(&mut disk, b"one\ntwo\n", &mut is_cut).is_err(), space < 8);
+            assert_eq!(is_cut, space == 6);
+            disk.1 = 100;
+            write_lines(&mut disk, b"three\n", &mut is_cut).unwrap();
+            assert_eq!(String::from_utf8(disk.0).unwrap(), expected);
+        }
     }
 
     #[test]
